@@ -1,0 +1,103 @@
+"""The closed catalogue of audit events, and the entry that a change brings along.
+
+An entry says who did what to what, with facts that are safe to keep for ever: ids, states, codes, counts, hashes. Each
+event names the facts it may carry; anything else raises, so no document value can slip in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class AuditEvent(StrEnum):
+    """What can be evidence."""
+
+    NODE_STARTED = "node.started"
+    NODE_STOPPED = "node.stopped"
+    NODE_INSECURE = "node.insecure_setting"
+    SUBMISSION_ACCEPTED = "submission.accepted"
+    SUBMISSION_REFUSED = "submission.refused"
+    TRANSFER_ACCEPTED = "transfer.accepted"
+    TRANSFER_CLAIMED = "transfer.claimed"
+    TRANSFER_DELIVERED = "transfer.delivered"
+    TRANSFER_TAKEN = "transfer.taken"
+    TRANSFER_FAILED = "transfer.failed"
+    TRANSFER_LEASE_LOST = "transfer.lease_lost"
+    TRANSFER_REFUSED = "transfer.refused"
+    TRANSFER_EXHAUSTED = "transfer.exhausted"
+    TRANSFER_OVERDUE = "transfer.overdue"
+    TRANSFER_DEADLINE = "transfer.deadline"
+    TRANSFER_HELD = "transfer.held"
+    TRANSFER_RELEASED = "transfer.released"
+    TRANSFER_REQUEUED = "transfer.requeued"
+    TRANSFER_CANCELLED = "transfer.cancelled"
+    RECEIPT_REJECTED = "receipt.rejected"
+    MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_REFUSED = "message.refused"
+    MESSAGE_DUPLICATE = "message.duplicate"
+    MESSAGE_CONFLICT = "message.conflict"
+    MESSAGE_UNOPENED = "message.unopened"
+    CHANNEL_REFUSED = "channel.refused"
+    HAND_OVER_CLAIMED = "hand_over.claimed"
+    HAND_OVER_ACKNOWLEDGED = "hand_over.acknowledged"
+    HAND_OVER_FAILED = "hand_over.failed"
+    HAND_OVER_LEASE_LOST = "hand_over.lease_lost"
+    HAND_OVER_EXHAUSTED = "hand_over.exhausted"
+    HAND_OVER_RELEASED = "hand_over.released"
+
+
+FACTS: Final[frozenset[str]] = frozenset(
+    {
+        "agreement",
+        "agreement_version",
+        "attempt",
+        "certificate",
+        "code",
+        "count",
+        "detail",
+        "digest",
+        "document_sha256",
+        "envelope_sha256",
+        "fence",
+        "kept",
+        "key_id",
+        "kind",
+        "next_attempt_at",
+        "policy_sha256",
+        "reason",
+        "recipient",
+        "schema_set_sha256",
+        "sender",
+        "setting",
+        "state",
+        "transfers",
+        "version",
+        "withheld",
+    }
+)
+"""Every fact an entry may carry. `reason` is what a named operator wrote, ≤ 500 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One thing that happened. `actor`: `system`, `party:ID`, `client:ID` or `operator:NAME`. `at` is aware UTC.
+
+    Raises ValueError for a fact outside the catalogue or a naive time.
+    """
+
+    event: AuditEvent
+    at: datetime
+    actor: str
+    transfer_id: str | None = None
+    message_id: str | None = None
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.facts) - FACTS:
+            raise ValueError(f"no audit fact is called {', '.join(sorted(unknown))}")
+        if self.at.tzinfo is None:
+            raise ValueError("an audit entry needs an aware time")
+        object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))

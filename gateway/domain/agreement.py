@@ -1,0 +1,112 @@
+"""Agreements: who may send what to whom, under what law, cut down by which policy.
+
+An agreement is versioned and hashed (AS4 calls the like a P-Mode). Both parties hold the same file; the hash over its
+canonical form, which includes the hashes of its schema sets and policies, travels signed in every message, so each
+side can prove which text was in force.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
+from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.retry import RetryPolicy
+from gateway.errors import AgreementError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One direction of an agreement: these kinds, from this party to that one, under this set and this policy."""
+
+    sender: PartyId
+    recipient: PartyId
+    kinds: frozenset[MessageKind]
+    schema_set: SchemaSetId
+    schema_set_sha256: str
+    policy: str
+    policy_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """One version of an agreement. In force from `valid_from` up to, not including, `valid_until`, unless suspended.
+
+    `message_lifetime`: how long after its making a message may still be accepted; at least the retry deadline.
+    """
+
+    id: AgreementId
+    version: int
+    sha256: str
+    parties: frozenset[PartyId]
+    flows: tuple[Flow, ...]
+    terms: Terms
+    crypto_profile: str
+    valid_from: datetime
+    valid_until: datetime
+    suspended: bool
+    retry: RetryPolicy
+    message_lifetime: timedelta
+    max_document_bytes: int
+
+    @property
+    def ref(self) -> AgreementRef:
+        """What messages say of this agreement."""
+        return AgreementRef(id=self.id, version=self.version, sha256=self.sha256)
+
+    def flow(self, sender: PartyId, recipient: PartyId, kind: MessageKind) -> Flow | None:
+        """Return the flow that covers this exchange, or None."""
+        for flow in self.flows:
+            if flow.sender == sender and flow.recipient == recipient and kind in flow.kinds:
+                return flow
+        return None
+
+
+def agreement_sha256(content: Mapping[str, Any]) -> str:
+    """Return the hash of an agreement's content: SHA-256, hex, over JSON with sorted keys and no spaces (RFC 8785 for
+    the values that occur: strings, integers, booleans, lists, objects)."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def check_in_force(agreement: Agreement, now: datetime) -> None:
+    """Raise AgreementError `agreement.suspended` or `agreement.not_in_force`. `now` is aware."""
+    if agreement.suspended:
+        raise AgreementError(
+            "agreement.suspended", f"Agreement {agreement.id} version {agreement.version} is suspended"
+        )
+    if not agreement.valid_from <= now < agreement.valid_until:
+        raise AgreementError(
+            "agreement.not_in_force",
+            f"Agreement {agreement.id} version {agreement.version} is in force from {agreement.valid_from:%Y-%m-%d} "
+            f"until {agreement.valid_until:%Y-%m-%d}",
+        )
+
+
+def choose_agreement(
+    agreements: Iterable[Agreement], *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
+) -> tuple[Agreement, Flow]:
+    """Return the agreement and flow that permit this exchange now: the highest version in force.
+
+    Raises AgreementError that tells apart: no agreement at all, the kind is not covered, none in force.
+    """
+    between = [one for one in agreements if {sender, recipient} <= one.parties]
+    if not between:
+        raise AgreementError("agreement.none", f"No agreement covers messages from {sender} to {recipient}")
+    covering = [(one, flow) for one in between if (flow := one.flow(sender, recipient, kind)) is not None]
+    if not covering:
+        raise AgreementError("agreement.kind_not_covered", f"No agreement lets {sender} send a {kind} to {recipient}")
+    refusal: AgreementError | None = None
+    for agreement, flow in sorted(covering, key=lambda pair: pair[0].version, reverse=True):
+        try:
+            check_in_force(agreement, now)
+        except AgreementError as error:
+            refusal = refusal or error
+        else:
+            return agreement, flow
+    if refusal is None:
+        raise AgreementError("agreement.none")
+    raise refusal

@@ -1,0 +1,205 @@
+"""The four batch jobs that worker processes do, as plain values: prepare, seal, admit, check.
+
+Everything a job needs that is not a key or a rule comes in here: times, ids, nonces. Refusals come back as values
+too (`GatewayError` instances), so that one bad message in a batch is its own verdict only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
+from gateway.domain.retry import RetryPolicy
+from gateway.domain.statement import Problem, Receipt
+from gateway.errors import GatewayError
+
+
+class ReferenceKind(StrEnum):
+    """The references by which a message can be found and by which conversations are recognised."""
+
+    EXPLICIT = "explicit"
+    MRN = "mrn"
+    LRN = "lrn"
+    UCR = "ucr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedReference:
+    """A reference as it is stored: a keyed hash to find it by, and its sealed value. Never the plain value."""
+
+    kind: ReferenceKind
+    index: str
+    sealed: bytes
+
+
+# ── prepare ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What a transfer to one recipient will be called, decided before the view is signed."""
+
+    transfer_id: TransferId
+    message_id: MessageId
+    conversation: ConversationId
+    sequence: int
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareJob:
+    """One submission. `slots`: one per recipient. `conversation_key` is the client's own case reference, if given."""
+
+    submission_id: SubmissionId
+    body: bytes
+    sender: PartyId
+    client: str
+    slots: Mapping[PartyId, Slot]
+    conversation_key: str | None
+    in_reply_to: MessageId | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedTransfer:
+    """One signed view, sealed for storage. `digest` is the message digest in hex."""
+
+    slot: Slot
+    recipient: PartyId
+    header: MessageHeader
+    digest: str
+    sealed_jws: bytes
+    deadline: datetime
+    retry: RetryPolicy
+    kept: int
+    withheld: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedSubmission:
+    """What `prepare` makes of one submission: the sealed original and one transfer per recipient."""
+
+    facts_kind: MessageKind
+    function_code: str | None
+    type_code: str | None
+    item_count: int
+    size_bytes: int
+    document_sha256: str
+    sealed_document: bytes
+    references: tuple[SealedReference, ...]
+    transfers: tuple[PreparedTransfer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedSubmission:
+    """Why nothing was prepared. `problems` by recipient; a problem of the document itself stands under None."""
+
+    problems: Mapping[PartyId | None, GatewayError]
+
+
+PrepareResult = PreparedSubmission | RefusedSubmission
+
+
+# ── seal ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealJob:
+    """Unseal a stored JWS and encrypt it to the partner's current key."""
+
+    transfer_id: TransferId
+    message_id: MessageId
+    sender: PartyId
+    recipient: PartyId
+    sealed_jws: bytes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEnvelope:
+    """A compact JWE, ready to be sent."""
+
+    jwe: str
+
+
+SealResult = SealedEnvelope | GatewayError
+
+
+# ── admit ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitJob:
+    """One envelope as it came in. `channel_party` is whom the client certificate names.
+
+    `statement_id` will name the receipt or problem; `ping` stops short of storing anything.
+    """
+
+    jwe: str
+    channel_party: PartyId
+    statement_id: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A verified message, sealed for storage, with the receipt that becomes true when it is committed."""
+
+    header: MessageHeader
+    digest: str
+    facts: DocumentFacts = field(repr=False)
+    size_bytes: int
+    sealed_view: bytes
+    references: tuple[SealedReference, ...]
+    receipt: Receipt
+    receipt_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Decryption and signature held, yet the message is refused. The receipt is bound to its digest.
+
+    The commit may overrule this: an id accepted before with the same digest gets its stored receipt again.
+    """
+
+    header: MessageHeader
+    digest: str
+    error: GatewayError
+    receipt: Receipt
+    receipt_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unopened:
+    """The envelope could not be believed. `token` is the signed Problem, or None if we could not even sign one."""
+
+    envelope_sha256: str
+    error: GatewayError
+    problem: Problem | None
+    token: str | None
+
+
+AdmitResult = Admitted | Refused | Unopened
+
+
+# ── check ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckJob:
+    """A statement that came back for one message. `digest` and `envelope_sha256` are what it must be bound to."""
+
+    token: str
+    message_id: MessageId
+    digest: str
+    envelope_sha256: str | None
+    sender: PartyId
+    recipient: PartyId
+    agreement: AgreementRef
+    now: datetime
+
+
+CheckResult = Receipt | Problem | GatewayError
+"""A verified receipt bound to the digest, a verified problem bound to the envelope, or why neither can be believed."""

@@ -1,0 +1,31 @@
+"""Limits that hold unless settings make them tighter. Sizes in bytes, counts in pieces."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+MAX_DOCUMENT_BYTES: Final = 10 * 1024 * 1024
+CEILING_DOCUMENT_BYTES: Final = 32 * 1024 * 1024
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+MAX_BATCH_ENVELOPES: Final = 64
+MAX_PROTECTED_HEADER_BYTES: Final = 8 * 1024
+MAX_RECIPIENTS: Final = 32
+STAGE_BATCH: Final = 32
+MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
+IDEMPOTENCY_KEPT: Final = timedelta(days=30)
+DEDUPE_KEPT_AFTER_EXPIRY: Final = timedelta(days=90)
+
+
+def max_envelope_bytes(document_bytes: int) -> int:
+    """Return the largest envelope for a document: two base64 layers (4/3 each) and room for headers."""
+    return document_bytes * 16 // 9 + 32 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """What the XML door accepts. `attributes` counts per element."""
+
+    size_bytes: int = MAX_DOCUMENT_BYTES
+    depth: int = 64
+    elements: int = 200_000
+    attributes: int = 64

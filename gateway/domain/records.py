@@ -1,0 +1,217 @@
+"""What the store keeps and gives back, in domain words. Sealed bytes stay opaque here.
+
+Times are aware UTC. `version` counts changes of a row and is the other half of every compare-and-set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import PreparedSubmission, SealedReference
+from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.retry import RetryPolicy
+from gateway.domain.statement import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyScope:
+    """A client's key and the fingerprint of what it asked: SHA-256 hex over body, sorted recipients, parameters."""
+
+    client: ClientId
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptSubmission:
+    """The commit of one submission: everything or nothing."""
+
+    submission_id: SubmissionId
+    sender: PartyId
+    scope: IdempotencyScope
+    prepared: PreparedSubmission
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Committed now."""
+
+    submission_id: SubmissionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The same request was committed before; this is its submission."""
+
+    submission_id: SubmissionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReused:
+    """The key was used for another request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationKnown:
+    """Nothing was written: these recipients' messages belong to conversations already known, at these sequences.
+
+    The submission must be prepared again with them, since both stand in the signed header.
+    """
+
+    places: Mapping[PartyId, tuple[ConversationId, int]]
+
+
+AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRow:
+    """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left."""
+
+    id: TransferId
+    message_id: MessageId
+    submission_id: SubmissionId
+    client: ClientId
+    sender: PartyId
+    recipient: PartyId
+    kind: MessageKind
+    conversation: ConversationId
+    sequence: int
+    state: TransferState
+    version: int
+    digest: str
+    agreement: AgreementRef
+    retry: RetryPolicy
+    attempts: int
+    ever_sent: bool
+    created: datetime
+    updated: datetime
+    expires: datetime
+    deadline: datetime
+    next_attempt_at: datetime | None
+    last_code: str
+    last_detail: str
+    kept: int
+    withheld: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedTransfer:
+    """A transfer leased to this node. `fence` must accompany every later change under the lease."""
+
+    row: TransferRow
+    fence: int
+    sealed_jws: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to send, with its plain explanation. `outcome` is `delivered`, `refused`, `taken`, `failed`."""
+
+    transfer_id: TransferId
+    number: int
+    started: datetime
+    ended: datetime
+    outcome: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReceipt:
+    """A receipt exactly as it was received or given: `token` is the compact JWS, byte for byte."""
+
+    message_id: MessageId
+    partner: PartyId
+    verdict: Verdict
+    code: str
+    token: str
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionRow:
+    """A submission and the transfers made of it."""
+
+    id: SubmissionId
+    client: ClientId
+    sender: PartyId
+    kind: MessageKind
+    created: datetime
+    item_count: int
+    size_bytes: int
+    transfers: tuple[TransferRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """A received, verified, stored message and where its hand-over stands."""
+
+    message_id: MessageId
+    sender: PartyId
+    recipient: PartyId
+    kind: MessageKind
+    conversation: ConversationId
+    sequence: int
+    in_reply_to: MessageId | None
+    agreement: AgreementRef
+    terms: Terms
+    digest: str
+    size_bytes: int
+    received: datetime
+    hand_over: HandOverState
+    hand_over_version: int
+    attempts: int
+    next_attempt_at: datetime | None
+    handed_over: datetime | None
+    last_code: str
+    last_detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedHandOver:
+    """An inbox message leased for hand-over."""
+
+    row: InboxRow
+    fence: int
+    sealed_view: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitStored:
+    """The commit's answer to an envelope that could be opened: the token to send back, byte for byte.
+
+    `duplicate`: the message was accepted before and this is its stored receipt.
+    `conflict`: another message is known under this id.
+    """
+
+    token: str
+    verdict: Verdict
+    code: str
+    duplicate: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerHealth:
+    """Durable back-off of one partner. `failures` in a row; no attempt before `not_before`."""
+
+    partner: PartyId
+    failures: int
+    not_before: datetime | None
+    last_success: datetime | None
+    last_failure: datetime | None
+    last_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferDetail:
+    """One transfer with all that is known of it. `references` are sealed."""
+
+    row: TransferRow
+    attempts: tuple[Attempt, ...]
+    receipt: StoredReceipt | None
+    references: tuple[SealedReference, ...]

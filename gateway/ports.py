@@ -1,0 +1,323 @@
+"""The seams between the exchange and the outside, as Protocols in domain verbs.
+
+Adapters (storage, trust, channels, workers) implement these and never know each other; `app` joins them. Each port has
+one contract suite under tests/contract that every implementation must pass. Store methods commit before they return:
+whoever awaited one may acknowledge. They raise StorageError, `storage.commit_unknown` when a COMMIT's outcome is
+unknown: then nobody may be acknowledged, and the caller asks again by id.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.audit import AuditEntry, AuditRecord
+from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.ids import AgreementId, ClientId, KeyId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import (
+    AdmitJob,
+    AdmitResult,
+    Admitted,
+    CheckJob,
+    CheckResult,
+    PrepareJob,
+    PrepareResult,
+    ReferenceKind,
+    Refused,
+    SealedReference,
+    SealJob,
+    SealResult,
+)
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
+from gateway.domain.message import MessageKind
+from gateway.domain.outcome import HandOverOutcome, SendOutcome
+from gateway.domain.records import (
+    AcceptOutcome,
+    AcceptSubmission,
+    AdmitStored,
+    Attempt,
+    ClaimedHandOver,
+    ClaimedTransfer,
+    IdempotencyScope,
+    InboxRow,
+    KeyReused,
+    PartnerHealth,
+    Replayed,
+    StoredReceipt,
+    SubmissionRow,
+    TransferDetail,
+    TransferRow,
+)
+from gateway.domain.statement import Receipt
+from gateway.envelope import Signer, Unwrapper, VerificationKey, WrappingKey
+
+
+class Clock(Protocol):
+    """Time. `now` is aware UTC wall time; `monotonic` is seconds from an arbitrary start, for leases and timeouts."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class Ids(Protocol):
+    """Fresh identifiers and chance."""
+
+    def uuid7(self) -> str: ...
+
+    def uuid4(self) -> str: ...
+
+    def nonce(self) -> bytes:
+        """Return 16 random bytes."""
+        ...
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+        ...
+
+
+class Sealer(Protocol):
+    """Encryption at rest. `row` names where the bytes live and is bound to them as associated data."""
+
+    def seal(self, plaintext: bytes, *, row: str) -> bytes: ...
+
+    def unseal(self, sealed: bytes, *, row: str) -> bytes:
+        """Raises TrustError `trust.unsealing_failed` for changed bytes, another row or an unknown key."""
+        ...
+
+    def index(self, kind: ReferenceKind, value: str) -> str:
+        """Return the keyed hash (hex) by which a reference value can be found."""
+        ...
+
+
+class Agreements(Protocol):
+    """The agreements this node holds."""
+
+    def choose(
+        self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
+    ) -> tuple[Agreement, Flow]:
+        """Return what permits this exchange now. Raises AgreementError."""
+        ...
+
+    def version(self, agreement: AgreementId, version: int) -> Agreement:
+        """Return one version, in force or not. Raises AgreementError `agreement.none`."""
+        ...
+
+    def partners(self) -> frozenset[PartyId]:
+        """Return every party that is not ours and stands in an agreement."""
+        ...
+
+
+class Trust(Protocol):
+    """Keys of our own and of partners, by party, with validity and revocation."""
+
+    def signer(self, party: PartyId, now: datetime) -> Signer:
+        """Return the current signing key of one of our own parties."""
+        ...
+
+    def unwrapper(self, party: PartyId, key_id: KeyId) -> Unwrapper:
+        """Return the decryption key of our own with this id. Raises EnvelopeError `envelope.key_unknown`."""
+        ...
+
+    def verification_key(self, key_id: KeyId) -> VerificationKey:
+        """Return the signing key with this id, and whose it is. Raises EnvelopeError `envelope.key_unknown`."""
+        ...
+
+    def wrapping_key(self, party: PartyId, now: datetime) -> WrappingKey:
+        """Return the key to encrypt to for `party`: valid now, the newest. Raises TrustError `trust.key_unknown`."""
+        ...
+
+
+class Workers(Protocol):
+    """Where CPU-heavy work runs. Results come in the order of the jobs; a refusal is a value, not an exception."""
+
+    async def prepare(self, job: PrepareJob) -> PrepareResult: ...
+
+    async def seal(self, job: SealJob) -> SealResult: ...
+
+    async def admit(self, job: AdmitJob) -> AdmitResult: ...
+
+    async def check(self, job: CheckJob) -> CheckResult: ...
+
+
+class PartnerChannel(Protocol):
+    """The way to one partner's gateway. Never raises for what a partner or a network does: that is an outcome."""
+
+    async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome: ...
+
+    async def ping(self, recipient: PartyId) -> SendOutcome: ...
+
+
+class BackendChannel(Protocol):
+    """The way to the back end of one of our own parties."""
+
+    async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome: ...
+
+
+class Store(Protocol):
+    """Durable state of one node. Every change commits with its audit entry, or not at all."""
+
+    # ── submissions ──
+
+    async def find_submission(self, scope: IdempotencyScope) -> Replayed | KeyReused | None:
+        """Return what is known of an idempotency key, or None."""
+        ...
+
+    async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
+        """Commit a submission with its transfers, references, idempotency row and audit entries."""
+        ...
+
+    async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None: ...
+
+    async def submissions(self, *, client: ClientId, limit: int, before: SubmissionId | None) -> list[SubmissionRow]:
+        """Return a client's submissions, newest first."""
+        ...
+
+    async def original(self, submission_id: SubmissionId) -> bytes | None:
+        """Return the sealed original document (row name `submission:{id}`)."""
+        ...
+
+    # ── transfers ──
+
+    async def claim(self, recipient: PartyId, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedTransfer]:
+        """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
+        nothing blocks; a partner whose back-off is not over gets none."""
+        ...
+
+    async def settle(
+        self,
+        row: TransferRow,
+        event: TransferEvent,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+        fence: int | None = None,
+        attempt: Attempt | None = None,
+        sent: bool = False,
+        receipt: tuple[Receipt, str] | None = None,
+        next_attempt_at: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> TransferRow:
+        """Move a transfer by the TRANSITIONS table, compare-and-set on (state, version) and, if given, the fence.
+
+        Raises TransferError `transfer.stale` when the row changed meanwhile, `transfer.lease_lost` when the fence did,
+        `transfer.illegal_transition` for a pair not in the table. Records attempt and receipt in the same commit, and
+        the partner's health: success for ACCEPTED, REFUSED and TAKEN. `sent`: whether a byte may have left; a lost
+        lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message.
+        """
+        ...
+
+    async def transfer(self, transfer_id: TransferId) -> TransferDetail | None: ...
+
+    async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None: ...
+
+    async def transfers(
+        self,
+        *,
+        limit: int,
+        before: TransferId | None = None,
+        state: TransferState | None = None,
+        recipient: PartyId | None = None,
+        reference_index: str | None = None,
+    ) -> list[TransferRow]:
+        """Return transfers, newest first."""
+        ...
+
+    async def receipt(self, message_id: MessageId) -> StoredReceipt | None:
+        """Return the receipt we got for a message of ours."""
+        ...
+
+    async def due_at(self, recipient: PartyId) -> datetime | None:
+        """Return when the next transfer to `recipient` becomes due, or None when none waits."""
+        ...
+
+    async def overdue(self, *, now: datetime, limit: int) -> list[TransferRow]:
+        """Return transfers whose lease ended, whose deadline passed or whose receipt is overdue."""
+        ...
+
+    # ── partner health ──
+
+    async def partner_failed(self, partner: PartyId, *, now: datetime, not_before: datetime, code: str) -> None: ...
+
+    async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:
+        """Clear the back-off so that one attempt is made at once; failures in a row stay counted."""
+        ...
+
+    async def partners(self) -> list[PartnerHealth]: ...
+
+    # ── receiving ──
+
+    async def admit(self, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
+        """Decide and commit: (sender, message id) seen and accepted with this digest → its stored receipt; with another
+        → conflict; unknown → act on `result`. Inbox, dedupe, hand-over, receipt and audit share the commit.
+
+        `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself.
+        """
+        ...
+
+    async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
+        """Return the receipt we gave for a partner's message."""
+        ...
+
+    async def inbox(
+        self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None
+    ) -> list[InboxRow]: ...
+
+    async def inbox_message(self, message_id: MessageId) -> tuple[InboxRow, bytes] | None:
+        """Return the row and its sealed view (row name `inbox:{sender}:{message id}`)."""
+        ...
+
+    # ── hand-over ──
+
+    async def claim_hand_overs(self, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
+        """Lease due hand-overs; within (sender, conversation) only the lowest sequence not yet handed over."""
+        ...
+
+    async def settle_hand_over(
+        self,
+        row: InboxRow,
+        event: HandOverEvent,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+        fence: int | None = None,
+        next_attempt_at: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> InboxRow: ...
+
+    async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]: ...
+
+    # ── evidence and upkeep ──
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Commit an audit entry that belongs to no other change."""
+        ...
+
+    async def audit(
+        self, *, after: int = 0, limit: int = 1000, transfer_id: TransferId | None = None, message_id: str | None = None
+    ) -> list[AuditRecord]:
+        """Return records of this node's chain in order, from sequence `after` + 1."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many transfers and hand-overs stand in each state, as `transfer.QUEUED`, `hand_over.PENDING`."""
+        ...
+
+    async def recover(self, *, now: datetime) -> int:
+        """After a start: give back every lease of the previous process. Return how many were given back."""
+        ...
+
+    async def purge(self, *, now: datetime) -> int:
+        """Delete idempotency and dedupe rows past their keeping. Return how many."""
+        ...
+
+    async def ready(self) -> None:
+        """Raise StorageError unless a commit is possible now."""
+        ...
+
+
+class ReferenceReader(Protocol):
+    """Shows sealed references to a person who may see them."""
+
+    def reveal(self, reference: SealedReference, *, row: str) -> str: ...
