@@ -118,8 +118,16 @@ def read_body(path: Path) -> Body:
         for name, base, blank, attributes in heads["family"]
     }
     (name,), (prefix, namespace) = heads["body"][0], heads["namespace"][0]
-    values, nested = (tuple(heads[word][0]) if word in heads else None for word in ("values", "nested"))
-    return Body(name, prefix, namespace, values, nested, families, blocks.pop(name), blocks)
+    return Body(
+        name, prefix, namespace, _pair(heads, "values"), _pair(heads, "nested"), families, blocks.pop(name), blocks
+    )
+
+
+def _pair(heads: dict[str, list[list[str]]], word: str) -> tuple[str, str] | None:
+    if word not in heads:
+        return None
+    first, second = heads[word][0]
+    return first, second
 
 
 def _element(words: list[str]) -> Element:
