@@ -1,0 +1,136 @@
+"""The kinds of value that stand in a settings file: how each is read, and what to write instead when it is wrong.
+
+Each is an annotated type that pydantic applies. A wrong value raises `wrong(problem, fix)`, which becomes a Finding.
+Paths are resolved against the folder of the file (validation context `folder`); without it they stay as they are.
+"""
+
+import os
+import re
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.ids import ClientId, PartyId, is_name, party_id
+
+WRONG: Final = "gateway"
+_DURATION: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_UNIT: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PIN: Final = re.compile(r"[0-9a-f]{64}")
+_CLIENT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,126}[A-Za-z0-9])?")
+
+
+def wrong(problem: str, fix: str) -> PydanticCustomError:
+    """Return the error that carries a problem and its fix to the finding."""
+    return PydanticCustomError(WRONG, "{problem}", {"problem": problem, "fix": fix})
+
+
+def duration(text: object) -> timedelta:
+    """Return `30s`, `10m`, `24h`, `90d` or `500ms` as a timedelta."""
+    if isinstance(text, timedelta):
+        return text
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None or int(match[1]) == 0:
+        raise wrong("is not a length of time", 'Write a number and a unit, such as "30s", "10m", "24h" or "90d"')
+    try:
+        return timedelta(**{_UNIT[match[2]]: int(match[1])})
+    except OverflowError:
+        raise wrong("is longer than any program can wait", 'Write a shorter time, such as "90d"') from None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def default_workers() -> int:
+    """Return one worker fewer than there are cores; 0 means the work is done in the main process."""
+    return max(0, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) - 1
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else (folder / path).absolute()
+
+
+def _existing_file(path: Path, info: ValidationInfo) -> Path:
+    if (info.context or {}).get("folder") is not None and not path.is_file():
+        raise wrong(f"names a file that does not exist ({path})", "Correct the path, or make the file")
+    return path
+
+
+def _existing_folder(path: Path, info: ValidationInfo) -> Path:
+    if (info.context or {}).get("folder") is not None and not path.is_dir():
+        raise wrong(f"names a folder that does not exist ({path})", "Correct the path, or make the folder")
+    return path
+
+
+def _party(text: str) -> str:
+    try:
+        return party_id(text)
+    except ValueError as error:
+        raise wrong("is not a party id", f"Remember: {error}") from None
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise wrong("is not a name", "Use lower-case letters, digits, dots and hyphens, at most 64")
+    return text
+
+
+def _client(text: str) -> str:
+    if not _CLIENT.fullmatch(text):
+        raise wrong("is not a client id", "Use letters, digits and . _ @ -, as in the token's `sub`")
+    return text
+
+
+def _pin(text: str) -> str:
+    if not _PIN.fullmatch(text):
+        raise wrong("is not a pin", "Write the SHA-256 of the SubjectPublicKeyInfo as 64 lower-case hex digits")
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_ok = parts.port is None or parts.port > 0
+    except ValueError:
+        raise wrong("is not a web address", "Write it as https://host:port/path") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname or not port_ok:
+        raise wrong("is not a web address", "Write it as https://host:port/path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise wrong("holds more than host, port and path", "Leave out user, password, query and fragment")
+    return text
+
+
+def _backend_url(text: str) -> str:
+    parts = urlsplit(_url(text))
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise wrong("is plain HTTP to another machine", "Write https://; plain HTTP is for loopback only")
+    return text
+
+
+def _partner_url(text: str) -> str:
+    return _url(text).rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Folder = Annotated[Path, AfterValidator(_resolved)]
+ExistingFile = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing_file)]
+ExistingFolder = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing_folder)]
+PartyName = Annotated[PartyId, AfterValidator(_party)]
+NodeName = Annotated[str, AfterValidator(_name)]
+ClientName = Annotated[ClientId, AfterValidator(_client)]
+Pin = Annotated[str, AfterValidator(_pin)]
+BackendUrl = Annotated[str, AfterValidator(_backend_url)]
+PartnerUrl = Annotated[str, AfterValidator(_partner_url)]

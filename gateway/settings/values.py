@@ -1,0 +1,250 @@
+"""What one node is told: frozen values, read from one TOML file by `load_node`.
+
+Every class here is a plain frozen dataclass that pydantic checks while the file is read (unknown keys are refused).
+Secrets never stand in the file, only the paths of the files that hold them. Paths are relative to the TOML file and
+absolute here. What weakens a promise has a name that starts with `insecure_` and is audited when the node starts.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import ClassVar, Final, Literal
+
+from pydantic import ConfigDict
+
+from gateway.domain.ids import ClientId
+from gateway.domain.limits import DocumentLimits
+from gateway.settings.kinds import (
+    BackendUrl,
+    ClientName,
+    Duration,
+    ExistingFile,
+    ExistingFolder,
+    Folder,
+    NodeName,
+    PartnerUrl,
+    PartyName,
+    Pin,
+    Port,
+    default_workers,
+)
+
+__all__ = [
+    "AtRest",
+    "Backend",
+    "Client",
+    "Documents",
+    "KeyFiles",
+    "Listener",
+    "Listeners",
+    "LogLevel",
+    "NodeSettings",
+    "OurParty",
+    "Partner",
+    "Role",
+    "Timing",
+    "Tokens",
+    "Trust",
+]
+
+STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Role(StrEnum):
+    """What a client may do; deny by default."""
+
+    SUBMITTER = "submitter"
+    BACKEND = "backend"
+    OPERATOR = "operator"
+    OFFICER = "officer"
+    AUDITOR = "auditor"
+    SECURITY = "security"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFiles:
+    """A private key and its certificate (chain, leaf first), both PEM. Validity is the certificate's."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    key: ExistingFile
+    certificate: ExistingFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where to listen. `tls` None means plain HTTP, which only a loopback host may use."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    host: str
+    port: Port
+    tls: KeyFiles | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """The three doors: national systems, partners (always mutual TLS), operators. Port 0 lets the system choose."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    submission: Listener
+    partner: Listener
+    operations: Listener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """How inbox messages reach a party's back end: a webhook signed with the secret in `secret_file`.
+
+    `trust_roots`: PEM roots for the webhook's TLS; None takes the node's. First wait, cap and attempts steer the
+    retries of one hand-over; after `attempts` it is quarantined.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    url: BackendUrl
+    secret_file: ExistingFile
+    trust_roots: ExistingFile | None = None
+    timeout: Duration = timedelta(seconds=15)
+    first_wait: Duration = timedelta(seconds=1)
+    cap: Duration = timedelta(minutes=5)
+    attempts: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurParty:
+    """A party this node speaks for. `tls` is the client certificate shown to partners; of several signing or decryption
+    keys the newest valid one is used, and all of them are accepted."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    id: PartyName
+    tls: KeyFiles
+    signing: tuple[KeyFiles, ...]
+    decryption: tuple[KeyFiles, ...]
+    backend: Backend | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """A party we exchange with. `folder` holds its bundle (certificates of signing and encryption keys).
+
+    Its TLS certificate is known by `san_uri` (`urn:party:{id}` unless given) or, when `pins` are given, only by the
+    SHA-256 of its SubjectPublicKeyInfo, lower-case hex.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    id: PartyName
+    url: PartnerUrl
+    folder: ExistingFolder
+    san_uri: str = ""
+    pins: tuple[Pin, ...] = ()
+    timeout: Duration = timedelta(seconds=30)
+    connections: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A registered user of the submission or operations API: its token's subject, for whom it may submit, its roles."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    id: ClientName
+    roles: frozenset[Role]
+    parties: frozenset[PartyName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Whose bearer tokens are believed: issuer, audience, and a JWKS file with the issuer's public keys."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    issuer: str
+    audience: str
+    jwks: ExistingFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """PEM roots that partners' certificates must chain to, CRL files, and how old a CRL may be."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    roots: ExistingFile
+    crls: tuple[ExistingFile, ...]
+    crl_max_age: Duration = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtRest:
+    """Key-encryption keys for stored payloads: the one in use, and retired ones that still open older rows."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    key: ExistingFile
+    retired: tuple[ExistingFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """Limits of the XML door; only tighter than the built-in ones, size up to the ceiling."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    max_bytes: int = DocumentLimits().size_bytes
+    max_depth: int = DocumentLimits().depth
+    max_elements: int = DocumentLimits().elements
+    max_attributes: int = DocumentLimits().attributes
+
+    @property
+    def limits(self) -> DocumentLimits:
+        """The same as a domain value."""
+        return DocumentLimits(
+            size_bytes=self.max_bytes,
+            depth=self.max_depth,
+            elements=self.max_elements,
+            attributes=self.max_attributes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How often and how long. `lease`: a claimed transfer or hand-over belongs to this node; `poll`: look for due work
+    that no event announced; `sweep`: deadlines, lost leases; `purge`: rows past their keeping; `stop`: finish work."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    lease: Duration = timedelta(seconds=60)
+    poll: Duration = timedelta(seconds=1)
+    sweep: Duration = timedelta(seconds=5)
+    purge: Duration = timedelta(hours=1)
+    stop: Duration = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """All of one node. `file` is where it was read from; `workers` 0 does the CPU work in the main process."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    file: str = ""
+    name: NodeName
+    data_dir: Folder
+    agreements: tuple[ExistingFolder, ...]
+    schemas: ExistingFolder | None = None
+    log_level: LogLevel = "info"
+    workers: int = field(default_factory=default_workers)
+    listeners: Listeners
+    tokens: Tokens
+    trust: Trust
+    at_rest: AtRest | None = None
+    parties: tuple[OurParty, ...]
+    partners: tuple[Partner, ...]
+    clients: tuple[Client, ...] = ()
+    documents: Documents = Documents()
+    timing: Timing = Timing()
+    insecure_plain_at_rest: bool = False
+    insecure_plain_wire: bool = False
+    insecure_log_documents: bool = False
+
+    def client(self, client_id: ClientId) -> Client | None:
+        """Return the registered client with this id, or None."""
+        return next((one for one in self.clients if one.id == client_id), None)
+
+    @property
+    def insecure(self) -> tuple[str, ...]:
+        """The names of the switches that weaken a promise and are on, for the audit record at start."""
+        names = ("insecure_plain_at_rest", "insecure_plain_wire", "insecure_log_documents")
+        return tuple(name for name in names if getattr(self, name))
