@@ -264,7 +264,7 @@ class Store(Protocol):
     ) -> list[InboxRow]: ...
 
     async def inbox_message(self, message_id: MessageId) -> tuple[InboxRow, bytes] | None:
-        """Return the row and its sealed view (row name `inbox:{sender}:{message id}`)."""
+        """Return the row and its sealed JWS (row name `inbox:{sender}:{message id}`)."""
         ...
 
     # ── hand-over ──

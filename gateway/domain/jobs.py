@@ -151,7 +151,7 @@ class Admitted:
     digest: str
     facts: DocumentFacts = field(repr=False)
     size_bytes: int
-    sealed_view: bytes
+    sealed_message: bytes
     references: tuple[SealedReference, ...]
     receipt: Receipt
     receipt_token: str

@@ -177,7 +177,7 @@ class ClaimedHandOver:
 
     row: InboxRow
     fence: int
-    sealed_view: bytes
+    sealed_message: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

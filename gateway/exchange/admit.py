@@ -1,0 +1,139 @@
+"""From an envelope as it came in to a receipt, as a value. Pure; runs in a worker; writes nothing.
+
+Three answers are possible, and the difference matters to the sender:
+
+- `Admitted`: everything holds. The receipt becomes true when the store commits it, not before.
+- `Refused`: decryption and signature hold, so the refusal is bound to the message digest. Only such a refusal may end
+  the sender's transfer. The commit may still overrule it: an id accepted before with this digest gets its stored
+  receipt again, whatever has expired, rotated or changed meanwhile.
+- `Unopened`: the envelope can not be believed, or no verdict is possible now (a clock, a revocation list). The signed
+  problem names only SHA-256 of the JWE and one public code, and the sender tries again.
+"""
+
+from dataclasses import replace
+
+from gateway.document import read
+from gateway.domain.agreement import Agreement, Flow, check_in_force
+from gateway.domain.ids import PartyId
+from gateway.domain.jobs import Admitted, AdmitJob, AdmitResult, Refused, Unopened
+from gateway.domain.limits import MAX_CLOCK_SKEW
+from gateway.domain.message import DocumentFacts, MessageHeader
+from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.envelope import (
+    OpenedMessage,
+    check_times,
+    decrypt,
+    envelope_sha256,
+    outer_recipient,
+    sign_problem,
+    sign_receipt,
+    verify,
+)
+from gateway.errors import AgreementError, EnvelopeError, GatewayError
+from gateway.exchange.desk import Desk, inbox_row
+from gateway.exchange.prepare import references_of
+from gateway.policy import inspect
+from gateway.schema import validate
+
+
+def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
+    """Return what this envelope is worth. `job.channel_party` is whom the client certificate names."""
+    try:
+        opened = _open(job, desk)
+    except GatewayError as error:
+        return _unopened(job, error, desk)
+    try:
+        facts = _judge(opened, job, desk)
+    except GatewayError as error:
+        if error.retryable:
+            return _unopened(job, error, desk)
+        receipt = _receipt(job, opened, Verdict.REFUSED, error.public_code)
+        return Refused(
+            header=opened.header,
+            digest=opened.digest,
+            error=error,
+            receipt=receipt,
+            receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
+        )
+    receipt = _receipt(job, opened, Verdict.ACCEPTED, "ok")
+    header = opened.header
+    return Admitted(
+        header=header,
+        digest=opened.digest,
+        facts=facts,
+        size_bytes=len(opened.payload),
+        sealed_message=desk.sealer.seal(opened.jws.encode("ascii"), row=inbox_row(header.sender, header.message_id)),
+        references=references_of(facts, owner=header.message_id, desk=desk),
+        receipt=receipt,
+        receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
+    )
+
+
+def _open(job: AdmitJob, desk: Desk) -> OpenedMessage:
+    decrypted = decrypt(job.jwe, own=desk.own, unwrapper=desk.trust.unwrapper)
+    return verify(decrypted, channel_party=job.channel_party, verification_key=desk.trust.verification_key)
+
+
+def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> DocumentFacts:
+    """Raise what speaks against a message whose signature holds, or return the facts of its document."""
+    header = opened.header
+    check_times(header, now=job.now, skew=MAX_CLOCK_SKEW)
+    agreement, flow = _agreed(header, desk)
+    check_in_force(agreement, job.now)
+    limits = replace(desk.limits, size_bytes=min(desk.limits.size_bytes, agreement.max_document_bytes))
+    document = read(opened.payload, limits)
+    if document.facts.kind != header.kind:
+        raise EnvelopeError("envelope.header_disagrees", "The signed header names another message kind")
+    valid = validate(document, desk.sets[flow.schema_set])
+    inspect(valid, desk.policies[flow.policy_sha256])
+    return document.facts
+
+
+def _agreed(header: MessageHeader, desk: Desk) -> tuple[Agreement, Flow]:
+    """Return our copy of the agreement that the header names, if it is the same text in every respect."""
+    agreement = desk.agreements.version(header.agreement.id, header.agreement.version)
+    if agreement.sha256 != header.agreement.sha256:
+        raise AgreementError(
+            "agreement.mismatch",
+            f"Agreement {agreement.id} version {agreement.version} is not the same text on both sides",
+        )
+    flow = agreement.flow(header.sender, header.recipient, header.kind)
+    if flow is None:
+        raise AgreementError("agreement.kind_not_covered")
+    named = (header.schema_set, header.schema_set_sha256, header.policy_sha256, header.terms)
+    if named != (flow.schema_set, flow.schema_set_sha256, flow.policy_sha256, agreement.terms):
+        raise EnvelopeError("envelope.header_disagrees", "The signed header does not repeat what the agreement says")
+    return agreement, flow
+
+
+def _receipt(job: AdmitJob, opened: OpenedMessage, verdict: Verdict, code: str) -> Receipt:
+    header = opened.header
+    return Receipt(
+        message_id=header.message_id,
+        digest=opened.digest,
+        verdict=verdict,
+        code=code,
+        agreement_version=header.agreement.version,
+        issuer=header.recipient,
+        audience=header.sender,
+        issued_at=job.now.replace(microsecond=0),
+        statement_id=job.statement_id,
+    )
+
+
+def _unopened(job: AdmitJob, error: GatewayError, desk: Desk) -> Unopened:
+    """Sign what can be said of bytes we could not open. Without a party of ours to speak for, nothing is signed."""
+    sha256 = envelope_sha256(job.jwe)
+    issuer = outer_recipient(job.jwe, desk.own)
+    if issuer is None:
+        return Unopened(envelope_sha256=sha256, error=error, problem=None, token=None)
+    problem = Problem(
+        envelope_sha256=sha256,
+        code=error.public_code,
+        issuer=issuer,
+        audience=PartyId(job.channel_party),
+        issued_at=job.now.replace(microsecond=0),
+        statement_id=job.statement_id,
+    )
+    token = sign_problem(problem, desk.trust.signer(issuer, job.now))
+    return Unopened(envelope_sha256=sha256, error=error, problem=problem, token=token)

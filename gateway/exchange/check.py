@@ -1,0 +1,41 @@
+"""Look at the statement a partner sent about one message. Pure; runs in a worker.
+
+A receipt counts only if the partner's own valid key signed it and it is bound to this message's id and digest; a
+problem only if it is bound to the envelope that was sent. Anything else is as if nothing had been said.
+"""
+
+from gateway.domain.jobs import CheckJob, CheckResult
+from gateway.envelope import PROBLEM_TYPE, statement_type, verify_problem, verify_receipt
+from gateway.errors import EnvelopeError, GatewayError
+from gateway.exchange.desk import Desk
+
+
+def check(job: CheckJob, desk: Desk) -> CheckResult:
+    """Return the verified receipt or problem, or the error that keeps it from being believed."""
+    try:
+        if statement_type(job.token) == PROBLEM_TYPE:
+            return _check_problem(job, desk)
+        return verify_receipt(
+            job.token,
+            verification_key=desk.trust.verification_key,
+            issuer=job.recipient,
+            audience=job.sender,
+            message_id=job.message_id,
+            digest=job.digest,
+            now=job.now,
+        )
+    except GatewayError as error:
+        return error
+
+
+def _check_problem(job: CheckJob, desk: Desk) -> CheckResult:
+    if job.envelope_sha256 is None:
+        raise EnvelopeError("receipt.not_bound", "A problem was sent where a receipt was expected")
+    return verify_problem(
+        job.token,
+        verification_key=desk.trust.verification_key,
+        issuer=job.recipient,
+        audience=job.sender,
+        envelope_sha256=job.envelope_sha256,
+        now=job.now,
+    )

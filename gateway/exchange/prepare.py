@@ -1,0 +1,155 @@
+"""From the bytes a national system handed in to signed views, one per recipient. Pure: times, ids, nonces come in.
+
+The order is the promise: read, validate, filter, validate the view, sign. Types carry it: `bytes → Document →
+ValidDocument → View → SignedView`; each is made only by the step before it. All recipients or none: every failure is
+gathered, and one is enough to prepare nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.document import Document, read
+from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.ids import PartyId, SchemaSetId
+from gateway.domain.jobs import (
+    PreparedSubmission,
+    PreparedTransfer,
+    PrepareJob,
+    PrepareResult,
+    ReferenceKind,
+    RefusedSubmission,
+    SealedReference,
+    Slot,
+)
+from gateway.domain.message import DocumentFacts, MessageHeader
+from gateway.envelope import sign_view
+from gateway.errors import DocumentError, GatewayError, SchemaError
+from gateway.exchange.desk import Desk, reference_row, submission_row, transfer_row
+from gateway.policy import apply_policy
+from gateway.schema import ValidDocument, validate
+
+
+def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
+    """Return the prepared submission, or why not: by recipient, or under None for the document itself."""
+    try:
+        document = read(job.body, desk.limits)
+    except DocumentError as error:
+        return RefusedSubmission(problems={None: error})
+
+    problems: dict[PartyId | None, GatewayError] = {}
+    permitted: dict[PartyId, tuple[Agreement, Flow]] = {}
+    for recipient in job.slots:
+        try:
+            permitted[recipient] = _permission(job, document, recipient, desk)
+        except GatewayError as error:
+            problems[recipient] = error
+
+    valid: dict[SchemaSetId, ValidDocument] = {}
+    for schema_set in {flow.schema_set for _, flow in permitted.values()}:
+        try:
+            valid[schema_set] = validate(document, desk.sets[schema_set])
+        except SchemaError as error:
+            return RefusedSubmission(problems={None: error})
+
+    transfers: list[PreparedTransfer] = []
+    for recipient, (agreement, flow) in permitted.items():
+        try:
+            transfers.append(_transfer(job, valid[flow.schema_set], recipient, agreement, flow, desk))
+        except GatewayError as error:
+            problems[recipient] = error
+    if problems:
+        return RefusedSubmission(problems=problems)
+    return _submission(job, document, tuple(transfers), desk)
+
+
+def _permission(job: PrepareJob, document: Document, recipient: PartyId, desk: Desk) -> tuple[Agreement, Flow]:
+    agreement, flow = desk.agreements.choose(
+        sender=job.sender, recipient=recipient, kind=document.facts.kind, now=job.now
+    )
+    if len(job.body) > agreement.max_document_bytes:
+        raise DocumentError(
+            "document.too_large",
+            f"Agreement {agreement.id} allows documents of up to {agreement.max_document_bytes} bytes",
+        )
+    return agreement, flow
+
+
+def _transfer(
+    job: PrepareJob, document: ValidDocument, recipient: PartyId, agreement: Agreement, flow: Flow, desk: Desk
+) -> PreparedTransfer:
+    view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set])
+    slot = job.slots[recipient]
+    header = _header(job, slot, recipient, view.facts, agreement, flow)
+    signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
+    return PreparedTransfer(
+        slot=slot,
+        recipient=recipient,
+        header=header,
+        digest=signed.digest,
+        sealed_jws=desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id)),
+        deadline=min(job.now + agreement.retry.deadline, header.expires),
+        retry=agreement.retry,
+        kept=view.kept,
+        withheld=view.withheld,
+    )
+
+
+def _header(
+    job: PrepareJob, slot: Slot, recipient: PartyId, facts: DocumentFacts, agreement: Agreement, flow: Flow
+) -> MessageHeader:
+    created = _whole_seconds(job.now)
+    return MessageHeader(
+        message_id=slot.message_id,
+        conversation=slot.conversation,
+        sequence=slot.sequence,
+        in_reply_to=job.in_reply_to,
+        supersedes=None,
+        sender=job.sender,
+        recipient=recipient,
+        kind=facts.kind,
+        schema_set=flow.schema_set,
+        schema_set_sha256=flow.schema_set_sha256,
+        agreement=agreement.ref,
+        policy_sha256=flow.policy_sha256,
+        terms=agreement.terms,
+        created=created,
+        expires=created + agreement.message_lifetime,
+        nonce=slot.nonce,
+    )
+
+
+def _submission(
+    job: PrepareJob, document: Document, transfers: tuple[PreparedTransfer, ...], desk: Desk
+) -> PreparedSubmission:
+    facts = document.facts
+    references = references_of(facts, owner=job.submission_id, desk=desk)
+    if job.conversation_key is not None:
+        # Scoped to the client: two clients may use the same case number for different things.
+        explicit = f"{job.client}\x1f{job.conversation_key}"
+        references = (seal_reference(ReferenceKind.EXPLICIT, explicit, job.submission_id, desk), *references)
+    return PreparedSubmission(
+        facts_kind=facts.kind,
+        function_code=facts.function_code,
+        type_code=facts.type_code,
+        item_count=facts.item_count,
+        size_bytes=len(job.body),
+        document_sha256=document.sha256,
+        sealed_document=desk.sealer.seal(job.body, row=submission_row(job.submission_id)),
+        references=references,
+        transfers=transfers,
+    )
+
+
+def references_of(facts: DocumentFacts, *, owner: str, desk: Desk) -> tuple[SealedReference, ...]:
+    """Return the references a document carries, sealed under `owner`, strongest first (MRN, LRN, UCR)."""
+    values = ((ReferenceKind.MRN, facts.mrn), (ReferenceKind.LRN, facts.lrn), (ReferenceKind.UCR, facts.ucr))
+    return tuple(seal_reference(kind, value, owner, desk) for kind, value in values if value)
+
+
+def seal_reference(kind: ReferenceKind, value: str, owner: str, desk: Desk) -> SealedReference:
+    """Return one reference as it may be stored: keyed hash and sealed value."""
+    sealed = desk.sealer.seal(value.encode(), row=reference_row(owner, kind))
+    return SealedReference(kind=kind, index=desk.sealer.index(kind, value), sealed=sealed)
+
+
+def _whole_seconds(now: datetime) -> datetime:
+    return now - timedelta(microseconds=now.microsecond)
