@@ -1,0 +1,76 @@
+# All a developer types. Needs Python >= 3.11 and make; every target first sees to it that .venv matches requirements.lock.
+# Once .venv stands, nothing here needs a network but `lock`.
+
+PYTHON ?= python3
+JOBS   ?= 2
+ARGS   ?=
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types imports spelling schemas coverage docs faults test-material lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## the virtual environment, from requirements.lock
+
+# --require-hashes refuses every package that is not the locked one. The project itself follows without dependencies
+# and without build isolation: its build backend stands in the lock like everything else.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP)  ## two gateways exchange sample declarations; exit 0 only if all is as it should be
+	$(BIN)/gateway demo $(ARGS)
+
+test: $(STAMP)  ## the test suite; ARGS='-k retry' goes to pytest
+	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+
+check: lint types imports spelling schemas coverage  ## everything CI runs
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+spelling: $(STAMP)
+	$(BIN)/codespell
+
+schemas: $(STAMP)
+	$(BIN)/python wco_schemas/generate.py --check
+
+coverage: $(STAMP)
+	$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term:skip-covered $(ARGS)'
+
+docs: $(STAMP)  ## rewrite the generated parts of docs/ (error catalogue, lifecycle diagram)
+	$(BIN)/python -m tests.law.generated
+
+faults: $(STAMP)  ## the long forms of the fault tests
+	$(PYTEST) tests/faults --long $(ARGS)
+
+# Real messages and vectors do not live in this repository; without the folder this fails instead of passing empty.
+test-material: $(STAMP)  ## GATEWAY_MATERIAL=DIR: the tests over real messages and vectors; prints what it counted
+	@test -n "$(GATEWAY_MATERIAL)" || { echo 'GATEWAY_MATERIAL=DIR is needed: the folder with the real messages' >&2; exit 1; }
+	@test -d "$(GATEWAY_MATERIAL)" || { echo 'GATEWAY_MATERIAL: there is no folder $(GATEWAY_MATERIAL)' >&2; exit 1; }
+	GATEWAY_MATERIAL="$(abspath $(GATEWAY_MATERIAL))" $(PYTEST) tests/material $(ARGS)
+
+lock: $(STAMP)  ## make requirements.lock again from pyproject.toml (needs uv and a package index)
+	uv pip compile pyproject.toml --universal --extra dev --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --output-file requirements.lock $(ARGS)
+
+clean:  ## remove what was made, the virtual environment included
+	rm -rf $(VENV) build dist demo-data .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
