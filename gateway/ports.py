@@ -75,6 +75,21 @@ class Ids(Protocol):
         ...
 
 
+class Telemetry(Protocol):
+    """Where operators watch: one canonical line per request and per attempt. Not evidence; that is the audit."""
+
+    def line(
+        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
+    ) -> None:
+        """Write one line. Never raises, never waits for a reader.
+
+        `action`: what was done, such as `transfer.send`. `outcome`: `success`, `failure` or `unknown` (ECS
+        `event.outcome`). `code`: a code of the error catalogue, or empty. `labels`: ids, states, counts; never a value
+        of a document or a byte of a key.
+        """
+        ...
+
+
 class Sealer(Protocol):
     """Encryption at rest. `row` names where the bytes live and is bound to them as associated data."""
 
