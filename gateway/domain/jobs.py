@@ -119,9 +119,10 @@ class SealJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedEnvelope:
-    """A compact JWE, ready to be sent."""
+    """A compact JWE, ready to be sent, and the SHA-256 (hex) that a problem about it must name."""
 
     jwe: str
+    sha256: str
 
 
 SealResult = SealedEnvelope | GatewayError

@@ -23,4 +23,4 @@ def seal(job: SealJob, desk: Desk) -> SealResult:
         )
     except GatewayError as error:
         return error
-    return SealedEnvelope(jwe=envelope.jwe)
+    return SealedEnvelope(jwe=envelope.jwe, sha256=envelope.sha256)

@@ -1,0 +1,123 @@
+"""Turn a partner's verified statement into the state of a transfer, however and whenever it arrived.
+
+A receipt is proof: an accepted one ends the transfer from any state but CANCELLED, even when the worker that fetched it
+lost its lease meanwhile. So a change that fails as stale reads the row again and applies the receipt to what it finds.
+"""
+
+from datetime import datetime
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.jobs import CheckJob
+from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
+from gateway.domain.records import Attempt, TransferRow
+from gateway.domain.statement import Receipt, Verdict
+from gateway.errors import GatewayError, TransferError
+from gateway.ports import Clock, Store, Workers
+
+_TRIES = 5
+
+
+class Settle:
+    """The use case, shared by dispatch (a receipt in the answer) and the partner listener (one that comes later)."""
+
+    def __init__(self, *, store: Store, workers: Workers, clock: Clock) -> None:
+        self._store = store
+        self._workers = workers
+        self._clock = clock
+
+    async def receipt(
+        self,
+        row: TransferRow,
+        receipt: Receipt,
+        token: str,
+        *,
+        fence: int | None = None,
+        attempt: Attempt | None = None,
+    ) -> TransferRow:
+        """Commit what a verified receipt says about `row`, and return the row as it stands then.
+
+        A refusal counts only where the table lets it; a refusal that comes after anything final changes nothing.
+        """
+        accepted = receipt.verdict is Verdict.ACCEPTED
+        event = TransferEvent.ACCEPTED if accepted else TransferEvent.REFUSED
+        for _ in range(_TRIES):
+            if row.state in FINAL or (not accepted and row.state not in _MAY_BE_REFUSED):
+                return row
+            now = self._clock.now()
+            try:
+                return await self._store.settle(
+                    row,
+                    event,
+                    audit=_evidence(row, receipt, now),
+                    now=now,
+                    fence=fence,
+                    attempt=attempt,
+                    sent=True,
+                    receipt=(receipt, token),
+                    code=receipt.code,
+                    detail="" if accepted else "The partner refused the message with a signed receipt",
+                )
+            except TransferError as error:
+                if error.code not in {"transfer.stale", "transfer.lease_lost"}:
+                    raise
+                # Someone moved the row meanwhile. The receipt stays true, so apply it to the row as it is now.
+                fence = None
+                found = await self._store.transfer(row.id)
+                if found is None:
+                    raise
+                row = found.row
+        raise TransferError("transfer.stale", "The transfer kept changing while its receipt was settled")
+
+    async def late(self, message_id: str, token: str, *, channel_party: str) -> TransferRow:
+        """Settle a receipt that a partner posted by itself. Raises EnvelopeError or TransferError `transfer.not_found`.
+
+        One that can not be believed leaves an audit record and changes nothing.
+        """
+        row = await self._store.transfer_by_message(message_id)
+        if row is None or row.recipient != channel_party:
+            raise TransferError("transfer.not_found")
+        now = self._clock.now()
+        checked = await self._workers.check(
+            CheckJob(
+                token=token,
+                message_id=row.message_id,
+                digest=row.digest,
+                envelope_sha256=None,
+                sender=row.sender,
+                recipient=row.recipient,
+                agreement=row.agreement,
+                now=now,
+            )
+        )
+        if isinstance(checked, Receipt):
+            return await self.receipt(row, checked, token)
+        error = checked if isinstance(checked, GatewayError) else TransferError("transfer.illegal_transition")
+        await self._store.record(rejected(row, error, now))
+        raise error
+
+
+_MAY_BE_REFUSED = frozenset({TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT})
+
+
+def rejected(row: TransferRow, error: GatewayError, now: datetime) -> AuditEntry:
+    """Return the evidence that a statement about `row` was not believed."""
+    return AuditEntry(
+        event=AuditEvent.RECEIPT_REJECTED,
+        at=now,
+        actor=f"party:{row.recipient}",
+        transfer_id=row.id,
+        message_id=row.message_id,
+        facts={"code": error.code},
+    )
+
+
+def _evidence(row: TransferRow, receipt: Receipt, now: datetime) -> AuditEntry:
+    accepted = receipt.verdict is Verdict.ACCEPTED
+    return AuditEntry(
+        event=AuditEvent.TRANSFER_DELIVERED if accepted else AuditEvent.TRANSFER_REFUSED,
+        at=now,
+        actor=f"party:{row.recipient}",
+        transfer_id=row.id,
+        message_id=row.message_id,
+        facts={"digest": receipt.digest, "code": receipt.code, "agreement_version": receipt.agreement_version},
+    )

@@ -1,0 +1,206 @@
+"""Take a document from a national system: prepare it for every recipient, commit, and only then answer.
+
+The `Idempotency-Key` makes asking again safe. It is looked up before the work and decided in the commit, so two equal
+requests at once give one submission. Refusals are recorded as evidence but not remembered under the key: the client
+may mend the document and use the same key again.
+
+Conversation and sequence stand in the signed header, yet which conversation a document belongs to is known only after
+reading it. So each transfer is first prepared as the start of a new conversation; the commit answers
+`ConversationKnown` when the references say otherwise, and the submission is prepared again in its true place
+(docs/adr/0003).
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import PreparedSubmission, PrepareJob, RefusedSubmission, Slot
+from gateway.domain.limits import MAX_RECIPIENTS
+from gateway.domain.records import (
+    Accepted,
+    AcceptSubmission,
+    ConversationKnown,
+    IdempotencyScope,
+    KeyReused,
+    Replayed,
+    SubmissionRow,
+)
+from gateway.errors import GatewayError, RequestError, StorageError
+from gateway.exchange.doorbell import Doorbells
+from gateway.ports import Clock, Ids, Store, Workers
+
+_TRIES = 8
+"""How often a submission is prepared again because others of its conversation were faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """What a client asks. `conversation_key`: the client's own case reference, if it has one."""
+
+    client: ClientId
+    sender: PartyId
+    recipients: tuple[PartyId, ...]
+    body: bytes = field(repr=False)
+    idempotency_key: str
+    conversation_key: str | None = None
+    in_reply_to: MessageId | None = None
+
+
+class RecipientsRefused(RequestError):
+    """The submission is refused; `problems` says why for each recipient, or under None for the document itself."""
+
+    def __init__(self, problems: Mapping[PartyId | None, GatewayError]) -> None:
+        super().__init__("request.recipients_refused")
+        self.problems = dict(problems)
+
+
+def fingerprint(request: SubmitRequest) -> str:
+    """Return SHA-256 (hex) over what makes a request the same: body, sorted recipients, parameters."""
+    parameters = [
+        request.sender,
+        sorted(request.recipients),
+        request.conversation_key,
+        request.in_reply_to,
+        hashlib.sha256(request.body).hexdigest(),
+    ]
+    return hashlib.sha256(json.dumps(parameters).encode()).hexdigest()
+
+
+class Submit:
+    """The use case. One instance per node; requests with the same key are let in one at a time."""
+
+    def __init__(self, *, store: Store, workers: Workers, clock: Clock, ids: Ids, bells: Doorbells) -> None:
+        self._store = store
+        self._workers = workers
+        self._clock = clock
+        self._ids = ids
+        self._bells = bells
+        self._in_progress: set[tuple[ClientId, str]] = set()
+
+    async def __call__(self, request: SubmitRequest) -> tuple[SubmissionRow, bool]:
+        """Return the committed submission, and whether it was committed by an earlier equal request.
+
+        Raises RecipientsRefused, RequestError, or StorageError `storage.commit_unknown` (ask again with the same key).
+        """
+        if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
+            raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
+        scope = IdempotencyScope(
+            client=request.client, key=request.idempotency_key, fingerprint=await asyncio.to_thread(fingerprint, request)
+        )
+        place = (request.client, request.idempotency_key)
+        if place in self._in_progress:
+            raise RequestError("request.idempotency_in_progress")
+        self._in_progress.add(place)
+        try:
+            known = await self._store.find_submission(scope)
+            outcome = known if known is not None else await self._accept(request, scope)
+        finally:
+            self._in_progress.discard(place)
+        if isinstance(outcome, KeyReused):
+            raise RequestError("request.idempotency_key_reused")
+        row = await self._store.submission(outcome.submission_id)
+        if row is None:
+            raise StorageError("storage.corrupt", "A committed submission can not be read back")
+        return row, isinstance(outcome, Replayed)
+
+    async def _accept(self, request: SubmitRequest, scope: IdempotencyScope) -> Accepted | Replayed | KeyReused:
+        places: dict[PartyId, tuple[ConversationId, int]] = {}
+        for _ in range(_TRIES):
+            job = self._job(request, places)
+            prepared = await self._workers.prepare(job)
+            if isinstance(prepared, RefusedSubmission):
+                await self._record_refusal(request, prepared)
+                raise RecipientsRefused(prepared.problems)
+            change = AcceptSubmission(
+                submission_id=job.submission_id, sender=request.sender, scope=scope, prepared=prepared, now=job.now
+            )
+            outcome = await self._store.accept(change, self._evidence(request, change))
+            match outcome:
+                case ConversationKnown():
+                    places.update(outcome.places)
+                case Accepted():
+                    for recipient in request.recipients:
+                        self._bells.ring(recipient)
+                    return outcome
+                case Replayed() | KeyReused():
+                    return outcome
+                case _:
+                    assert_never(outcome)
+        raise RequestError("capacity.exhausted", "Too many submissions of one conversation at once; try again")
+
+    def _job(self, request: SubmitRequest, places: Mapping[PartyId, tuple[ConversationId, int]]) -> PrepareJob:
+        slots: dict[PartyId, Slot] = {}
+        for recipient in sorted(set(request.recipients)):
+            message_id = self._ids.uuid7()
+            conversation, sequence = places.get(recipient, (ConversationId(self._ids.uuid4()), 1))
+            slots[recipient] = Slot(
+                transfer_id=TransferId(message_id),
+                message_id=MessageId(message_id),
+                conversation=conversation,
+                sequence=sequence,
+                nonce=self._ids.nonce(),
+            )
+        return PrepareJob(
+            submission_id=SubmissionId(self._ids.uuid7()),
+            body=request.body,
+            sender=request.sender,
+            client=request.client,
+            slots=slots,
+            conversation_key=request.conversation_key,
+            in_reply_to=request.in_reply_to,
+            now=self._clock.now(),
+        )
+
+    def _evidence(self, request: SubmitRequest, change: AcceptSubmission) -> Sequence[AuditEntry]:
+        """Return one entry for the submission and one per transfer, in the order they become true."""
+        actor = f"client:{request.client}"
+        prepared: PreparedSubmission = change.prepared
+        entries = [
+            AuditEntry(
+                event=AuditEvent.SUBMISSION_ACCEPTED,
+                at=change.now,
+                actor=actor,
+                facts={
+                    "sender": request.sender,
+                    "kind": prepared.facts_kind.value,
+                    "transfers": len(prepared.transfers),
+                },
+            )
+        ]
+        entries += [
+            AuditEntry(
+                event=AuditEvent.TRANSFER_ACCEPTED,
+                at=change.now,
+                actor=actor,
+                transfer_id=transfer.slot.transfer_id,
+                message_id=transfer.slot.message_id,
+                facts={
+                    "recipient": transfer.recipient,
+                    "digest": transfer.digest,
+                    "agreement": transfer.header.agreement.id,
+                    "agreement_version": transfer.header.agreement.version,
+                    "policy_sha256": transfer.header.policy_sha256,
+                    "schema_set_sha256": transfer.header.schema_set_sha256,
+                    "kept": transfer.kept,
+                    "withheld": transfer.withheld,
+                },
+            )
+            for transfer in prepared.transfers
+        ]
+        return entries
+
+    async def _record_refusal(self, request: SubmitRequest, refused: RefusedSubmission) -> None:
+        codes = sorted({error.code for error in refused.problems.values()})
+        await self._store.record(
+            AuditEntry(
+                event=AuditEvent.SUBMISSION_REFUSED,
+                at=self._clock.now(),
+                actor=f"client:{request.client}",
+                facts={"sender": request.sender, "code": " ".join(codes), "count": len(refused.problems)},
+            )
+        )
