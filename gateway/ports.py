@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.audit import AuditEntry, AuditRecord
+from gateway.domain.access import Caller
 from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.ids import AgreementId, ClientId, KeyId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import (
@@ -81,7 +82,7 @@ class Telemetry(Protocol):
     def line(
         self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
     ) -> None:
-        """Write one line. Never raises, never waits for a reader.
+        """Write one line. Never raises: a line that can not be written is lost, the work it tells of is not.
 
         `action`: what was done, such as `transfer.send`. `outcome`: `success`, `failure` or `unknown` (ECS
         `event.outcome`). `code`: a code of the error catalogue, or empty. `labels`: ids, states, counts; never a value
@@ -154,6 +155,25 @@ class Workers(Protocol):
     async def check(self, job: CheckJob) -> CheckResult: ...
 
 
+class Tokens(Protocol):
+    """Bearer tokens of clients and operators."""
+
+    def caller(self, authorization: str | None) -> Caller:
+        """Return who sent this `Authorization` header. Raises AccessError `access.token_missing|token_invalid`."""
+        ...
+
+
+class Peers(Protocol):
+    """Client certificates of partners, judged anew on every request."""
+
+    def party_of(self, certificate: bytes | None, now: datetime) -> PartyId:
+        """Return the party a certificate (DER) names, if chain, validity, EKU, SAN and revocation hold.
+
+        Raises AccessError `access.certificate_missing` or `access.certificate_refused`.
+        """
+        ...
+
+
 class PartnerChannel(Protocol):
     """The way to one partner's gateway. Never raises for what a partner or a network does: that is an outcome."""
 
@@ -210,6 +230,7 @@ class Store(Protocol):
         sent: bool = False,
         receipt: tuple[Receipt, str] | None = None,
         next_attempt_at: datetime | None = None,
+        deadline: datetime | None = None,
         code: str = "",
         detail: str = "",
     ) -> TransferRow:
@@ -218,7 +239,8 @@ class Store(Protocol):
         Raises TransferError `transfer.stale` when the row changed meanwhile, `transfer.lease_lost` when the fence did,
         `transfer.illegal_transition` for a pair not in the table. Records attempt and receipt in the same commit, and
         the partner's health: success for ACCEPTED, REFUSED and TAKEN. `sent`: whether a byte may have left; a lost
-        lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message.
+        lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message. `deadline`:
+        a new deadline, where the event brings one (requeued).
         """
         ...
 

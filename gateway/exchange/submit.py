@@ -90,7 +90,9 @@ class Submit:
         if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
             raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
         scope = IdempotencyScope(
-            client=request.client, key=request.idempotency_key, fingerprint=await asyncio.to_thread(fingerprint, request)
+            client=request.client,
+            key=request.idempotency_key,
+            fingerprint=await asyncio.to_thread(fingerprint, request),
         )
         place = (request.client, request.idempotency_key)
         if place in self._in_progress:

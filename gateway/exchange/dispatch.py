@@ -1,0 +1,235 @@
+"""Send what is due, one loop per partner, so that a slow or dead partner holds up nobody else's transfers.
+
+A loop claims due transfers from the store (a lease with a fencing token), has each sealed in a worker, sends it, has
+the answer checked in a worker, and commits what came of it. Nothing is kept in memory that the store does not know: a
+killed process loses its leases, `sweep` or `recover` gives them back, and the next attempt sends the same JWS under the
+same id, so the partner answers with the receipt it already gave.
+
+Two kinds of waiting are told apart. A transfer waits for its own `next_attempt_at`. A partner that could not be reached
+at all is left alone as a whole until its back-off ends (durable, in partner health); hearing from it ends that at once.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import PartyId
+from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
+from gateway.domain.lifecycle import TransferEvent
+from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
+from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.retry import RetryPolicy, next_attempt_at, wait_before_retry
+from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.errors import GatewayError, TransferError
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.settle import Settle, rejected
+from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchLimits:
+    """`parallel`: transfers to one partner under way at once. `lease` must outlast the channel's longest attempt."""
+
+    parallel: int = 8
+    lease: timedelta = timedelta(seconds=90)
+    poll: timedelta = timedelta(seconds=1)
+
+
+class Dispatch:
+    """The use case. `serve` runs for one partner until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        workers: Workers,
+        channel: PartnerChannel,
+        settle: Settle,
+        clock: Clock,
+        ids: Ids,
+        bells: Doorbells,
+        telemetry: Telemetry,
+        limits: DispatchLimits,
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._channel = channel
+        self._settle = settle
+        self._clock = clock
+        self._ids = ids
+        self._bells = bells
+        self._telemetry = telemetry
+        self._limits = limits
+
+    async def serve(self, partner: PartyId) -> None:
+        """Send to `partner` for ever. A store that can not answer is asked again at the next poll."""
+        under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                free = self._limits.parallel - len(under_way)
+                try:
+                    claimed = await self._claim(partner, free) if free > 0 else []
+                except GatewayError as error:
+                    self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
+                    claimed = []
+                for one in claimed:
+                    task = group.create_task(self._attempt(one))
+                    under_way.add(task)
+                    task.add_done_callback(lambda done: self._done(partner, done, under_way))
+                if not claimed:
+                    await self._bells.wait(partner, self._limits.poll.total_seconds())
+
+    def _done(self, partner: PartyId, task: asyncio.Task[None], under_way: set[asyncio.Task[None]]) -> None:
+        # A place is free, and the next of the same conversation may have become the lowest: look again.
+        under_way.discard(task)
+        self._bells.ring(partner)
+
+    async def _claim(self, partner: PartyId, free: int) -> list[ClaimedTransfer]:
+        return await self._store.claim(partner, limit=free, now=self._clock.now(), lease=self._limits.lease)
+
+    async def _attempt(self, claimed: ClaimedTransfer) -> None:
+        """Make one attempt from claim to commit. Whatever goes wrong on our side leaves the lease to run out."""
+        started, clock = self._clock.now(), self._clock.monotonic()
+        row = claimed.row
+        try:
+            outcome, envelope_sha256 = await self._send(claimed)
+            code = await self._commit(claimed, outcome, envelope_sha256, started)
+        except GatewayError as error:
+            code = error.code
+        self._telemetry.line(
+            "transfer.attempt",
+            outcome="success" if code == "ok" else "failure",
+            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            code="" if code == "ok" else code,
+            partner=row.recipient,
+            transfer_id=row.id,
+            attempt=row.attempts,
+        )
+
+    async def _send(self, claimed: ClaimedTransfer) -> tuple[SendOutcome, str]:
+        row = claimed.row
+        sealed = await self._workers.seal(
+            SealJob(
+                transfer_id=row.id,
+                message_id=row.message_id,
+                sender=row.sender,
+                recipient=row.recipient,
+                sealed_jws=claimed.sealed_jws,
+                now=self._clock.now(),
+            )
+        )
+        if not isinstance(sealed, SealedEnvelope):
+            failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
+            return failure, ""
+        return await self._channel.send(row.recipient, row.message_id, sealed.jwe), sealed.sha256
+
+    async def _commit(
+        self, claimed: ClaimedTransfer, outcome: SendOutcome, envelope_sha256: str, started: datetime
+    ) -> str:
+        """Commit what came of the attempt; return `ok` or the code that explains it."""
+        match outcome:
+            case ReceiptReturned():
+                return await self._statement(claimed, outcome.token, envelope_sha256, started)
+            case TransportAccepted():
+                return await self._taken(claimed, started)
+            case TransientFailure():
+                return await self._failed(claimed, outcome, started)
+            case _:
+                assert_never(outcome)
+
+    async def _statement(self, claimed: ClaimedTransfer, token: str, envelope_sha256: str, started: datetime) -> str:
+        row, now = claimed.row, self._clock.now()
+        checked = await self._workers.check(
+            CheckJob(
+                token=token,
+                message_id=row.message_id,
+                digest=row.digest,
+                envelope_sha256=envelope_sha256,
+                sender=row.sender,
+                recipient=row.recipient,
+                agreement=row.agreement,
+                now=now,
+            )
+        )
+        if isinstance(checked, Receipt):
+            accepted = checked.verdict is Verdict.ACCEPTED
+            attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
+            await self._settle.receipt(row, checked, token, fence=claimed.fence, attempt=attempt)
+            return checked.code
+        if isinstance(checked, Problem):
+            detail = "The partner could not open the message, and said so in a signed problem"
+            failure = TransientFailure(code=checked.code, detail=detail, sent=True, connected=True)
+            return await self._failed(claimed, failure, started)
+        await self._store.record(rejected(row, checked, now))
+        failure = TransientFailure(code=checked.code, detail=checked.detail, sent=True, connected=True)
+        return await self._failed(claimed, failure, started)
+
+    async def _taken(self, claimed: ClaimedTransfer, started: datetime) -> str:
+        row, now = claimed.row, self._clock.now()
+        await self._store.settle(
+            row,
+            TransferEvent.TAKEN,
+            audit=_entry(AuditEvent.TRANSFER_TAKEN, row, now),
+            now=now,
+            fence=claimed.fence,
+            attempt=self._attempt_row(row, started, "taken", "ok", "The partner will send its receipt later"),
+            sent=True,
+            next_attempt_at=now + row.retry.cap,
+        )
+        return "ok"
+
+    async def _failed(self, claimed: ClaimedTransfer, failure: TransientFailure, started: datetime) -> str:
+        row, now = claimed.row, self._clock.now()
+        jitter = self._ids.jitter()
+        again = next_attempt_at(row.retry, attempt=row.attempts, jitter=jitter, now=now, deadline=row.deadline)
+        if again is not None and failure.retry_after is not None:
+            again = min(max(again, now + failure.retry_after), row.deadline)
+        event = TransferEvent.EXHAUSTED if again is None else TransferEvent.FAILED
+        audit = AuditEvent.TRANSFER_EXHAUSTED if again is None else AuditEvent.TRANSFER_FAILED
+        try:
+            await self._store.settle(
+                row,
+                event,
+                audit=_entry(audit, row, now, code=failure.code),
+                now=now,
+                fence=claimed.fence,
+                attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail),
+                sent=failure.sent,
+                next_attempt_at=again,
+                code=failure.code,
+                detail=failure.detail,
+            )
+        except TransferError as error:
+            # Our lease ended, or a receipt came by another way. Who holds the row now decides about it.
+            return error.code
+        if not failure.connected:
+            await self._leave_alone(row.recipient, row.retry, failure.code, now, jitter)
+        return failure.code
+
+    async def _leave_alone(self, partner: PartyId, retry: RetryPolicy, code: str, now: datetime, jitter: float) -> None:
+        """Leave a partner that could not be reached alone, longer each time in a row."""
+        health = {one.partner: one for one in await self._store.partners()}.get(partner)
+        failures = health.failures if health else 0
+        endless = RetryPolicy(first_wait=retry.first_wait, cap=retry.cap, deadline=retry.deadline)
+        wait = wait_before_retry(endless, attempt=failures + 1, jitter=jitter) or retry.cap
+        await self._store.partner_failed(partner, now=now, not_before=now + wait, code=code)
+
+    def _attempt_row(self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str) -> Attempt:
+        return Attempt(
+            transfer_id=row.id,
+            number=row.attempts,
+            started=started,
+            ended=self._clock.now(),
+            outcome=outcome,
+            code=code,
+            detail=detail,
+        )
+
+
+def _entry(event: AuditEvent, row: TransferRow, now: datetime, *, code: str = "") -> AuditEntry:
+    facts: dict[str, str | int] = {"attempt": row.attempts}
+    if code:
+        facts["code"] = code
+    return AuditEntry(event=event, at=now, actor="system", transfer_id=row.id, message_id=row.message_id, facts=facts)

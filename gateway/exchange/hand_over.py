@@ -1,0 +1,149 @@
+"""Hand inbox messages to the back end: at least once, under a stable id, in order within a conversation.
+
+The bytes are the same however often they are handed over. Trying again never gives up by itself within the agreement's
+retention; a back end that keeps refusing one message has it quarantined, which blocks the rest of that conversation
+until an operator releases it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.lifecycle import HandOverEvent
+from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
+from gateway.domain.records import ClaimedHandOver
+from gateway.domain.retry import RetryPolicy, wait_before_retry
+from gateway.envelope import payload_of
+from gateway.errors import GatewayError
+from gateway.exchange.desk import inbox_row
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOverLimits:
+    """`retry.attempts` bounds refusals by the back end before quarantine; an unreachable back end is never counted."""
+
+    parallel: int = 8
+    lease: timedelta = timedelta(seconds=60)
+    poll: timedelta = timedelta(seconds=1)
+    retry: RetryPolicy = RetryPolicy(attempts=20, cap=timedelta(minutes=5))
+
+
+class HandOver:
+    """The use case. `serve` runs until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        channel: BackendChannel,
+        sealer: Sealer,
+        clock: Clock,
+        ids: Ids,
+        bells: Doorbells,
+        telemetry: Telemetry,
+        limits: HandOverLimits,
+    ) -> None:
+        self._store = store
+        self._channel = channel
+        self._sealer = sealer
+        self._clock = clock
+        self._ids = ids
+        self._bells = bells
+        self._telemetry = telemetry
+        self._limits = limits
+
+    async def serve(self) -> None:
+        """Hand over for ever. A store that can not answer is asked again at the next poll."""
+        under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                free = self._limits.parallel - len(under_way)
+                try:
+                    claimed = await self._claim(free) if free > 0 else []
+                except GatewayError as error:
+                    self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)
+                    claimed = []
+                for one in claimed:
+                    task = group.create_task(self._attempt(one))
+                    under_way.add(task)
+                    task.add_done_callback(lambda done: self._done(done, under_way))
+                if not claimed:
+                    await self._bells.wait(HAND_OVER_BELL, self._limits.poll.total_seconds())
+
+    def _done(self, task: asyncio.Task[None], under_way: set[asyncio.Task[None]]) -> None:
+        under_way.discard(task)
+        self._bells.ring(HAND_OVER_BELL)
+
+    async def _claim(self, free: int) -> list[ClaimedHandOver]:
+        return await self._store.claim_hand_overs(limit=free, now=self._clock.now(), lease=self._limits.lease)
+
+    async def _attempt(self, claimed: ClaimedHandOver) -> None:
+        clock, row = self._clock.monotonic(), claimed.row
+        try:
+            code = await self._commit(claimed, await self._give(claimed))
+        except GatewayError as error:
+            code = error.code
+        self._telemetry.line(
+            "hand_over.attempt",
+            outcome="success" if code == "ok" else "failure",
+            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            code="" if code == "ok" else code,
+            message_id=row.message_id,
+            attempt=row.attempts,
+        )
+
+    async def _give(self, claimed: ClaimedHandOver) -> HandOverOutcome:
+        row = claimed.row
+        try:
+            jws = self._sealer.unseal(claimed.sealed_message, row=inbox_row(row.sender, row.message_id))
+        except GatewayError as error:
+            return TransientFailure(code=error.code, detail=error.detail, sent=False, connected=True)
+        return await self._channel.hand_over(row, payload_of(jws.decode("ascii")))
+
+    async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome) -> str:
+        match outcome:
+            case HandedOver():
+                await self._settle(claimed, HandOverEvent.ACKNOWLEDGED, AuditEvent.HAND_OVER_ACKNOWLEDGED)
+                return "ok"
+            case TransientFailure():
+                await self._failed(claimed, outcome)
+                return outcome.code
+            case _:
+                assert_never(outcome)
+
+    async def _failed(self, claimed: ClaimedHandOver, failure: TransientFailure) -> None:
+        retry = self._limits.retry
+        wait = wait_before_retry(retry, attempt=claimed.row.attempts, jitter=self._ids.jitter())
+        if wait is None and failure.connected:
+            await self._settle(claimed, HandOverEvent.EXHAUSTED, AuditEvent.HAND_OVER_EXHAUSTED, failure)
+            return
+        wait = max(wait or retry.cap, failure.retry_after or timedelta(0))
+        await self._settle(claimed, HandOverEvent.FAILED, AuditEvent.HAND_OVER_FAILED, failure, wait)
+
+    async def _settle(
+        self,
+        claimed: ClaimedHandOver,
+        event: HandOverEvent,
+        evidence: AuditEvent,
+        failure: TransientFailure | None = None,
+        wait: timedelta | None = None,
+    ) -> None:
+        row, now = claimed.row, self._clock.now()
+        facts: dict[str, str | int] = {"attempt": row.attempts}
+        if failure is not None:
+            facts["code"] = failure.code
+        await self._store.settle_hand_over(
+            row,
+            event,
+            audit=AuditEntry(event=evidence, at=now, actor="system", message_id=row.message_id, facts=facts),
+            now=now,
+            fence=claimed.fence,
+            next_attempt_at=None if wait is None else now + wait,
+            code=failure.code if failure else "",
+            detail=failure.detail if failure else "",
+        )

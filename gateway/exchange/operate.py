@@ -1,0 +1,74 @@
+"""Acts of named operators on one transfer. Each needs a name and a reason, and leaves both in the audit trail."""
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import TransferId
+from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.records import TransferRow
+from gateway.errors import RequestError, TransferError
+from gateway.exchange.doorbell import Doorbells
+from gateway.ports import Clock, Store
+
+MAX_REASON = 500
+
+
+class Operate:
+    """The use case."""
+
+    def __init__(self, *, store: Store, clock: Clock, bells: Doorbells) -> None:
+        self._store = store
+        self._clock = clock
+        self._bells = bells
+
+    async def requeue(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
+        """Send a dead-lettered transfer again, under the same id and with the same JWS.
+
+        Refused with `transfer.deadline` when its message has expired: the partner could only refuse it.
+        """
+        row = await self._row(transfer_id)
+        now = self._clock.now()
+        if row.state is TransferState.DEAD_LETTERED and now >= row.expires:
+            raise TransferError("transfer.deadline", "The message has expired; submit the document again")
+        return await self._act(row, TransferEvent.REQUEUED, AuditEvent.TRANSFER_REQUEUED, operator, reason)
+
+    async def cancel(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
+        """Stop a transfer of which no byte ever left. Otherwise refused with `transfer.outcome_unknown`."""
+        row = await self._row(transfer_id)
+        if row.ever_sent:
+            raise TransferError(
+                "transfer.outcome_unknown",
+                "The message was sent at least once, so the partner may have it. Ask the partner to disregard it",
+            )
+        return await self._act(row, TransferEvent.CANCELLED, AuditEvent.TRANSFER_CANCELLED, operator, reason)
+
+    async def _row(self, transfer_id: TransferId) -> TransferRow:
+        found = await self._store.transfer(transfer_id)
+        if found is None:
+            raise TransferError("transfer.not_found")
+        return found.row
+
+    async def _act(
+        self, row: TransferRow, event: TransferEvent, evidence: AuditEvent, operator: str, reason: str
+    ) -> TransferRow:
+        reason = reason.strip()
+        if not reason or len(reason) > MAX_REASON:
+            raise RequestError("request.malformed", f"Give a reason of 1 to {MAX_REASON} characters")
+        now = self._clock.now()
+        changed = await self._store.settle(
+            row,
+            event,
+            audit=AuditEntry(
+                event=evidence,
+                at=now,
+                actor=f"operator:{operator}",
+                transfer_id=row.id,
+                message_id=row.message_id,
+                facts={"reason": reason, "state": row.state.value},
+            ),
+            now=now,
+            next_attempt_at=now if event is TransferEvent.REQUEUED else None,
+            deadline=row.expires if event is TransferEvent.REQUEUED else None,
+            code="",
+            detail=reason,
+        )
+        self._bells.ring(row.recipient)
+        return changed

@@ -1,0 +1,135 @@
+"""Take an envelope from a partner: judge it in a worker, commit, and only then hand the receipt back.
+
+The commit decides, not the judgement: an id accepted before gets its stored receipt again, byte for byte, and another
+message under a known id gets a refusal bound to its own digest while the first stays what it is.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.jobs import Admitted, AdmitJob, Refused, Unopened
+from gateway.domain.statement import Verdict
+from gateway.envelope import sign_receipt
+from gateway.errors import CATALOGUE, GatewayError
+from gateway.exchange.doorbell import Doorbells
+from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
+
+HAND_OVER_BELL = "hand-over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back to the partner: an HTTP status and a signed statement, or None if none can be signed."""
+
+    status: int
+    token: str | None
+    code: str
+
+
+class Receive:
+    """The use case."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        workers: Workers,
+        trust: Trust,
+        clock: Clock,
+        ids: Ids,
+        bells: Doorbells,
+        telemetry: Telemetry,
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._trust = trust
+        self._clock = clock
+        self._ids = ids
+        self._bells = bells
+        self._telemetry = telemetry
+
+    async def __call__(self, jwe: str, *, channel_party: PartyId) -> Answer:
+        """Return the answer to one envelope. Raises StorageError when nothing may be acknowledged."""
+        clock = self._clock.monotonic()
+        now = self._clock.now()
+        result = await self._workers.admit(
+            AdmitJob(jwe=jwe, channel_party=channel_party, statement_id=self._ids.uuid4(), now=now)
+        )
+        await self._heard_from(channel_party)
+        if isinstance(result, Unopened):
+            answer = await self._unopened(result, channel_party)
+        else:
+            answer = await self._admitted_or_refused(result)
+        self._telemetry.line(
+            "message.receive",
+            outcome="success" if answer.code == "ok" else "failure",
+            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            code="" if answer.code == "ok" else answer.code,
+            partner=channel_party,
+        )
+        return answer
+
+    async def receipt(self, message_id: MessageId, *, channel_party: PartyId) -> str | None:
+        """Return the stored receipt for a partner's message, or None if nothing was accepted under this id."""
+        stored = await self._store.given_receipt(channel_party, message_id)
+        return None if stored is None else stored.token
+
+    async def refused_channel(self, *, certificate_sha256: str, error: GatewayError) -> None:
+        """Record that a connection was refused for its certificate."""
+        facts: dict[str, str | int] = {"code": error.code, "detail": error.detail[:500]}
+        if certificate_sha256:
+            facts["certificate"] = certificate_sha256
+        await self._store.record(
+            AuditEntry(event=AuditEvent.CHANNEL_REFUSED, at=self._clock.now(), actor="system", facts=facts)
+        )
+
+    async def _unopened(self, result: Unopened, channel_party: PartyId) -> Answer:
+        await self._store.record(
+            AuditEntry(
+                event=AuditEvent.MESSAGE_UNOPENED,
+                at=self._clock.now(),
+                actor=f"party:{channel_party}",
+                facts={"code": result.error.code, "envelope_sha256": result.envelope_sha256},
+            )
+        )
+        public = CATALOGUE.get(result.error.public_code, result.error.entry)
+        status = 503 if result.error.entry.status == 503 else min(public.status, 499)
+        return Answer(status=status, token=result.token, code=result.error.public_code)
+
+    async def _admitted_or_refused(self, result: Admitted | Refused) -> Answer:
+        header = result.header
+        code = "ok" if isinstance(result, Admitted) else result.error.code
+        facts: dict[str, str | int] = {
+            "code": code,
+            "digest": result.digest,
+            "kind": header.kind.value,
+            "sender": header.sender,
+            "agreement": header.agreement.id,
+            "agreement_version": header.agreement.version,
+        }
+        audit = AuditEntry(
+            event=AuditEvent.MESSAGE_ACCEPTED if isinstance(result, Admitted) else AuditEvent.MESSAGE_REFUSED,
+            at=self._clock.now(),
+            actor=f"party:{header.sender}",
+            message_id=header.message_id,
+            facts=facts,
+        )
+        stored = await self._store.admit(result, now=self._clock.now(), audit=audit)
+        if stored.conflict:
+            return Answer(status=409, token=self._conflict(result), code=stored.code)
+        if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
+            self._bells.ring(HAND_OVER_BELL)
+        return Answer(status=200, token=stored.token, code=stored.code)
+
+    def _conflict(self, result: Admitted | Refused) -> str:
+        """Sign a refusal bound to the digest of the message that came second."""
+        receipt = replace(result.receipt, verdict=Verdict.REFUSED, code="message.id_reused")
+        return sign_receipt(receipt, self._trust.signer(receipt.issuer, self._clock.now()))
+
+    async def _heard_from(self, partner: PartyId) -> None:
+        """A partner that calls is alive: what waits for it may try at once."""
+        if any(one.partner == partner and one.not_before is not None for one in await self._store.partners()):
+            await self._store.partner_heard(partner, now=self._clock.now())
+            self._bells.ring(partner)

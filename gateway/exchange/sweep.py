@@ -1,0 +1,90 @@
+"""What time does by itself: leases that ran out, deadlines that passed, receipts that did not come, rows to forget."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
+from gateway.domain.records import TransferRow
+from gateway.errors import GatewayError, TransferError
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.ports import Clock, Store, Telemetry
+
+_BATCH = 500
+
+
+class Sweep:
+    """The use case. `serve` runs until it is cancelled; `once` makes one round."""
+
+    def __init__(self, *, store: Store, clock: Clock, bells: Doorbells, telemetry: Telemetry, every: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._bells = bells
+        self._telemetry = telemetry
+        self._every = every
+
+    async def serve(self) -> None:
+        """Sweep for ever, `every` so often."""
+        while True:
+            try:
+                await self.once()
+            except GatewayError as error:
+                self._telemetry.line("sweep", outcome="failure", code=error.code)
+            await asyncio.sleep(self._every.total_seconds())
+
+    async def once(self) -> None:
+        """Make one round over transfers, hand-overs and rows past their keeping."""
+        now = self._clock.now()
+        for row in await self._store.overdue(now=now, limit=_BATCH):
+            await self._transfer(row, now)
+        for message in await self._store.overdue_hand_overs(now=now, limit=_BATCH):
+            try:
+                await self._store.settle_hand_over(
+                    message,
+                    HandOverEvent.LEASE_LOST,
+                    audit=AuditEntry(
+                        event=AuditEvent.HAND_OVER_LEASE_LOST, at=now, actor="system", message_id=message.message_id
+                    ),
+                    now=now,
+                    next_attempt_at=now,
+                )
+            except TransferError:
+                continue  # its holder came back first
+            self._bells.ring(HAND_OVER_BELL)
+        await self._store.purge(now=now)
+
+    async def _transfer(self, row: TransferRow, now: datetime) -> None:
+        event, evidence, code, detail = _what_is_due(row, now)
+        try:
+            await self._store.settle(
+                row,
+                event,
+                audit=AuditEntry(
+                    event=evidence,
+                    at=now,
+                    actor="system",
+                    transfer_id=row.id,
+                    message_id=row.message_id,
+                    facts={"state": row.state.value},
+                ),
+                now=now,
+                next_attempt_at=now if event in {TransferEvent.LEASE_LOST, TransferEvent.OVERDUE} else None,
+                code=code,
+                detail=detail,
+            )
+        except TransferError:
+            return  # its holder came back first
+        self._bells.ring(row.recipient)
+
+
+def _what_is_due(row: TransferRow, now: datetime) -> tuple[TransferEvent, AuditEvent, str, str]:
+    """Return what has to happen to an overdue transfer: event, evidence, code, words for the operator."""
+    if row.state is TransferState.IN_FLIGHT:
+        words = "The attempt did not report back before its lease ended"
+        return TransferEvent.LEASE_LOST, AuditEvent.TRANSFER_LEASE_LOST, "transfer.lease_lost", words
+    if now >= row.deadline:
+        words = "The deadline of the agreement passed before the partner gave a receipt"
+        return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words
+    words = "The partner took the message but its receipt is overdue; it is sent again"
+    return TransferEvent.OVERDUE, AuditEvent.TRANSFER_OVERDUE, "channel.timeout", words
