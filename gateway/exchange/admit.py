@@ -15,7 +15,7 @@ from dataclasses import replace
 from gateway.document import read
 from gateway.domain.agreement import Agreement, Flow, check_in_force
 from gateway.domain.ids import PartyId
-from gateway.domain.jobs import Admitted, AdmitJob, AdmitResult, Refused, Unopened
+from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.limits import MAX_CLOCK_SKEW
 from gateway.domain.message import DocumentFacts, MessageHeader
 from gateway.domain.statement import Problem, Receipt, Verdict

@@ -6,7 +6,7 @@ until an operator releases it.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import assert_never
 
@@ -30,7 +30,7 @@ class HandOverLimits:
     parallel: int = 8
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=1)
-    retry: RetryPolicy = RetryPolicy(attempts=20, cap=timedelta(minutes=5))
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=20, cap=timedelta(minutes=5)))
 
 
 class HandOver:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import Admitted, AdmitJob, Refused, Unopened
+from gateway.domain.jobs import AdmitJob, Admitted, Refused, Unopened
 from gateway.domain.statement import Verdict
 from gateway.envelope import sign_receipt
 from gateway.errors import CATALOGUE, GatewayError

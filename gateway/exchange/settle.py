@@ -7,6 +7,7 @@ lost its lease meanwhile. So a change that fails as stale reads the row again an
 from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import CheckJob
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
 from gateway.domain.records import Attempt, TransferRow
@@ -68,7 +69,7 @@ class Settle:
                 row = found.row
         raise TransferError("transfer.stale", "The transfer kept changing while its receipt was settled")
 
-    async def late(self, message_id: str, token: str, *, channel_party: str) -> TransferRow:
+    async def late(self, message_id: MessageId, token: str, *, channel_party: PartyId) -> TransferRow:
         """Settle a receipt that a partner posted by itself. Raises EnvelopeError or TransferError `transfer.not_found`.
 
         One that can not be believed leaves an audit record and changes nothing.

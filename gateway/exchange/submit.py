@@ -51,7 +51,7 @@ class SubmitRequest:
     in_reply_to: MessageId | None = None
 
 
-class RecipientsRefused(RequestError):
+class RecipientsRefusedError(RequestError):
     """The submission is refused; `problems` says why for each recipient, or under None for the document itself."""
 
     def __init__(self, problems: Mapping[PartyId | None, GatewayError]) -> None:
@@ -85,7 +85,8 @@ class Submit:
     async def __call__(self, request: SubmitRequest) -> tuple[SubmissionRow, bool]:
         """Return the committed submission, and whether it was committed by an earlier equal request.
 
-        Raises RecipientsRefused, RequestError, or StorageError `storage.commit_unknown` (ask again with the same key).
+        Raises RecipientsRefusedError, RequestError, or StorageError; after `storage.commit_unknown` ask again with the
+        same key.
         """
         if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
             raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
@@ -117,7 +118,7 @@ class Submit:
             prepared = await self._workers.prepare(job)
             if isinstance(prepared, RefusedSubmission):
                 await self._record_refusal(request, prepared)
-                raise RecipientsRefused(prepared.problems)
+                raise RecipientsRefusedError(prepared.problems)
             change = AcceptSubmission(
                 submission_id=job.submission_id, sender=request.sender, scope=scope, prepared=prepared, now=job.now
             )
