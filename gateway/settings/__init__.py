@@ -1,5 +1,6 @@
 """Settings: files become validated frozen values, or every problem at once with file, line or key, and the mend."""
 
+from gateway.settings.node import load_node
 from gateway.settings.values import (
     AtRest,
     Backend,
@@ -32,4 +33,5 @@ __all__ = [
     "Timing",
     "Tokens",
     "Trust",
+    "load_node",
 ]

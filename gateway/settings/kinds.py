@@ -120,7 +120,9 @@ def _backend_url(text: str) -> str:
 
 
 def _partner_url(text: str) -> str:
-    return _url(text).rstrip("/")
+    if urlsplit(_url(text)).scheme != "https":
+        raise wrong("is plain HTTP", "Write https://; partners meet over mutual TLS only")
+    return text.rstrip("/")
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]

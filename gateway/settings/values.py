@@ -8,12 +8,12 @@ absolute here. What weakens a promise has a name that starts with `insecure_` an
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from gateway.domain.ids import ClientId
-from gateway.domain.limits import DocumentLimits
+from gateway.domain.limits import CEILING_DOCUMENT_BYTES, DocumentLimits
 from gateway.settings.kinds import (
     BackendUrl,
     ClientName,
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
+_BUILT_IN: Final = DocumentLimits()
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -107,7 +108,7 @@ class Backend:
     timeout: Duration = timedelta(seconds=15)
     first_wait: Duration = timedelta(seconds=1)
     cap: Duration = timedelta(minutes=5)
-    attempts: int = 50
+    attempts: Annotated[int, Field(ge=1, le=100_000)] = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,12 @@ class Partner:
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
     timeout: Duration = timedelta(seconds=30)
-    connections: int = 4
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+
+    @property
+    def certificate_uri(self) -> str:
+        """The SAN URI by which its TLS certificate is known when there are no pins."""
+        return self.san_uri or f"urn:party:{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,10 +191,10 @@ class Documents:
     """Limits of the XML door; only tighter than the built-in ones, size up to the ceiling."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    max_bytes: int = DocumentLimits().size_bytes
-    max_depth: int = DocumentLimits().depth
-    max_elements: int = DocumentLimits().elements
-    max_attributes: int = DocumentLimits().attributes
+    max_bytes: Annotated[int, Field(ge=1024, le=CEILING_DOCUMENT_BYTES)] = _BUILT_IN.size_bytes
+    max_depth: Annotated[int, Field(ge=8, le=_BUILT_IN.depth)] = _BUILT_IN.depth
+    max_elements: Annotated[int, Field(ge=100, le=_BUILT_IN.elements)] = _BUILT_IN.elements
+    max_attributes: Annotated[int, Field(ge=4, le=_BUILT_IN.attributes)] = _BUILT_IN.attributes
 
     @property
     def limits(self) -> DocumentLimits:
@@ -216,16 +222,16 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """All of one node. `file` is where it was read from; `workers` 0 does the CPU work in the main process."""
+    """All of one node. `agreements` are folders; `schemas` None takes the bundled sets; `workers` 0 does the CPU
+    work in the main process."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    file: str = ""
     name: NodeName
     data_dir: Folder
     agreements: tuple[ExistingFolder, ...]
     schemas: ExistingFolder | None = None
     log_level: LogLevel = "info"
-    workers: int = field(default_factory=default_workers)
+    workers: Annotated[int, Field(ge=0, le=256)] = field(default_factory=default_workers)
     listeners: Listeners
     tokens: Tokens
     trust: Trust
@@ -236,7 +242,6 @@ class NodeSettings:
     documents: Documents = Documents()
     timing: Timing = Timing()
     insecure_plain_at_rest: bool = False
-    insecure_plain_wire: bool = False
     insecure_log_documents: bool = False
 
     def client(self, client_id: ClientId) -> Client | None:
@@ -246,5 +251,5 @@ class NodeSettings:
     @property
     def insecure(self) -> tuple[str, ...]:
         """The names of the switches that weaken a promise and are on, for the audit record at start."""
-        names = ("insecure_plain_at_rest", "insecure_plain_wire", "insecure_log_documents")
+        names = ("insecure_plain_at_rest", "insecure_log_documents")
         return tuple(name for name in names if getattr(self, name))

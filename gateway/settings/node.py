@@ -1,0 +1,204 @@
+"""Reads the settings of one node from a TOML file: one way in, every problem at once.
+
+The file is the only source: no environment variable changes a node, so what was configured is what the file says.
+First each value is checked for itself, then all of them against each other; the second step needs the first to hold.
+"""
+
+import dataclasses
+import re
+import tomllib
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.errors import ConfigurationError, Finding
+from gateway.policy.reading import nearest
+from gateway.settings.kinds import WRONG, is_loopback
+from gateway.settings.toml_lines import Location, key_lines, line_at
+from gateway.settings.values import Listener, NodeSettings, Role
+
+__all__ = ["load_node"]
+
+_AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
+_EXAMPLE: Final = "docs/configuration.md shows one"
+# What pydantic calls it → what we say, and what to write instead.
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "int_parsing": ("is not a whole number", "Write digits without quotes"),
+    "int_type": ("is not a whole number", "Write digits without quotes"),
+    "int_from_float": ("is not a whole number", "Write digits without a fraction"),
+    "bool_parsing": ("is neither true nor false", "Write true or false without quotes"),
+    "bool_type": ("is neither true nor false", "Write true or false without quotes"),
+    "string_type": ("is not a text", "Write it in quotes"),
+    "path_type": ("is not a path", "Write it in quotes"),
+    "tuple_type": ("is not a list", "Write it in square brackets, or as [[…]] tables"),
+    "frozen_set_type": ("is not a list", "Write it in square brackets"),
+    "dataclass_type": ("is not a table", f"Write its keys below a [header]; {_EXAMPLE}"),
+}
+
+
+def load_node(path: Path) -> NodeSettings:
+    """Return the settings in the TOML file at `path`, with absolute paths.
+
+    Raises ConfigurationError: `config.not_found`, or `config.invalid` with every finding.
+    """
+    file = str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        raw = tomllib.loads(text)
+    except OSError:
+        missing = Finding(file=file, problem="can not be read", fix="Correct the path of --config")
+        raise ConfigurationError("config.not_found", findings=(missing,)) from None
+    except UnicodeDecodeError:
+        raise _invalid([Finding(file=file, problem="is not UTF-8", fix="Save it as UTF-8")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid([_toml_finding(file, str(error))]) from None
+    lines = key_lines(text)
+    folder = path.absolute().parent
+    try:
+        settings = TypeAdapter(NodeSettings).validate_python(raw, context={"folder": folder})
+    except ValidationError as error:
+        raise _invalid([_finding(file, lines, detail) for detail in error.errors(include_url=False)]) from None
+    findings = [
+        Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
+        for place, problem, fix in _disagreements(settings)
+    ]
+    if findings:
+        raise _invalid(findings)
+    return settings
+
+
+def _invalid(findings: Iterable[Finding]) -> ConfigurationError:
+    ordered = tuple(sorted(findings, key=lambda one: (one.line or 0, one.key)))
+    return ConfigurationError("config.invalid", findings=ordered)
+
+
+def _toml_finding(file: str, message: str) -> Finding:
+    at = _AT_LINE.search(message)
+    problem = _AT_LINE.sub("", message).strip().rstrip(".")
+    line = int(at[1]) if at else None
+    return Finding(file=file, line=line, problem=f"is not TOML: {problem}", fix="Correct the line")
+
+
+def _key(place: Location) -> str:
+    return "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place).lstrip(".")
+
+
+def _finding(file: str, lines: Mapping[Location, int], detail: ErrorDetails) -> Finding:
+    place = detail["loc"]
+    problem, fix = _explain(detail, place)
+    return Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
+
+
+def _explain(detail: ErrorDetails, place: Location) -> tuple[str, str]:
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    match detail["type"]:
+        case kind if kind == WRONG:
+            return str(context["problem"]), str(context["fix"])
+        case "missing":
+            return "is missing", f"Add `{place[-1]}`; {_EXAMPLE}"
+        case "unexpected_keyword_argument":
+            known = _known_keys(place[:-1])
+            near = nearest(str(place[-1]), known)
+            return "is not a key", f"Did you mean `{near}`?" if near else f"Use one of {', '.join(sorted(known))}"
+        case "enum" | "literal_error":
+            return "is not one of the words possible here", f"Write {context['expected']}"
+        case "greater_than_equal":
+            return "is too small", f"Write at least {context['ge']}"
+        case "less_than_equal":
+            return "is too large", f"Write at most {context['le']}"
+        case kind:
+            return _WORDS.get(kind, ("is wrong", f"Correct it; {_EXAMPLE}"))
+
+
+def _known_keys(place: Location) -> tuple[str, ...]:
+    """Return the keys of the table at `place`."""
+    kind: Any = NodeSettings
+    for step in place:
+        if isinstance(step, str):
+            kind = _table_type(typing.get_type_hints(kind).get(step))
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+
+
+def _table_type(hint: Any) -> Any:
+    """Return the dataclass inside `X`, `X | None` or `tuple[X, ...]`."""
+    candidates = (hint, *typing.get_args(hint))
+    return next((one for one in candidates if isinstance(one, type) and dataclasses.is_dataclass(one)), hint)
+
+
+# ── the values against each other ────────────────────────────────────────────────────────────────────────────────
+
+_Disagreement = tuple[Location, str, str]
+
+
+def _disagreements(settings: NodeSettings) -> Iterator[_Disagreement]:
+    yield from _check_listeners(settings)
+    yield from _check_ids(settings)
+    yield from _check_parties(settings)
+    yield from _check_clients(settings)
+    if settings.at_rest is None and not settings.insecure_plain_at_rest:
+        yield ("at_rest",), "is missing", "Add [at_rest] with `key`; `gateway pki init` makes the file"
+
+
+def _check_listeners(settings: NodeSettings) -> Iterator[_Disagreement]:
+    doors = settings.listeners
+    for name in ("submission", "operations"):
+        door: Listener = getattr(doors, name)
+        if door.tls is None and not is_loopback(door.host):
+            problem = "listens beyond this machine without TLS"
+            yield ("listeners", name), problem, 'Add `tls = { key = "…", certificate = "…" }`, or listen on 127.0.0.1'
+    if doors.partner.tls is None:
+        yield ("listeners", "partner"), "has no TLS", 'Add `tls = { key = "…", certificate = "…" }`; partners need it'
+    seen: dict[tuple[str, int], str] = {}
+    for name in ("submission", "partner", "operations"):
+        door = getattr(doors, name)
+        first = seen.setdefault((door.host, door.port), name) if door.port else name
+        if first != name:
+            yield ("listeners", name, "port"), f"is also the port of listeners.{first}", "Give each listener its own"
+
+
+def _check_ids(settings: NodeSettings) -> Iterator[_Disagreement]:
+    for table in ("parties", "partners", "clients"):
+        ids = [one.id for one in getattr(settings, table)]
+        for index, one in enumerate(ids):
+            if one in ids[:index]:
+                yield (table, index, "id"), "is the id of an earlier entry too", "Give each id once"
+    ours = {party.id for party in settings.parties}
+    for index, partner in enumerate(settings.partners):
+        if partner.id in ours:
+            yield ("partners", index, "id"), "is a party of this node", "List it in [[parties]] or here, not both"
+    uris = Counter(partner.certificate_uri for partner in settings.partners if not partner.pins)
+    for index, partner in enumerate(settings.partners):
+        if not partner.pins and uris[partner.certificate_uri] > 1:
+            place = ("partners", index, "san_uri")
+            yield place, "names more than one partner", "Give each partner its own san_uri, or pins"
+    pins = Counter(pin for partner in settings.partners for pin in set(partner.pins))
+    for index, partner in enumerate(settings.partners):
+        if any(pins[pin] > 1 for pin in partner.pins):
+            yield ("partners", index, "pins"), "holds a pin of another partner", "Pin each certificate to one partner"
+
+
+def _check_parties(settings: NodeSettings) -> Iterator[_Disagreement]:
+    if not settings.parties:
+        yield ("parties",), "is empty", "Add the party this node speaks for as [[parties]]"
+    for index, party in enumerate(settings.parties):
+        if not party.signing:
+            yield ("parties", index, "signing"), "is empty", "Add the key and certificate of a signing key"
+        if not party.decryption:
+            yield ("parties", index, "decryption"), "is empty", "Add the key and certificate of a decryption key"
+
+
+def _check_clients(settings: NodeSettings) -> Iterator[_Disagreement]:
+    ours = {party.id for party in settings.parties}
+    for index, client in enumerate(settings.clients):
+        if not client.roles:
+            yield ("clients", index, "roles"), "is empty", f"Give it a role: {', '.join(Role)}"
+        if foreign := sorted(client.parties - ours):
+            place = ("clients", index, "parties")
+            yield place, f"names {', '.join(foreign)}, no party of this node", "Name parties listed in [[parties]]"
+        if client.roles & {Role.SUBMITTER, Role.BACKEND} and not client.parties:
+            yield ("clients", index, "parties"), "is empty", "Name the parties it may submit or receive for"
