@@ -308,6 +308,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("message.id_reused", "Another message is known under this id", 409, False, None),
         ("channel.unreachable", "The other side can not be reached", 502, True, None),
         ("channel.timeout", "The other side did not answer in time", 504, True, None),
+        ("channel.interrupted", "The connection broke before the whole answer came", 502, True, None),
         ("channel.tls_refused", "The TLS handshake was refused", 502, True, None),
         ("channel.busy", "The other side asks to come back later", 503, True, None),
         ("channel.unexpected_answer", "The other side answered something unexpected", 502, True, None),
