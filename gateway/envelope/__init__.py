@@ -19,6 +19,7 @@ from gateway.envelope.message import (
     decrypt_envelope,
     encrypt,
     open_envelope,
+    payload_of,
     sign_view,
     verify_message,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "encrypt",
     "jwk_from_public_key",
     "open_envelope",
+    "payload_of",
     "public_key_from_jwk",
     "sign_problem",
     "sign_receipt",

@@ -43,6 +43,7 @@ class StatementType(StrEnum):
     RECEIPT = "wcx-receipt+jws"
     PROBLEM = "wcx-problem+jws"
     CAPABILITIES = "wcx-capabilities+jws"
+    PONG = "wcx-pong+jws"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

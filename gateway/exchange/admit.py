@@ -10,24 +10,22 @@ Three answers are possible, and the difference matters to the sender:
   problem names only SHA-256 of the JWE and one public code, and the sender tries again.
 """
 
+import hashlib
 from dataclasses import replace
 
 from gateway.document import read
 from gateway.domain.agreement import Agreement, Flow, check_in_force
-from gateway.domain.ids import PartyId
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
-from gateway.domain.limits import MAX_CLOCK_SKEW
+from gateway.domain.limits import max_envelope_bytes
 from gateway.domain.message import DocumentFacts, MessageHeader
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.envelope import (
     OpenedMessage,
     check_times,
-    decrypt,
-    envelope_sha256,
-    outer_recipient,
+    decrypt_envelope,
     sign_problem,
     sign_receipt,
-    verify,
+    verify_message,
 )
 from gateway.errors import AgreementError, EnvelopeError, GatewayError
 from gateway.exchange.desk import Desk, inbox_row
@@ -39,7 +37,7 @@ from gateway.schema import validate
 def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
     """Return what this envelope is worth. `job.channel_party` is whom the client certificate names."""
     try:
-        opened = _open(job, desk)
+        jws, opened = _open(job, desk)
     except GatewayError as error:
         return _unopened(job, error, desk)
     try:
@@ -62,22 +60,25 @@ def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
         digest=opened.digest,
         facts=facts,
         size_bytes=len(opened.payload),
-        sealed_message=desk.sealer.seal(opened.jws.encode("ascii"), row=inbox_row(header.sender, header.message_id)),
+        sealed_message=desk.sealer.seal(jws.encode("ascii"), row=inbox_row(header.sender, header.message_id)),
         references=references_of(facts, owner=header.message_id, desk=desk),
         receipt=receipt,
         receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
     )
 
 
-def _open(job: AdmitJob, desk: Desk) -> OpenedMessage:
-    decrypted = decrypt(job.jwe, own=desk.own, unwrapper=desk.trust.unwrapper)
-    return verify(decrypted, channel_party=job.channel_party, verification_key=desk.trust.verification_key)
+def _open(job: AdmitJob, desk: Desk) -> tuple[str, OpenedMessage]:
+    """Return the signed message as a token, which is kept as evidence, and what it says."""
+    max_bytes = max_envelope_bytes(desk.limits.size_bytes)
+    decrypted = decrypt_envelope(job.jwe, ours=desk.own, unwrapper=desk.trust.unwrapper, max_bytes=max_bytes)
+    opened = verify_message(decrypted, channel_party=job.channel_party, verification_key=desk.trust.verification_key)
+    return decrypted.jws, opened
 
 
 def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> DocumentFacts:
     """Raise what speaks against a message whose signature holds, or return the facts of its document."""
     header = opened.header
-    check_times(header, now=job.now, skew=MAX_CLOCK_SKEW)
+    check_times(header, now=job.now)
     agreement, flow = _agreed(header, desk)
     check_in_force(agreement, job.now)
     limits = replace(desk.limits, size_bytes=min(desk.limits.size_bytes, agreement.max_document_bytes))
@@ -122,16 +123,19 @@ def _receipt(job: AdmitJob, opened: OpenedMessage, verdict: Verdict, code: str) 
 
 
 def _unopened(job: AdmitJob, error: GatewayError, desk: Desk) -> Unopened:
-    """Sign what can be said of bytes we could not open. Without a party of ours to speak for, nothing is signed."""
-    sha256 = envelope_sha256(job.jwe)
-    issuer = outer_recipient(job.jwe, desk.own)
+    """Sign what can be said of bytes we could not open.
+
+    Whom they were for can not be believed either, so a node that speaks for several parties signs nothing.
+    """
+    sha256 = hashlib.sha256(job.jwe.encode()).hexdigest()
+    issuer = next(iter(desk.own)) if len(desk.own) == 1 else None
     if issuer is None:
         return Unopened(envelope_sha256=sha256, error=error, problem=None, token=None)
     problem = Problem(
         envelope_sha256=sha256,
         code=error.public_code,
         issuer=issuer,
-        audience=PartyId(job.channel_party),
+        audience=job.channel_party,
         issued_at=job.now.replace(microsecond=0),
         statement_id=job.statement_id,
     )

@@ -5,7 +5,7 @@ problem only if it is bound to the envelope that was sent. Anything else is as i
 """
 
 from gateway.domain.jobs import CheckJob, CheckResult
-from gateway.envelope import PROBLEM_TYPE, statement_type, verify_problem, verify_receipt
+from gateway.envelope import StatementType, statement_type, verify_problem, verify_receipt
 from gateway.errors import EnvelopeError, GatewayError
 from gateway.exchange.desk import Desk
 
@@ -13,7 +13,7 @@ from gateway.exchange.desk import Desk
 def check(job: CheckJob, desk: Desk) -> CheckResult:
     """Return the verified receipt or problem, or the error that keeps it from being believed."""
     try:
-        if statement_type(job.token) == PROBLEM_TYPE:
+        if statement_type(job.token) is StatementType.PROBLEM:
             return _check_problem(job, desk)
         return verify_receipt(
             job.token,

@@ -5,6 +5,7 @@ ValidDocument → View → SignedView`; each is made only by the step before it.
 gathered, and one is enough to prepare nothing.
 """
 
+import hashlib
 from datetime import datetime, timedelta
 
 from gateway.document import Document, read
@@ -132,7 +133,7 @@ def _submission(
         type_code=facts.type_code,
         item_count=facts.item_count,
         size_bytes=len(job.body),
-        document_sha256=document.sha256,
+        document_sha256=hashlib.sha256(job.body).hexdigest(),
         sealed_document=desk.sealer.seal(job.body, row=submission_row(job.submission_id)),
         references=references,
         transfers=transfers,
