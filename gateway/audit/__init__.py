@@ -1,6 +1,38 @@
 """Evidence: a closed catalogue of events and a hash chain over them. Pure; the store writes what is made here."""
 
-from gateway.audit.chain import AuditRecord
+from gateway.audit.chain import AuditRecord, ChainHead, canonical_json, genesis, instant, link
 from gateway.audit.events import AuditEntry, AuditEvent
+from gateway.audit.export import (
+    ExportEnd,
+    ExportLine,
+    ExportStart,
+    entry_of,
+    export_lines,
+    parse_export,
+    record_line,
+    verify_export,
+)
+from gateway.audit.verdict import AuditVerdict, Fault, verify, verify_chain
 
-__all__ = ["AuditEntry", "AuditEvent", "AuditRecord"]
+__all__ = [
+    "AuditEntry",
+    "AuditEvent",
+    "AuditRecord",
+    "AuditVerdict",
+    "ChainHead",
+    "ExportEnd",
+    "ExportLine",
+    "ExportStart",
+    "Fault",
+    "canonical_json",
+    "entry_of",
+    "export_lines",
+    "genesis",
+    "instant",
+    "link",
+    "parse_export",
+    "record_line",
+    "verify",
+    "verify_chain",
+    "verify_export",
+]

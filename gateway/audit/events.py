@@ -85,7 +85,8 @@ FACTS: Final[frozenset[str]] = frozenset(
 class AuditEntry:
     """One thing that happened. `actor`: `system`, `party:ID`, `client:ID` or `operator:NAME`. `at` is aware UTC.
 
-    Raises ValueError for a fact outside the catalogue or a naive time.
+    Raises ValueError for a fact outside the catalogue, a naive time, a text that is not Unicode, a number that is not
+    an integer below 2^53 (RFC 8785 §3.2.2.3): all of it must have one canonical form.
     """
 
     event: AuditEvent
@@ -100,4 +101,14 @@ class AuditEntry:
             raise ValueError(f"no audit fact is called {', '.join(sorted(unknown))}")
         if self.at.tzinfo is None:
             raise ValueError("an audit entry needs an aware time")
+        for value in (self.actor, self.transfer_id, self.message_id, *self.facts.values()):
+            _check(value)
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
+
+
+def _check(value: str | int | None) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode()  # a lone surrogate raises UnicodeEncodeError, which is a ValueError
+    elif value is not None and (not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**53):
+        raise ValueError("an audit fact is a text or an integer below 2^53")
