@@ -1,0 +1,26 @@
+"""The XML door: byte sniffing, limits, the parser constructions, WCO paths, header facts, view serialisation.
+
+Nothing outside this room parses or serialises XML. Bytes become a `Document` only by `read`.
+"""
+
+from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
+from gateway.document.paths import indexed_path, segment, wco_path
+from gateway.document.door import Document, read
+from gateway.document.schema_files import locate, parse_schema
+from gateway.document.serialise import in_fixed_form, serialise
+
+__all__ = [
+    "METADATA_ROOT",
+    "PREFIXES",
+    "Document",
+    "in_fixed_form",
+    "indexed_path",
+    "locate",
+    "parse_schema",
+    "prefixes_for",
+    "read",
+    "segment",
+    "serialise",
+    "split_name",
+    "wco_path",
+]

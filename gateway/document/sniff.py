@@ -1,0 +1,74 @@
+"""Looks at the first bytes of a document before any parser sees it: encoding and document type declaration.
+
+XML 1.0 appendix F tells how an encoding shows in the first bytes. Only UTF-8 passes, with or without a byte-order
+mark; a declaration that names anything else is refused, because parsers disagree about what such bytes mean. A DOCTYPE
+is the door to entities, external files and defaults, and no customs message needs one (OWASP XXE).
+"""
+
+import re
+from typing import Final
+
+from gateway.errors import DocumentError
+
+_BOM: Final = b"\xef\xbb\xbf"
+# UTF-16 and UTF-32 in both orders, with and without mark; UTF-7; EBCDIC; SCSU; UTF-EBCDIC (XML 1.0 appendix F).
+_FOREIGN_STARTS: Final = (
+    b"\xfe\xff",
+    b"\xff\xfe",
+    b"\x00",
+    b"<\x00",
+    b"+/v",
+    b"+ADw-",
+    b"\x4c\x6f\xa7\x94",
+    b"\x0e\xfe\xff",
+    b"\xdd\x73\x66\x73",
+)
+_XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
+_ENCODING: Final = re.compile(rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1""")
+_MAX_MISC: Final = 1000
+_SPACE: Final = re.compile(rb"[ \t\r\n]*")
+
+
+def sniff(raw: bytes) -> None:
+    """Return if `raw` may be given to the parser.
+
+    Raises DocumentError `document.empty`, `document.encoding_refused` or `document.doctype_refused`.
+    """
+    # 1. Something must be there.
+    if not raw or raw.isspace():
+        raise DocumentError("document.empty")
+    # 2. The start must not be that of another encoding. That all bytes are UTF-8 is checked by the parser (door.py).
+    if raw.startswith(_FOREIGN_STARTS):
+        raise DocumentError("document.encoding_refused", "The first bytes show an encoding other than UTF-8")
+    # 3. A declared encoding must be the one the bytes are in.
+    start = len(_BOM) if raw.startswith(_BOM) else 0
+    declaration = _XML_DECLARATION.match(raw, start)
+    if declaration:
+        encoding = _ENCODING.search(declaration[0])
+        if encoding and encoding[2].upper() != b"UTF-8":
+            raise DocumentError("document.encoding_refused", "The XML declaration names an encoding other than UTF-8")
+        start = declaration.end()
+    # 4. Between the declaration and the root only white space, comments and processing instructions may stand.
+    if _after_misc(raw, start) == b"<!DOCTYPE":
+        raise DocumentError("document.doctype_refused")
+
+
+def _after_misc(raw: bytes, position: int) -> bytes:
+    """Return the nine bytes after white space, comments and PIs. Linear: every `find` starts where the last ended."""
+    for _ in range(_MAX_MISC):
+        position = _skip_space(raw, position)
+        if raw.startswith(b"<!--", position):
+            end, width = raw.find(b"-->", position + 4), 3
+        elif raw.startswith(b"<?", position):
+            end, width = raw.find(b"?>", position + 2), 2
+        else:
+            return raw[position : position + 9].upper()
+        if end < 0:  # Not closed: not well-formed, which the parser will say.
+            return b""
+        position = end + width
+    raise DocumentError("document.too_many_elements", "Too many comments and processing instructions before the root")
+
+
+def _skip_space(raw: bytes, position: int) -> int:
+    match = _SPACE.match(raw, position)
+    return match.end() if match else position
