@@ -3,9 +3,9 @@
 Nothing outside this room parses or serialises XML. Bytes become a `Document` only by `read`.
 """
 
+from gateway.document.door import Document, read
 from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
-from gateway.document.door import Document, read
 from gateway.document.schema_files import locate, parse_schema
 from gateway.document.serialise import in_fixed_form, serialise
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document.names import PREFIXES
 from gateway.document.door import Document
+from gateway.document.names import PREFIXES
 
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
 _FIXED: Final = dict(PREFIXES)
