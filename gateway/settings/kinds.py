@@ -18,8 +18,10 @@ from pydantic_core import PydanticCustomError
 from gateway.domain.ids import ClientId, PartyId, is_name, party_id
 
 WRONG: Final = "gateway"
-_DURATION: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
-_UNIT: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_MILLISECONDS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+# Longer is a slip of the pen, and keeps every sum of a time and a duration within what datetime can hold.
+LONGEST: Final = timedelta(days=3660)
 _PIN: Final = re.compile(r"[0-9a-f]{64}")
 _CLIENT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,126}[A-Za-z0-9])?")
 
@@ -36,10 +38,9 @@ def duration(text: object) -> timedelta:
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None or int(match[1]) == 0:
         raise wrong("is not a length of time", 'Write a number and a unit, such as "30s", "10m", "24h" or "90d"')
-    try:
-        return timedelta(**{_UNIT[match[2]]: int(match[1])})
-    except OverflowError:
-        raise wrong("is longer than any program can wait", 'Write a shorter time, such as "90d"') from None
+    if int(match[1]) * _MILLISECONDS[match[2]] > LONGEST // timedelta(milliseconds=1):
+        raise wrong("is longer than ten years", 'Write a shorter time, such as "90d"')
+    return timedelta(milliseconds=int(match[1]) * _MILLISECONDS[match[2]])
 
 
 def is_loopback(host: str) -> bool:
