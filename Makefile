@@ -56,7 +56,7 @@ coverage: $(STAMP)
 	$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term:skip-covered $(ARGS)'
 
 docs: $(STAMP)  ## rewrite the generated parts of docs/ (error catalogue, lifecycle diagram)
-	$(BIN)/python -m tests.law.generated
+	$(BIN)/python docs/generate.py
 
 faults: $(STAMP)  ## the long forms of the fault tests
 	$(PYTEST) tests/faults --long $(ARGS)

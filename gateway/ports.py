@@ -321,7 +321,9 @@ class Store(Protocol):
         next_attempt_at: datetime | None = None,
         code: str = "",
         detail: str = "",
-    ) -> InboxRow: ...
+    ) -> InboxRow:
+        """Move a hand-over by the HAND_OVER_TRANSITIONS table; compare-and-set and errors as in `settle`."""
+        ...
 
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]: ...
 

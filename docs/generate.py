@@ -1,0 +1,115 @@
+"""Writes the parts of docs/ that the code already knows: the error catalogue and the life of a transfer.
+
+    python docs/generate.py            rewrite them
+    python docs/generate.py --check    exit 1 and name the files that differ
+
+tests/law compares them too, so a changed catalogue or lifecycle can not go undocumented.
+"""
+
+import argparse
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, mermaid
+from gateway.errors import CATALOGUE, ErrorCode
+
+DOCS = Path(__file__).resolve().parent
+
+GROUPS = {
+    "config": "Settings, agreements and policies, found at start or by `gateway config check`.",
+    "document": "The XML door. Nothing behind it has seen the bytes.",
+    "schema": "Validation against the schema set of the agreement.",
+    "policy": "Cutting a document down to its view, or checking an incoming one against the agreed policy.",
+    "agreement": "No agreement permits the exchange.",
+    "access": "Who is asking, and may they.",
+    "request": "The HTTP request itself.",
+    "transfer": "Acts on a transfer, and why one came to rest.",
+    "trust": "Keys, certificates and revocation lists of our own side.",
+    "storage": "The store.",
+    "audit": "The audit chain.",
+    "envelope": "A token that must not be believed. A partner sees one code for nearly all, so trying teaches nothing.",
+    "receipt": "A statement that came back for a message of ours.",
+    "message": "A message of a partner.",
+    "channel": "The way to a partner or to a back end.",
+    "capacity": "The gateway is full.",
+    "internal": "A defect of the gateway.",
+}
+
+
+def errors_page() -> str:
+    """Return docs/errors.md: the catalogue as tables, one section per family of codes."""
+    lines = [
+        "# Error codes",
+        "",
+        "Written by `make docs` from `gateway/errors.py`; do not edit.",
+        "",
+        "Every refusal carries one of these codes: in the `code` member of a problem (RFC 9457), in a signed refusal,",
+        "in `error.code` of a log line, in the audit. A code never changes its meaning. *Again*: the same request may",
+        "succeed later without a change. *Partner sees*: what the other side is told, where it is not the code itself.",
+    ]
+    for family, rows in groupby(sorted(CATALOGUE.values(), key=_place), key=_family):
+        lines += ["", f"## {family}", "", GROUPS[family], ""]
+        lines += ["| code | meaning | HTTP | again | partner sees |", "|---|---|---|---|---|"]
+        lines += [_row(entry) for entry in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _family(entry: ErrorCode) -> str:
+    return entry.code.partition(".")[0]
+
+
+def _place(entry: ErrorCode) -> int:
+    return list(GROUPS).index(_family(entry))
+
+
+def _row(entry: ErrorCode) -> str:
+    seen = "" if entry.public_code == entry.code else f"`{entry.public_code}`"
+    return f"| `{entry.code}` | {entry.title} | {entry.status} | {'yes' if entry.retryable else ''} | {seen} |"
+
+
+def with_diagrams(page: str) -> str:
+    """Return docs/architecture.md with its two state diagrams renewed."""
+    for name, diagram in (("transfer", mermaid()), ("hand-over", hand_over_diagram())):
+        block = f"<!-- {name}: written by `make docs` -->\n```mermaid\n{diagram}\n```"
+        pattern = rf"<!-- {name}: written by `make docs` -->\n```mermaid\n.*?\n```"
+        page, found = re.subn(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
+        if found != 1:
+            raise SystemExit(f"docs/architecture.md has {found} diagrams marked '{name}'; there must be one")
+    return page
+
+
+def hand_over_diagram() -> str:
+    """Return the life of a hand-over as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", "    [*] --> PENDING: message accepted"]
+    lines += [f"    {before} --> {after}: {event}" for (before, event), after in HAND_OVER_TRANSITIONS.items()]
+    return "\n".join([*lines, "    HANDED_OVER --> [*]"])
+
+
+def pages() -> dict[Path, str]:
+    """Return what each generated file should hold."""
+    architecture = DOCS / "architecture.md"
+    return {
+        DOCS / "errors.md": errors_page(),
+        architecture: with_diagrams(architecture.read_text(encoding="utf-8")),
+    }
+
+
+def main() -> int:
+    """Write the pages, or with --check tell which differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = [
+        (path, text) for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        print(f"{'stale' if check else 'written'}: {path.relative_to(DOCS.parent)}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
