@@ -1,0 +1,319 @@
+"""FileTrust: the Trust port over our own key files, partner bundles, agreed roots and revocation lists.
+
+Everything is loaded and checked once, all or nothing: each certificate must chain to an agreed root, a partner's to a
+root of *its own* bundle, so that one partner's authority can not speak for another. What changes while running is
+time, which the clock tells, and revocation lists, which are looked at on every call.
+
+A partner's keys count only while the lists above them are fresh, else `trust.crl_stale`. Our own signing keys are not
+used once revoked, but do not wait for a fresh list: it is for others to judge us. Decryption keys of our own always
+open what was sent to them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import NoReturn
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain.ids import KeyId, PartyId
+from gateway.envelope import (
+    VECTOR_KEY_IDS,
+    Signer,
+    Unwrapper,
+    VerificationKey,
+    WrappingKey,
+    certificate_thumbprint,
+    thumbprint,
+)
+from gateway.errors import ConfigurationError, EnvelopeError, GatewayError, TrustError
+from gateway.trust.bundle import load_bundle
+from gateway.trust.certificates import (
+    PARTY_URI_PREFIX,
+    Purpose,
+    build_path,
+    check_usage,
+    p256_key,
+    party_uri,
+    read_certificates,
+    san_uris,
+)
+from gateway.trust.crl import RevocationLists, Standing
+from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, load_own_key
+
+__all__ = ["Anchor", "FileTrust", "OwnFiles", "PartnerFiles", "TrustFiles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFiles:
+    """The signing and decryption keys of one of our own parties, old and new."""
+
+    party: PartyId
+    signing: tuple[KeyFiles, ...]
+    decryption: tuple[KeyFiles, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerFiles:
+    """A partner's bundle. `san_uri` "" means `urn:wco-gateway:party:{id}`; `pins` (hex) win over the bundle's.
+
+    With pins, its certificates need no URI: the pin knows the TLS certificate, the confirmed bundle knows the others.
+    """
+
+    party: PartyId
+    bundle: Path
+    san_uri: str = ""
+    pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFiles:
+    """All files of trust of one node. `roots`: the agreed roots, ours and partners'."""
+
+    own: tuple[OwnFiles, ...]
+    partners: tuple[PartnerFiles, ...]
+    roots: Path
+    crls: tuple[Path, ...]
+    crl_max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """How a partner's TLS certificate is known: by a pin if there are any, else by its SAN URI; under which roots."""
+
+    party: PartyId
+    uri: str
+    pins: frozenset[str]
+    roots: tuple[x509.Certificate, ...] = field(repr=False)
+    intermediates: tuple[x509.Certificate, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Certified:
+    """A key with its certificate and the path above it."""
+
+    party: PartyId
+    key_id: KeyId
+    path: tuple[x509.Certificate, ...]
+    own: bool
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return self.path[0]
+
+    def valid(self, now: datetime, standing: Standing) -> bool:
+        ended = standing.retired_at is not None and now >= standing.retired_at
+        return self.leaf.not_valid_before_utc <= now <= self.leaf.not_valid_after_utc and not (
+            ended or standing.compromised
+        )
+
+
+class FileTrust:
+    """Implements ports.Trust. Holds private keys, so it is never pickled; a worker makes its own from TrustFiles."""
+
+    def __init__(self, files: TrustFiles, *, clock: Callable[[], datetime]) -> None:
+        """Load and check every file. `clock` returns aware UTC time and judges how fresh a list is.
+
+        Raises ConfigurationError or TrustError for the first file that can not be trusted, naming it.
+        """
+        self._clock = clock
+        self.revocation = RevocationLists(files.crls, max_age=files.crl_max_age)
+        self._roots = read_certificates(files.roots)
+        self._signers: dict[KeyId, FileSigner] = {}
+        self._unwrappers: dict[PartyId, dict[KeyId, FileUnwrapper]] = {}
+        self._signing: dict[KeyId, _Certified] = {}
+        self._encryption: dict[PartyId, list[_Certified]] = {}
+        anchors: dict[PartyId, Anchor] = {}
+        for own in files.own:
+            self._add_own(own)
+        for partner in files.partners:
+            if partner.party in anchors or partner.party in self._unwrappers:
+                raise ConfigurationError("config.invalid", f"{partner.party} stands twice among parties and partners")
+            anchors[partner.party] = self._add_partner(partner)
+        self.anchors: Mapping[PartyId, Anchor] = MappingProxyType(anchors)
+
+    def signer(self, party: PartyId, now: datetime) -> Signer:
+        """Return the newest of our own signing keys of `party` that is valid at `now` and not revoked.
+
+        Raises TrustError `trust.key_unknown`.
+        """
+        self.revocation.refresh()
+        own = (one for one in self._signing.values() if one.own and one.party == party)
+        return self._signers[self._newest(own, now, f"{party} has no signing key that is valid now").key_id]
+
+    def unwrapper(self, party: PartyId, key_id: KeyId) -> Unwrapper:
+        """Return the decryption key of our own with this id. Raises EnvelopeError `envelope.key_unknown`."""
+        found = self._unwrappers.get(party, {}).get(key_id)
+        if found is None:
+            raise EnvelopeError("envelope.key_unknown", f"{party} has no decryption key with this id")
+        return found
+
+    def verification_key(self, key_id: KeyId) -> VerificationKey:
+        """Return the signing key with this id, and whose it is, as revocation lists leave it.
+
+        Raises EnvelopeError `envelope.key_unknown`; TrustError `trust.crl_stale` for a partner's key.
+        """
+        found = self._signing.get(key_id)
+        if found is None:
+            raise EnvelopeError("envelope.key_unknown", "no party we know has a signing key with this id")
+        standing = self._standing(found, self._clock())
+        not_after = found.leaf.not_valid_after_utc
+        return VerificationKey(
+            key_id=key_id,
+            party=found.party,
+            certificate_sha256=certificate_thumbprint(found.leaf.public_bytes(Encoding.DER)),
+            public_key=p256_key(found.leaf),
+            not_before=found.leaf.not_valid_before_utc,
+            not_after=min(not_after, standing.retired_at or not_after),
+            revoked=standing.compromised,
+        )
+
+    def wrapping_key(self, party: PartyId, now: datetime) -> WrappingKey:
+        """Return the key to encrypt to for `party`: valid now, not revoked, the newest.
+
+        Raises TrustError `trust.key_unknown` or `trust.crl_stale`.
+        """
+        known = self._encryption.get(party, [])
+        found = self._newest(known, now, f"there is no encryption key of {party} that is valid now")
+        self._standing(found, now)
+        return WrappingKey(
+            key_id=found.key_id,
+            party=party,
+            public_key=p256_key(found.leaf),
+            not_before=found.leaf.not_valid_before_utc,
+            not_after=found.leaf.not_valid_after_utc,
+        )
+
+    def refresh(self, now: datetime) -> tuple[str, ...]:
+        """Look at the revocation lists again and return what is wrong with them at `now`, for operators; often nothing.
+
+        Nobody needs to call this for safety: every lookup looks at the files itself.
+        """
+        self.revocation.refresh()
+        problems = list(self.revocation.problems)
+        for one in (*self._signing.values(), *(key for keys in self._encryption.values() for key in keys)):
+            if not one.own:
+                try:
+                    self.revocation.require_fresh(one.path, now)
+                except TrustError as error:
+                    problems.append(f"{one.party}: {error.detail}")
+        return tuple(dict.fromkeys(problems))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("private keys are never pickled; a worker makes its own FileTrust from TrustFiles")
+
+    # ── loading ──
+
+    def _add_own(self, own: OwnFiles) -> None:
+        if own.party in self._unwrappers:
+            raise ConfigurationError("config.invalid", f"{own.party} stands twice among our parties")
+        self._unwrappers[own.party] = {}
+        self._encryption[own.party] = []
+        uri = party_uri(own.party)
+        for files in own.signing:
+            key = load_own_key(files, Purpose.SIGN)
+            path = self._path(key.certificate, self._roots, key.intermediates, str(files.certificate))
+            self._add_signing(_certified(own.party, path, str(files.certificate), uri=uri))
+            self._signers[key.key_id] = FileSigner(key)
+        for files in own.decryption:
+            key = load_own_key(files, Purpose.DECRYPT)
+            path = self._path(key.certificate, self._roots, key.intermediates, str(files.certificate))
+            self._encryption[own.party].append(_certified(own.party, path, str(files.certificate), uri=uri))
+            self._unwrappers[own.party][key.key_id] = FileUnwrapper(key)
+
+    def _add_partner(self, partner: PartnerFiles) -> Anchor:
+        bundle = load_bundle(partner.bundle)
+        origin = str(partner.bundle)
+        if bundle.party != partner.party:
+            raise ConfigurationError("config.invalid", f"{origin} is of {bundle.party}, not of {partner.party}")
+        anchor = Anchor(
+            party=partner.party,
+            uri=partner.san_uri or party_uri(partner.party),
+            pins=frozenset(partner.pins or bundle.tls_pins),
+            # Roots that the bundle brings but nobody agreed on are not trusted.
+            roots=tuple(one for one in bundle.roots if one in self._roots),
+            intermediates=bundle.intermediates,
+        )
+        certified = [
+            self._of_partner(anchor, certificate, purpose, origin)
+            for purpose, certificates in ((Purpose.SIGN, bundle.signing), (Purpose.DECRYPT, bundle.encryption))
+            for certificate in certificates
+        ]
+        for key in certified[: len(bundle.signing)]:
+            self._add_signing(key)
+        self._encryption[partner.party] = certified[len(bundle.signing) :]
+        return anchor
+
+    def _of_partner(self, anchor: Anchor, certificate: x509.Certificate, purpose: Purpose, origin: str) -> _Certified:
+        _require_usage(certificate, purpose, origin)
+        path = self._path(certificate, anchor.roots, anchor.intermediates, origin)
+        return _certified(anchor.party, path, origin, uri=anchor.uri, own=False, pinned=bool(anchor.pins))
+
+    def _add_signing(self, key: _Certified) -> None:
+        # The key id stands for party and certificate; one key under two of either would make that ambiguous.
+        if key.key_id in self._signing:
+            raise ConfigurationError(
+                "config.invalid", f"a signing key of {key.party} stands twice; a new certificate needs a new key"
+            )
+        self._signing[key.key_id] = key
+
+    def _path(
+        self,
+        leaf: x509.Certificate,
+        roots: Sequence[x509.Certificate],
+        intermediates: Sequence[x509.Certificate],
+        origin: str,
+    ) -> tuple[x509.Certificate, ...]:
+        # As of a time in its validity: an expired key still verifies what it signed, a future one waits.
+        at = max(leaf.not_valid_before_utc, min(self._clock(), leaf.not_valid_after_utc))
+        try:
+            return build_path(leaf, roots=roots, intermediates=intermediates, at=at)
+        except TrustError as error:
+            raise TrustError(error.code, f"{origin}: {error.detail}") from error
+
+    # ── looking up ──
+
+    def _standing(self, key: _Certified, now: datetime) -> Standing:
+        self.revocation.refresh()
+        if not key.own:
+            self.revocation.require_fresh(key.path, now)
+        return self.revocation.standing(key.path)
+
+    def _newest(self, keys: Iterable[_Certified], now: datetime, otherwise: str) -> _Certified:
+        self.revocation.refresh()
+        valid = [one for one in keys if one.valid(now, self.revocation.standing(one.path))]
+        if not valid:
+            raise TrustError("trust.key_unknown", otherwise)
+        return max(valid, key=lambda one: (one.leaf.not_valid_before_utc, one.leaf.not_valid_after_utc, one.key_id))
+
+
+def _certified(
+    party: PartyId,
+    path: tuple[x509.Certificate, ...],
+    origin: str,
+    *,
+    uri: str,
+    own: bool = True,
+    pinned: bool = False,
+) -> _Certified:
+    """Return the key of a path's leaf, which must be named `uri` alone (or, if pinned, nothing) and be no test key."""
+    try:
+        key_id = thumbprint(p256_key(path[0]))
+        named = {one for one in san_uris(path[0]) if one == uri or one.startswith(PARTY_URI_PREFIX)}
+        if named != {uri} and not (pinned and not named):
+            raise TrustError("trust.certificate_invalid", f"the certificate does not name {party} alone")
+    except GatewayError as error:
+        raise TrustError("trust.certificate_invalid", f"{origin}: {error.detail}") from error
+    if key_id in VECTOR_KEY_IDS:
+        raise TrustError("trust.certificate_invalid", f"{origin} holds a published test key")
+    return _Certified(party=party, key_id=key_id, path=path, own=own)
+
+
+def _require_usage(certificate: x509.Certificate, purpose: Purpose, origin: str) -> None:
+    try:
+        check_usage(certificate, purpose)
+    except TrustError as error:
+        raise TrustError(error.code, f"{origin}: {error.detail}") from error
