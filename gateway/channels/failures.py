@@ -13,10 +13,11 @@ import aiohttp
 
 from gateway.channels.addresses import AddressRefusedError
 from gateway.domain.outcome import TransientFailure
+from gateway.errors import GatewayError
 
-EXPECTED: Final = (aiohttp.ClientError, OSError, ValueError, LookupError)
-"""What a request may raise because of the other side. OSError includes TimeoutError and ssl.SSLError; the last two
-come out of parsers that meet bytes they did not foresee."""
+EXPECTED: Final = (aiohttp.ClientError, OSError, GatewayError, ValueError, LookupError)
+"""What a request may raise because of the other side. OSError includes TimeoutError and ssl.SSLError; a GatewayError
+comes from the check of the server's names within the handshake; the last two from parsers that meet odd bytes."""
 
 _ALERTS: Final = {
     "CERTIFICATE_REQUIRED": "it wants a client certificate and got none it knows",
@@ -61,6 +62,8 @@ def explain(error: Exception, progress: Progress, *, plain: bool) -> TransientFa
     tls = _tls_cause(error)
     if isinstance(error, TimeoutError):
         return _timed_out(progress)
+    if isinstance(error, GatewayError):
+        return progress.failed("channel.tls_refused", safe_words(error.detail), connected=True)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return progress.failed("channel.tls_refused", _certificate_words(tls), connected=True)
     if tls is not None and _cut(tls) is None:
@@ -140,7 +143,7 @@ def _certificate_words(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _tls_words(error: ssl.SSLError) -> str:
-    reason = str(error.reason or "")
+    reason = str(getattr(error, "reason", None) or "")
     if "ALERT" not in reason:
         return f"TLS failed: {safe_words(reason.replace('_', ' ').lower()) or 'no reason is known'}"
     for alert, words in _ALERTS.items():

@@ -7,6 +7,7 @@ hangs holds only its own connections.
 
 import asyncio
 import io
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ import aiohttp
 
 from gateway.channels.addresses import GuardedResolver
 from gateway.channels.endpoint import Endpoint, Timeouts
-from gateway.channels.failures import EXPECTED, Progress, explain, safe_words
+from gateway.channels.failures import EXPECTED, Progress, explain
 from gateway.channels.retry_after import read_retry_after
 from gateway.domain.outcome import TransientFailure
 from gateway.ports import Clock
@@ -26,6 +27,7 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 """The longest answer body that is read: a signed statement is under 4 KiB."""
 
 _IDLE_SECONDS: Final = 50.0  # below the 60 s after which most servers and firewalls drop a silent connection
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", re.ASCII)
 _STREAMED_FROM_BYTES: Final = 512 * 1024  # aiohttp writes whole bytes at once; longer ones go in pieces
 
 
@@ -52,7 +54,7 @@ class Answer:
             return self.failed(
                 "channel.unexpected_answer", f"The other side redirects (HTTP {self.status}); that is never followed"
             )
-        kind = f" with {safe_words(self.media_type)}" if self.media_type else ""
+        kind = f" with {self.media_type}" if _MEDIA_TYPE.fullmatch(self.media_type) else ""
         return self.failed("channel.unexpected_answer", f"The other side answered HTTP {self.status}{kind}")
 
 
