@@ -71,11 +71,9 @@ class StandInBackend:
         except WebhookVerificationError:
             self.rejected += 1
             return web.Response(status=401)
-        content = orjson.loads(body)
-        document = base64.b64decode(content.pop("document"))
+        metadata = orjson.loads(body)["data"]
+        document = base64.b64decode(metadata.pop("document"))
         self.messages.append(
-            ReceivedMessage(
-                webhook_id=request.headers["webhook-id"], metadata=content, document=document, body=body
-            )
+            ReceivedMessage(webhook_id=request.headers["webhook-id"], metadata=metadata, document=document, body=body)
         )
         return web.Response(status=204)

@@ -1,0 +1,266 @@
+"""Lay out a small world in one folder: an authority, and for each party a node with keys, settings and agreements.
+
+    <folder>/ca/                    a development authority that all parties agreed on
+    <folder>/<party>/node.toml      its settings; keys/, partners/, tokens/, data/ and secrets lie beside it
+
+Everything is made fresh, stays on loopback, and is for demonstrations and tests only.
+"""
+
+import json
+import secrets
+import socket
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from gateway.domain.access import Role
+from gateway.domain.ids import ClientId, PartyId
+from gateway.trust import (
+    KeyFiles,
+    Use,
+    create_at_rest_key,
+    create_issuer,
+    export_bundle,
+    issue_token,
+    pki,
+    write_bundle_json,
+)
+from gateway.trust.files import write_secret
+
+SUBMITTER = ClientId("national-system")
+OPERATOR = ClientId("operator")
+AUDIENCE = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLayout:
+    """One node: where its files are, where it listens, and tokens to use it with."""
+
+    party: PartyId
+    folder: Path
+    submission_port: int
+    partner_port: int
+    operations_port: int
+    backend_port: int
+    webhook_secret: str = field(repr=False)
+    submitter_token: str = field(repr=False)
+    operator_token: str = field(repr=False)
+
+    @property
+    def config(self) -> Path:
+        """Its settings file."""
+        return self.folder / "node.toml"
+
+    @property
+    def data(self) -> Path:
+        """The folder of its database."""
+        return self.folder / "data"
+
+    @property
+    def submission_url(self) -> str:
+        """Where national systems submit."""
+        return f"http://127.0.0.1:{self.submission_port}"
+
+    @property
+    def operations_url(self) -> str:
+        """Where operators look, in a browser too."""
+        return f"http://127.0.0.1:{self.operations_port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All nodes and the authority they share."""
+
+    folder: Path
+    authority: Path
+    nodes: Mapping[PartyId, NodeLayout]
+
+
+def lay_out(
+    folder: Path,
+    parties: Sequence[PartyId],
+    *,
+    agreements: Path,
+    now: datetime,
+    workers: int = 1,
+    partner_ports: Mapping[tuple[PartyId, PartyId], int] | None = None,
+    extra: str = "",
+) -> World:
+    """Make a world in `folder` and return it.
+
+    `agreements`: the folder every node reads. `partner_ports`: where a party reaches another, if not directly (a relay
+    between them). `extra`: TOML lines at the head of every node's settings.
+    """
+    authority = folder / "ca"
+    pki.init(authority, now=now)
+    ports = {party: _free_ports(4) for party in parties}
+    for party in parties:
+        _issue_keys(authority, folder / party, party, now)
+    nodes: dict[PartyId, NodeLayout] = {}
+    for party in parties:
+        home = folder / party
+        node = _node(home, party, ports[party], now)
+        for partner in parties:
+            if partner != party:
+                _introduce(partner, folder / partner, home / "partners" / partner, authority)
+        reach = {
+            partner: (partner_ports or {}).get((party, partner), ports[partner][1])
+            for partner in parties
+            if partner != party
+        }
+        text = _settings(node, reach, authority=authority, agreements=agreements, workers=workers, extra=extra)
+        node.config.write_text(text, encoding="utf-8")
+        nodes[party] = node
+    return World(folder=folder, authority=authority, nodes=nodes)
+
+
+def _issue_keys(authority: Path, home: Path, party: PartyId, now: datetime) -> None:
+    keys = home / "keys"
+    pki.issue(authority, party, Use.TLS, keys=keys, now=now, dns=["localhost"], addresses=[ip_address("127.0.0.1")])
+    pki.issue(authority, party, Use.SIGN, keys=keys, now=now)
+    pki.issue(authority, party, Use.DECRYPT, keys=keys, now=now)
+    create_at_rest_key(home / "at-rest.key")
+    create_issuer(home / "tokens")
+
+
+def _node(home: Path, party: PartyId, ports: Sequence[int], now: datetime) -> NodeLayout:
+    secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+    write_secret(home / "webhook.secret", secret.encode())
+    return NodeLayout(
+        party=party,
+        folder=home,
+        submission_port=ports[0],
+        partner_port=ports[1],
+        operations_port=ports[2],
+        backend_port=ports[3],
+        webhook_secret=secret,
+        submitter_token=_token(home, SUBMITTER, [Role.SUBMITTER], now),
+        operator_token=_token(home, OPERATOR, [Role.OPERATOR, Role.AUDITOR], now),
+    )
+
+
+def _token(home: Path, client: ClientId, roles: Sequence[Role], now: datetime) -> str:
+    return issue_token(
+        home / "tokens",
+        issuer=_issuer(home),
+        audience=AUDIENCE,
+        client=client,
+        roles=roles,
+        now=now,
+        lifetime=timedelta(hours=12),
+    )
+
+
+def _issuer(home: Path) -> str:
+    return f"urn:wco-gateway:issuer:{home.name}"
+
+
+def _introduce(partner: PartyId, its_home: Path, ours: Path, authority: Path) -> None:
+    """Hand over a partner's bundle, as two administrations do before the first message."""
+    ours.mkdir(parents=True)
+    keys = its_home / "keys" / partner
+    bundle = export_bundle(
+        partner,
+        signing=[keys / "sign-1.crt.pem"],
+        encryption=[keys / "decrypt-1.crt.pem"],
+        authorities=authority / "chain.crt.pem",
+    )
+    (ours / "partner.json").write_bytes(write_bundle_json(bundle))
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _settings(
+    node: NodeLayout,
+    reach: Mapping[PartyId, int],
+    *,
+    authority: Path,
+    agreements: Path,
+    workers: int,
+    extra: str,
+) -> str:
+    keys = f"keys/{node.party}"
+    tls = _pair(KeyFiles(key=Path(f"{keys}/tls-1.key.pem"), certificate=Path(f"{keys}/tls-1.crt.pem")))
+    partners = "\n".join(
+        f"""[[partners]]
+id = "{partner}"
+url = "https://127.0.0.1:{port}"
+folder = "partners/{partner}"
+allow_loopback = true
+"""
+        for partner, port in reach.items()
+    )
+    return f"""# Written by the demo: one node of a small world on this machine.
+name = "{node.party.lower()}"
+data_dir = "data"
+agreements = [{_text(agreements)}]
+workers = {workers}
+{extra}
+[listeners.submission]
+host = "127.0.0.1"
+port = {node.submission_port}
+
+[listeners.partner]
+host = "127.0.0.1"
+port = {node.partner_port}
+tls = {tls}
+
+[listeners.operations]
+host = "127.0.0.1"
+port = {node.operations_port}
+
+[tokens]
+issuer = "{_issuer(node.folder)}"
+audience = "{AUDIENCE}"
+jwks = "tokens/jwks.json"
+
+[trust]
+roots = {_text(authority / "root.crt.pem")}
+crls = [{_text(authority / "root.crl.pem")}, {_text(authority / "issuing.crl.pem")}]
+
+[at_rest]
+key = "at-rest.key"
+
+[timing]
+poll = "500ms"
+sweep = "1s"
+
+[[parties]]
+id = "{node.party}"
+tls = {tls}
+signing = [{_pair(KeyFiles(key=Path(f"{keys}/sign-1.key.pem"), certificate=Path(f"{keys}/sign-1.crt.pem")))}]
+decryption = [{_pair(KeyFiles(key=Path(f"{keys}/decrypt-1.key.pem"), certificate=Path(f"{keys}/decrypt-1.crt.pem")))}]
+
+[parties.backend]
+url = "http://127.0.0.1:{node.backend_port}/webhook"
+secret_file = "webhook.secret"
+first_wait = "200ms"
+cap = "2s"
+
+[[clients]]
+id = "{SUBMITTER}"
+roles = ["submitter"]
+parties = ["{node.party}"]
+
+[[clients]]
+id = "{OPERATOR}"
+roles = ["operator", "auditor"]
+
+{partners}"""
+
+
+def _text(path: Path) -> str:
+    return json.dumps(str(path.resolve()))
+
+
+def _pair(files: KeyFiles) -> str:
+    return f'{{ key = "{files.key}", certificate = "{files.certificate}" }}'
