@@ -74,7 +74,7 @@ def with_diagrams(page: str) -> str:
     for name, diagram in (("transfer", mermaid()), ("hand-over", hand_over_diagram())):
         block = f"<!-- {name}: written by `make docs` -->\n```mermaid\n{diagram}\n```"
         pattern = rf"<!-- {name}: written by `make docs` -->\n```mermaid\n.*?\n```"
-        page, found = re.subn(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
+        page, found = re.subn(pattern, block.replace("\\", "\\\\"), page, flags=re.DOTALL)
         if found != 1:
             raise SystemExit(f"docs/architecture.md has {found} diagrams marked '{name}'; there must be one")
     return page
