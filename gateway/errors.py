@@ -288,6 +288,8 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("storage.locked", "Another process writes to this store", 503, False, "unavailable"),
         ("storage.schema_version", "The store has another version than this program", 500, False, "internal"),
         ("storage.corrupt", "Stored data is damaged", 500, False, "internal"),
+        ("storage.constraint", "The change breaks a rule of the store", 500, False, "internal"),
+        ("storage.exposed", "The data folder is open to others", 500, False, "internal"),
         ("audit.broken", "The audit chain is broken", 500, False, "internal"),
         ("envelope.malformed", "The token is not a canonical compact form", 400, False, crypto),
         ("envelope.header_refused", "A header member is missing, unknown or not allowed", 400, False, crypto),
