@@ -1,0 +1,39 @@
+"""The result of `gateway schema validate`: what a person or a script is told about one file."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.document import read
+from gateway.domain.limits import DocumentLimits
+from gateway.errors import DocumentError, Violation
+from gateway.schema.validation import CompiledSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The verdict on one file. `file` is what the caller called it."""
+
+    file: str
+    valid: bool
+    violations: tuple[Violation, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the members of the JSON line."""
+        return {
+            "file": self.file,
+            "valid": self.valid,
+            "violations": [violation.as_json() for violation in self.violations],
+        }
+
+
+def explain(file: str, raw: bytes, compiled: CompiledSet, limits: DocumentLimits) -> Explanation:
+    """Return the verdict of door and set on `raw`, without asking whether the set is for this message kind."""
+    try:
+        document = read(raw, limits)
+    except DocumentError as error:
+        line = error.facts.get("line")
+        violation = Violation(code=error.code, path="/", line=line, message=error.detail)
+        return Explanation(file=file, valid=False, violations=(violation,))
+    if compiled.accepts(document.root):
+        return Explanation(file=file, valid=True)
+    return Explanation(file=file, valid=False, violations=compiled.refusal(document.root).violations)

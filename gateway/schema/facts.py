@@ -1,0 +1,85 @@
+"""What a schema set says about each place, as values: the tree that policies are checked against.
+
+`SchemaTree` holds one node per path, from every root of the set, children in document order. It answers what may stand
+where and how often, under which WCO id, with which attributes, and which facets bound a value. tree.py reads it out of
+the XSD files.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueFacts:
+    """What bounds a value. `base` is the built-in XSD type it is derived from; lengths count characters.
+
+    `patterns` must each match; when `one_of` is not empty, the value must be one of them.
+    """
+
+    base: str
+    min_length: int | None = None
+    max_length: int | None = None
+    patterns: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    total_digits: int | None = None
+    fraction_digits: int | None = None
+    least: str | None = None
+    most: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeFacts:
+    """One attribute a place takes. `name` is qualified only when the attribute has a namespace."""
+
+    name: str
+    required: bool
+    value: ValueFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaNode:
+    """One place. `name` is the local name, `qualified` the `{namespace}local` one. `most` None: any number.
+
+    `value` is None for a class: an element that holds elements. `children` are in document order.
+    """
+
+    path: str
+    name: str
+    namespace: str
+    wco_id: str
+    least: int
+    most: int | None
+    value: ValueFacts | None
+    attributes: Mapping[str, AttributeFacts] = field(repr=False)
+    children: tuple["SchemaNode", ...] = field(repr=False)
+
+    @property
+    def qualified(self) -> str:
+        """Its name as lxml writes it."""
+        return f"{{{self.namespace}}}{self.name}" if self.namespace else self.name
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it holds a value and no elements."""
+        return self.value is not None
+
+
+class SchemaTree:
+    """All places of a set. `nodes`: by path, parents before children, in document order from each root."""
+
+    __slots__ = ("names", "nodes", "roots")
+
+    def __init__(self, roots: tuple[SchemaNode, ...]) -> None:
+        self.roots = roots
+        self.nodes: Mapping[str, SchemaNode] = {node.path: node for root in roots for node in _walk(root)}
+        self.names: frozenset[str] = frozenset(node.name for node in self.nodes.values())
+
+    def node(self, path: str) -> SchemaNode | None:
+        """Return the place at a path without indexes, or None."""
+        return self.nodes.get(path)
+
+
+def _walk(node: SchemaNode) -> Iterator[SchemaNode]:
+    yield node
+    for child in node.children:
+        yield from _walk(child)

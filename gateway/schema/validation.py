@@ -1,0 +1,130 @@
+"""Compiles a schema set and validates documents and views with it. lxml's verdict is the verdict.
+
+A CompiledSet belongs to one worker and one thread: lxml keeps the errors of the last validation on the schema object,
+so two threads on one would read each other's refusals, and with them another partner's data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lxml import etree
+
+from gateway.document import Document, parse_schema, prefixes_for
+from gateway.domain.ids import SchemaSetId
+from gateway.domain.message import DocumentFacts
+from gateway.errors import SchemaError, Violation
+from gateway.schema.facts import SchemaTree
+from gateway.schema.sets import SchemaSet
+from gateway.schema.tree import read_tree
+from gateway.schema.words import root_not_in_set, violations
+
+_DONE: Final = object()
+
+
+class CompiledSet:
+    """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
+
+    __slots__ = ("_tree", "_xsd", "prefixes", "roots", "schema_set")
+
+    def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema) -> None:
+        self.schema_set: Final = schema_set
+        self.roots: Final = frozenset(schema_set.roots)
+        self.prefixes: Final[Mapping[str, str]] = prefixes_for(schema_set.namespaces)
+        self._xsd: Final = xsd
+        self._tree: SchemaTree | None = None
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a CompiledSet stays in the process that compiled it; hand over the SchemaSet")
+
+    @property
+    def id(self) -> SchemaSetId:
+        """The set's id."""
+        return self.schema_set.id
+
+    @property
+    def sha256(self) -> str:
+        """The set's hash."""
+        return self.schema_set.sha256
+
+    @property
+    def tree(self) -> SchemaTree:
+        """Every place of the set; read from its files when first asked for."""
+        if self._tree is None:
+            self._tree = read_tree(self.schema_set)
+        return self._tree
+
+    def accepts(self, root: etree._Element) -> bool:
+        """Tell lxml's verdict on the tree under `root`, and whether the set allows that root."""
+        return root.tag in self.roots and self._xsd(root)
+
+    def refusal(self, root: etree._Element) -> SchemaError:
+        """Return why the tree that `accepts` refused last was refused."""
+        if root.tag not in self.roots:
+            found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree),)
+        else:
+            found = violations(self._xsd.error_log, root, self.tree)
+        return SchemaError(
+            "schema.invalid",
+            f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",
+            violations=found,
+            facts={"schema_set": self.id},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidDocument:
+    """A document that the named set accepts. Only `validate` makes one."""
+
+    document: Document
+    schema_set: SchemaSetId
+    schema_set_sha256: str
+    _made_by: object = None
+
+    def __post_init__(self) -> None:
+        if self._made_by is not _DONE:
+            raise TypeError("only gateway.schema.validate makes a ValidDocument")
+
+    @property
+    def root(self) -> etree._Element:
+        """The document's tree; not to be changed."""
+        return self.document.root
+
+    @property
+    def facts(self) -> DocumentFacts:
+        """The document's header facts."""
+        return self.document.facts
+
+
+def compile_set(schema_set: SchemaSet) -> CompiledSet:
+    """Return the set compiled for this process. Raises SchemaError `schema.set_broken` when lxml can not compile it."""
+    try:
+        xsd = etree.XMLSchema(parse_schema(schema_set.files, schema_set.entry))
+    except etree.XMLSchemaParseError as error:
+        entry = error.error_log.last_error
+        place = f" ({entry.type_name}, line {entry.line})" if entry is not None else ""
+        raise SchemaError("schema.set_broken", f"{schema_set.id} does not compile{place}") from None
+    return CompiledSet(schema_set, xsd)
+
+
+def validate(document: Document, compiled: CompiledSet) -> ValidDocument:
+    """Return the document as valid under the set.
+
+    Raises SchemaError `schema.kind_not_in_set` when the set is not for this message kind, and `schema.invalid` with
+    its violations otherwise.
+    """
+    if document.facts.kind not in compiled.schema_set.kinds:
+        raise SchemaError(
+            "schema.kind_not_in_set",
+            f"{compiled.id} is not for messages of kind {document.facts.kind}",
+            facts={"schema_set": compiled.id, "kind": str(document.facts.kind)},
+        )
+    if not compiled.accepts(document.root):
+        raise compiled.refusal(document.root)
+    return ValidDocument(document, compiled.id, compiled.sha256, _DONE)
+
+
+def validate_view_root(root: etree._Element, compiled: CompiledSet) -> None:
+    """Raise SchemaError `schema.invalid` unless the set accepts the freshly built tree under `root`."""
+    if not compiled.accepts(root):
+        raise compiled.refusal(root)
