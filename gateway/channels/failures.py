@@ -6,8 +6,7 @@ a transfer by itself. Texts use our own words and OpenSSL's fixed reasons, never
 
 import ssl
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 
@@ -17,7 +16,11 @@ from gateway.errors import GatewayError
 
 EXPECTED: Final = (aiohttp.ClientError, OSError, GatewayError, ValueError, LookupError)
 """What a request may raise because of the other side. OSError includes TimeoutError and ssl.SSLError; a GatewayError
-comes from the check of the server's names within the handshake; the last two from parsers that meet odd bytes."""
+comes from the examination of the server's certificate; the last two from parsers that meet odd bytes."""
+
+_LONGEST_CHAIN: Final = 8
+
+_Found = TypeVar("_Found", bound=BaseException)
 
 _ALERTS: Final = {
     "CERTIFICATE_REQUIRED": "it wants a client certificate and got none it knows",
@@ -44,30 +47,30 @@ class Progress:
     fresh: bool = False
     sent: bool = False
 
-    def failed(
-        self, code: str, detail: str, *, connected: bool = False, retry_after: timedelta | None = None
-    ) -> TransientFailure:
-        """Return the failure with honest flags. `connected` adds what the kind of failure proves by itself."""
-        return TransientFailure(
-            code=code,
-            detail=detail,
-            sent=self.sent,
-            connected=self.connected or connected,
-            retry_after=retry_after,
-        )
+    def failed(self, code: str, detail: str) -> TransientFailure:
+        """Return the failure of a request that came this far."""
+        return TransientFailure(code=code, detail=detail, sent=self.sent, connected=self.connected)
+
+    def turned_away(self, detail: str, code: str = "channel.tls_refused") -> TransientFailure:
+        """Return the failure of a connection that one of the sides did not accept.
+
+        It does not count as connected: who was reached is not proven, and every other request would fare the same.
+        """
+        return TransientFailure(code=code, detail=detail, sent=self.sent, connected=False)
 
 
 def explain(error: Exception, progress: Progress, *, plain: bool) -> TransientFailure:
     """Return the failure that `error` means for a request that came as far as `progress`. `plain`: without TLS."""
-    tls = _tls_cause(error)
     if isinstance(error, TimeoutError):
         return _timed_out(progress)
-    if isinstance(error, GatewayError):
-        return progress.failed("channel.tls_refused", safe_words(error.detail), connected=True)
+    ours = _first_behind(error, GatewayError)
+    if ours is not None:
+        return progress.turned_away(safe_words(ours.detail), ours.code)
+    tls = _first_behind(error, ssl.SSLError)
     if isinstance(tls, ssl.SSLCertVerificationError):
-        return progress.failed("channel.tls_refused", _certificate_words(tls), connected=True)
-    if tls is not None and _cut(tls) is None:
-        return progress.failed("channel.tls_refused", _tls_words(tls), connected=True)
+        return progress.turned_away(_certificate_words(tls))
+    if tls is not None and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return progress.turned_away(_tls_words(tls))
     if not progress.connected:
         return _not_connected(error, progress, plain=plain)
     return _broken(error, progress, plain=plain)
@@ -97,9 +100,7 @@ def _not_connected(error: Exception, progress: Progress, *, plain: bool) -> Tran
     if isinstance(cause, ConnectionRefusedError):
         return progress.failed("channel.unreachable", "Nothing listens at the address of the other side")
     if not plain and (isinstance(cause, ConnectionResetError | ConnectionAbortedError | ssl.SSLError)):
-        return progress.failed(
-            "channel.tls_refused", "The other side closed the connection during the TLS handshake", connected=True
-        )
+        return progress.turned_away("The other side closed the connection during the TLS handshake")
     return progress.failed("channel.unreachable", "The other side can not be reached over the network")
 
 
@@ -110,8 +111,7 @@ def _broken(error: Exception, progress: Progress, *, plain: bool) -> TransientFa
         if progress.fresh and not plain:
             # TLS 1.3: the client's handshake ends before the server has judged the client certificate, so a refusal
             # shows as a closed connection where the first answer should be (RFC 8446 §4.4.2.4, appendix C).
-            return progress.failed(
-                "channel.tls_refused",
+            return progress.turned_away(
                 "The other side closed the new connection right after the TLS handshake, without an answer: it "
                 "probably refused our client certificate (or it stopped just then)",
             )
@@ -119,22 +119,16 @@ def _broken(error: Exception, progress: Progress, *, plain: bool) -> TransientFa
     return progress.failed("channel.unexpected_answer", "The other side answered something that is not HTTP/1.1")
 
 
-def _tls_cause(error: BaseException) -> ssl.SSLError | None:
-    # aiohttp wraps the handshake's error; a late alert arrives as the cause of a disconnect.
+def _first_behind(error: BaseException, kind: type[_Found]) -> _Found | None:
+    """Return the first error of this kind in the chain of causes. aiohttp wraps what the handshake raised, and a late
+    alert arrives as the cause of a disconnect."""
     seen: BaseException | None = error
-    for _ in range(8):
-        if seen is None:
-            return None
-        if isinstance(seen, aiohttp.ClientConnectorCertificateError):
-            seen = seen.certificate_error
-        if isinstance(seen, ssl.SSLError):
+    for _ in range(_LONGEST_CHAIN):
+        if seen is None or (isinstance(seen, kind) and not isinstance(seen, aiohttp.ClientError)):
             return seen
-        seen = seen.__cause__ or seen.__context__
+        wrapped = seen.certificate_error if isinstance(seen, aiohttp.ClientConnectorCertificateError) else None
+        seen = wrapped or seen.__cause__ or seen.__context__
     return None
-
-
-def _cut(error: ssl.SSLError) -> ssl.SSLError | None:
-    return error if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) else None
 
 
 def _certificate_words(error: ssl.SSLCertVerificationError) -> str:

@@ -31,7 +31,7 @@ class HttpsPartnerChannel:
         *,
         clock: Clock,
         timeouts: Timeouts | None = None,
-        connections: int = 4,
+        connections: int = 8,
     ) -> None:
         if not 2 <= connections <= 8:
             raise ConfigurationError("config.invalid", "The connections to a partner must be from 2 to 8")

@@ -45,7 +45,7 @@ class WebhookBackend:
         secrets: Sequence[str],
         clock: Clock,
         timeouts: Timeouts | None = None,
-        connections: int = 4,
+        connections: int = 8,
     ) -> None:
         if not secrets:
             raise ConfigurationError("config.invalid", "A webhook needs a secret")

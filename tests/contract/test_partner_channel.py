@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from gateway.channels import Endpoint, HttpsPartnerChannel, Timeouts
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
-from gateway.errors import ConfigurationError
+from gateway.errors import ChannelError, ConfigurationError, TrustError
 from gateway.ports import PartnerChannel
 from tests.unit.channels import scripted
 from tests.unit.channels.scripted import Authority, FixedClock, Script, answering, serving, writing
@@ -293,15 +293,25 @@ async def test_a_partner_that_hangs_takes_only_its_own_connections() -> None:
             NL: Endpoint(url=silent.url(), insecure_plain_http=True),
             de: Endpoint(url=well.url(), insecure_plain_http=True),
         }
-        channel = HttpsPartnerChannel(endpoints, clock=FixedClock(), timeouts=SHORT, connections=2)
+        channel = HttpsPartnerChannel(endpoints, clock=FixedClock(), timeouts=LONG, connections=2)
         stuck = [asyncio.ensure_future(channel.send(NL, MESSAGE, JWE)) for _ in range(5)]
-        assert [await channel.send(de, MESSAGE, JWE) for _ in range(20)] == [ReceiptReturned(token="h.p.s")] * 20
-        outcomes = [failed(one) for one in await asyncio.gather(*stuck)]
-        await channel.close()
+        for _ in range(20):
+            assert await channel.send(de, MESSAGE, JWE) == ReceiptReturned(token="h.p.s")
         assert silent.connections == 2
-    assert [one.code for one in outcomes] == ["channel.timeout"] * 5
-    # Two were sent; three waited for a connection the whole time, so certainly no byte of them left.
-    assert sorted(one.sent for one in outcomes) == [False, False, False, True, True]
+        assert not any(one.done() for one in stuck)
+        for one in stuck:
+            one.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        await channel.close()
+
+
+async def test_waiting_for_a_free_connection_ends_in_time_too() -> None:
+    async with (
+        serving(scripted.hanging) as partner,
+        channel_to(partner.url(), timeouts=SHORT, connections=2) as channel,
+    ):
+        outcomes = await asyncio.gather(*(channel.send(NL, MESSAGE, JWE) for _ in range(6)))
+    assert {failed(one).code for one in outcomes} == {"channel.timeout"}
 
 
 async def test_connections_are_kept_and_limited() -> None:
@@ -314,17 +324,22 @@ async def test_connections_are_kept_and_limited() -> None:
 
 async def test_a_cancelled_caller_is_cancelled_and_the_line_goes_on() -> None:
     asked = asyncio.Event()
+    answer = answering(202)
 
-    async def silent(*_told: object) -> None:
+    async def silent_once(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: scripted.Request
+    ) -> None:
+        if asked.is_set():
+            await answer(reader, writer, request)
         asked.set()
-        await asyncio.Event().wait()
 
-    async with serving(silent) as partner, channel_to(partner.url()) as channel:
+    async with serving(silent_once) as partner, channel_to(partner.url()) as channel:
         waiting = asyncio.ensure_future(channel.send(NL, MESSAGE, JWE))
         await asked.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        assert await channel.send(NL, MESSAGE, JWE) == TransportAccepted()
 
 
 async def test_after_close_nothing_is_sent() -> None:
@@ -416,7 +431,7 @@ def test_a_refused_client_certificate_is_explained(run: Run, tmp_path: Path, pro
     }[problem]
     server = scripted.server_context(ca.issue("server"), ca.file)
     for outcome in map(failed, run(server, scripted.client_context(ca.file, identity), sends=2)):
-        assert (outcome.code, outcome.connected) == ("channel.tls_refused", True)
+        assert (outcome.code, outcome.connected) == ("channel.tls_refused", False)
         assert "certificate" in outcome.detail
 
 
@@ -428,7 +443,7 @@ def test_a_server_we_do_not_accept_gets_no_byte(run: Run, tmp_path: Path, proble
     identity = ca.issue("server", expired=problem == "expired")
     client = scripted.client_context(other.file if problem == "wrong authority" else ca.file, ca.issue("client"))
     outcome = failed(run(scripted.server_context(identity, ca.file), client)[0])
-    assert (outcome.code, outcome.sent, outcome.connected) == ("channel.tls_refused", False, True)
+    assert (outcome.code, outcome.sent, outcome.connected) == ("channel.tls_refused", False, False)
     assert words in outcome.detail
 
 
@@ -446,7 +461,8 @@ class PickyObject(ssl.SSLObject):
 
     def do_handshake(self) -> None:
         super().do_handshake()
-        raise ssl.SSLCertVerificationError("the server is another party")
+        refusal = ChannelError("channel.tls_refused", "the server is the gateway of another party")
+        raise ssl.SSLCertVerificationError(1, "no") from refusal
 
 
 def test_a_server_refused_by_the_check_within_the_handshake_gets_no_byte(run: Run, tmp_path: Path) -> None:
@@ -454,7 +470,40 @@ def test_a_server_refused_by_the_check_within_the_handshake_gets_no_byte(run: Ru
     client = scripted.client_context(ca.file, ca.issue("client"))
     client.sslobject_class = PickyObject
     outcome = failed(run(scripted.server_context(ca.issue("server"), ca.file), client)[0])
-    assert (outcome.code, outcome.sent, outcome.connected) == ("channel.tls_refused", False, True)
+    assert (outcome.code, outcome.sent, outcome.connected) == ("channel.tls_refused", False, False)
+    assert outcome.detail == "the server is the gateway of another party"
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_server_that_is_no_longer_accepted_gets_no_byte_on_a_kept_connection(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
+) -> None:
+    ca = Authority(tmp_path, "ca")
+    revoked: list[str] = []
+
+    def examine(server: ssl.SSLObject) -> None:
+        assert server.getpeercert(binary_form=True)
+        for code in revoked:
+            raise TrustError(code, "the lists say so")
+
+    async def main() -> tuple[list[SendOutcome], int]:
+        told = answering(200, b"h.p.s", Content_Type="application/jose")
+        async with serving(told, scripted.server_context(ca.issue("server"), ca.file)) as partner:
+            tls = scripted.client_context(ca.file, ca.issue("client"))
+            endpoint = Endpoint(url=partner.url("https"), tls=tls, examine=examine, allow_loopback=True)
+            channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock(), timeouts=LONG)
+            outcomes = [await channel.send(NL, MESSAGE, JWE)]
+            revoked.append("trust.crl_stale")
+            outcomes.append(await channel.send(NL, MESSAGE, JWE))
+            await channel.close()
+            return outcomes, len(partner.requests)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        (before, after), requests = runner.run(main())
+    assert before == ReceiptReturned(token="h.p.s")
+    refused = failed(after)
+    assert (refused.code, refused.sent, refused.connected) == ("trust.crl_stale", False, False)
+    assert requests == 1
 
 
 def test_an_alert_of_the_server_is_put_into_words(tmp_path: Path) -> None:

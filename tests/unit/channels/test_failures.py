@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.failures import Progress, explain, safe_words
-from gateway.errors import CATALOGUE, TrustError
+from gateway.errors import CATALOGUE, ChannelError
 
 
 @given(st.text())
@@ -54,11 +54,9 @@ def test_a_tls_alert_is_put_into_words(reason: str, words: str) -> None:
 
 
 def test_a_refusal_by_our_own_check_in_the_handshake_is_told_and_nothing_left() -> None:
-    failure = explain(
-        TrustError("trust.certificate_invalid", "It names another party"), Progress(tried=True), plain=False
-    )
-    assert (failure.code, failure.detail) == ("channel.tls_refused", "It names another party")
-    assert (failure.sent, failure.connected) == (False, True)
+    failure = explain(ChannelError("channel.tls_refused", "It is another party"), Progress(tried=True), plain=False)
+    assert (failure.code, failure.detail) == ("channel.tls_refused", "It is another party")
+    assert (failure.sent, failure.connected) == (False, False)
 
 
 @given(
