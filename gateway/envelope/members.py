@@ -35,7 +35,7 @@ def exact(value: object, name: str, required: frozenset[str], optional: frozense
         raise ValueError(f"{name} must be an object")
     members: JsonObject = value
     names = members.keys()
-    if not required <= names or not names <= required | optional:
+    if names != required and not required <= names <= required | optional:
         raise ValueError(f"{name} must have exactly the members of its definition")
     return members
 
