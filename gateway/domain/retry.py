@@ -22,9 +22,10 @@ def wait_before_retry(policy: RetryPolicy, *, attempt: int, jitter: float) -> ti
     """
     if policy.attempts is not None and attempt >= policy.attempts:
         return None
-    # 2**62 seconds is past any cap; without the bound a long outage would overflow timedelta.
-    doubled = policy.first_wait * 2 ** min(attempt - 1, 30) if policy.first_wait < policy.cap else policy.cap
-    return min(policy.cap, doubled) * (1 + jitter / 2)
+    # Compared by division, and with a bound: after a long outage the product would be more than a timedelta can hold.
+    factor = 2 ** min(attempt - 1, 62)
+    doubled = policy.cap if policy.first_wait > policy.cap // factor else policy.first_wait * factor
+    return doubled * (1 + jitter / 2)
 
 
 def next_attempt_at(
@@ -32,6 +33,6 @@ def next_attempt_at(
 ) -> datetime | None:
     """Return when to try again, or None when attempts or time are used up. Times are aware."""
     wait = wait_before_retry(policy, attempt=attempt, jitter=jitter)
-    if wait is None or now + wait > deadline:
+    if wait is None or wait > deadline - now:
         return None
     return now + wait

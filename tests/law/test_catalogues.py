@@ -1,0 +1,106 @@
+"""What can be said (codes, events, states) stands in the docs and in a test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.generate import pages
+from gateway.audit import AuditEvent
+from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, TRANSITIONS, mermaid
+from gateway.errors import CATALOGUE
+from tests.law.source import ROOT, functions, modules
+
+ELSEWHERE = ("tests.law", "tests.unit.test_errors")
+"""Tests that walk whole catalogues: a code that stands only there is used by nobody."""
+
+
+def _test_text() -> str:
+    return "\n".join(module.text for module in modules("tests") if not module.within(*ELSEWHERE))
+
+
+def _doc_text(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(pages()), ids=lambda path: path.name)
+def test_a_generated_page_is_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == pages()[path], "run `make docs`"
+
+
+def test_the_diagram_in_the_docs_is_the_lifecycle() -> None:
+    assert f"```mermaid\n{mermaid()}\n```" in _doc_text("architecture.md")
+
+
+def test_every_error_code_is_in_a_test() -> None:
+    text = _test_text()
+    quoted = {code for code in CATALOGUE if f'"{code}"' in text or f"'{code}'" in text}
+    assert sorted(set(CATALOGUE) - quoted) == []
+
+
+def test_every_error_code_is_raised_or_said_somewhere() -> None:
+    text = "\n".join(module.text for module in modules() if module.name != "gateway.errors")
+    assert sorted(code for code in CATALOGUE if f'"{code}"' not in text) == []
+
+
+def test_every_code_the_gateway_names_is_in_the_catalogue() -> None:
+    families = {code.partition(".")[0] for code in CATALOGUE}
+    events = {str(event) for event in AuditEvent}
+    raised = re.compile(r"\w+Error\(\s*\"([a-z_]+(?:\.[a-z_]+)?)\"")
+    named = {code for module in modules() for code in raised.findall(module.text) if code.partition(".")[0] in families}
+    assert sorted(named - set(CATALOGUE) - events) == []
+
+
+@pytest.mark.parametrize("event", AuditEvent, ids=str)
+def test_an_audit_event_is_in_the_docs_and_in_a_test(event: AuditEvent) -> None:
+    assert f"`{event}`" in _doc_text("audit.md")
+    text = _test_text()
+    assert f'"{event}"' in text or f"AuditEvent.{event.name}" in text, f"no test names {event}"
+
+
+@pytest.mark.parametrize("event", AuditEvent, ids=str)
+def test_an_audit_event_is_written_by_something(event: AuditEvent) -> None:
+    text = "\n".join(module.text for module in modules() if not module.within("gateway.audit"))
+    assert f"AuditEvent.{event.name}" in text or f'"{event}"' in text
+
+
+def test_every_transition_is_in_a_test() -> None:
+    text = _test_text()
+    pairs = [*TRANSITIONS, *HAND_OVER_TRANSITIONS]
+    assert [f"{state} {event}" for state, event in pairs if f'("{state}", "{event}",' not in text] == []
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = {
+        (page.name, target)
+        for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+        for target in re.findall(
+            r"(?:`|^ {4}|=\S+ )make ([a-z-]+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+    }
+    assert sorted(one for one in named if one[1] not in targets) == []
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages_to_read = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (page, target)
+        for page in pages_to_read
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    broken = [f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()]
+    assert broken == []
+
+
+def test_every_test_says_something_that_can_fail() -> None:
+    speaks = re.compile(r"\bassert\b|\braises\b|\bexpect|\bverify|\bcheck")
+    silent = [
+        f"{module.place}:{node.lineno} {node.name}"
+        for module in modules("tests")
+        for node in functions(module.tree)
+        if node.name.startswith("test_")
+        and not speaks.search("\n".join(module.text.splitlines()[node.lineno : node.end_lineno]))
+    ]
+    assert silent == []
