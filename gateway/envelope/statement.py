@@ -1,4 +1,4 @@
-"""Signed statements that are not messages: receipts, problems, and the frame for others (capabilities).
+"""Signed statements that are not messages: receipts, problems, and the frame for others (capabilities, pongs).
 
 A statement is a compact JWS over a JSON object with `iss aud iat jti` (RFC 7519 §4.1) and the members of its type,
 exactly these. Its `typ` is checked first, so that one kind of statement can never pass for another. A receipt counts
@@ -40,9 +40,10 @@ _PROBLEM: Final = _FRAME | {"envelope_sha256", "code"}
 def statement_type(token: str, *, max_bytes: int = MAX_STATEMENT_BYTES) -> StatementType:
     """Return which statement a token claims to be, its form being canonical. Nothing is verified.
 
-    Raises EnvelopeError `envelope.malformed`, `.algorithm_refused`, `.type_refused` or `.header_refused`.
+    Raises EnvelopeError `receipt.invalid`, the cause in facts: whatever came back, it is no answer to a message.
     """
-    return protected.read_statement_type(parse_jws(token, max_bytes=max_bytes).header)
+    with _as_receipt_invalid():
+        return protected.read_statement_type(parse_jws(token, max_bytes=max_bytes).header)
 
 
 def sign_statement(kind: StatementType, claims: Mapping[str, object], signer: Signer) -> str:

@@ -18,6 +18,7 @@ from gateway.envelope import (
     check_times,
     decrypt_envelope,
     encrypt,
+    payload_of,
     sign_view,
     verify_message,
 )
@@ -59,6 +60,12 @@ def test_what_was_signed_comes_out() -> None:
 
 def test_the_digest_is_over_header_and_payload_as_signed() -> None:
     assert SIGNED.digest == hashlib.sha256(SIGNED.jws.rpartition(".")[0].encode()).hexdigest()
+
+
+def test_a_stored_message_gives_its_payload_back() -> None:
+    assert payload_of(SIGNED.jws) == VIEW.xml
+    with pytest.raises(EnvelopeError):
+        payload_of(SIGNED.jws + "=")
 
 
 def test_every_envelope_of_one_message_is_new_and_gives_the_same_digest() -> None:

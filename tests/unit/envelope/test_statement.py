@@ -271,7 +271,7 @@ def test_the_type_of_a_statement_is_told_without_trusting_it() -> None:
 def test_what_is_no_statement_has_no_type(token: str, code: str) -> None:
     with pytest.raises(EnvelopeError) as caught:
         statement_type(token)
-    assert caught.value.code == code
+    assert (caught.value.code, caught.value.facts["cause"]) == ("receipt.invalid", code)
 
 
 def test_capabilities_travel_in_the_same_frame() -> None:
@@ -286,3 +286,14 @@ def test_capabilities_travel_in_the_same_frame() -> None:
     )
     assert found == offered
     assert refused(token).code == "receipt.invalid"
+
+
+def test_a_pong_is_the_bare_frame() -> None:
+    frame = {name: claims()[name] for name in ("iss", "aud", "iat", "jti")}
+    token = sign_statement(StatementType.PONG, frame, SOUTH.signer)
+    assert statement_type(token) is StatementType.PONG
+    options: dict[str, Any] = {"verification_key": RING.verification_key, "now": NOW}
+    assert verify_statement(token, kind=StatementType.PONG, issuer=SOUTH.party, **options) == frame
+    with pytest.raises(EnvelopeError) as caught:
+        verify_statement(token, kind=StatementType.CAPABILITIES, issuer=SOUTH.party, **options)
+    assert caught.value.code == "envelope.type_refused"
