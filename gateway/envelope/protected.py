@@ -44,7 +44,6 @@ class StatementType(StrEnum):
     PROBLEM = "wcx-problem+jws"
     CAPABILITIES = "wcx-capabilities+jws"
     PONG = "wcx-pong+jws"
-    PONG = "wcx-pong+jws"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
