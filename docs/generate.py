@@ -73,7 +73,7 @@ def with_diagrams(page: str) -> str:
     """Return docs/architecture.md with its two state diagrams renewed."""
     for name, diagram in (("transfer", mermaid()), ("hand-over", hand_over_diagram())):
         block = f"<!-- {name}: written by `make docs` -->\n```mermaid\n{diagram}\n```"
-        pattern = rf"<!-- {name}: written by `make docs` -->\n```mermaid\n.*?\n```"
+        pattern = rf"<!-- {name}: written by `make docs` -->\n```mermaid\n(?:.*?\n)??```"
         page, found = re.subn(pattern, block.replace("\\", "\\\\"), page, flags=re.DOTALL)
         if found != 1:
             raise SystemExit(f"docs/architecture.md has {found} diagrams marked '{name}'; there must be one")
