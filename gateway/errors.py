@@ -316,6 +316,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("channel.unexpected_answer", "The other side answered something unexpected", 502, True, None),
         ("channel.refused", "The back end refused the message", 502, True, None),
         ("capacity.exhausted", "The gateway is at its limit; come back later", 503, True, "busy"),
+        ("node.not_ready", "The node is not ready", 503, True, "unavailable"),
         ("internal", "Something went wrong inside the gateway", 500, True, "internal"),
     )
     return MappingProxyType(

@@ -1,0 +1,249 @@
+"""The operations API: what operators, auditors and their tools see and do (docs/api.md).
+
+Every act names the token's client as the operator and asks for a reason; both stand in the audit trail. Nothing here
+shows a payload. Liveness alone is open to everybody.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.audit import ChainHead, export_lines, genesis
+from gateway.domain.access import Caller, Role
+from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.jobs import ReferenceKind
+from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.records import TransferRow
+from gateway.errors import GatewayError, RequestError, TransferError
+from gateway.exchange.operate import Operate
+from gateway.ports import Store, Tokens
+from gateway.web.door import Admits, Door, Route
+from gateway.web.query import Query, path_id, read_json
+from gateway.web.shapes import (
+    attempt_json,
+    health_json,
+    inbox_json,
+    json_response,
+    receipt_json,
+    record_json,
+    transfer_of_operator_json,
+)
+
+__all__ = ["READERS", "ROUTES", "TRANSFER_QUERY", "OperationsParts", "find_transfers", "read_transfer"]
+
+_SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
+_AUDIT_PAGE: Final = 1000
+TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when all is well; raises GatewayError when it is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsParts:
+    """What the operations listener needs.
+
+    `reference_index(kind, value)` returns the keyed hash that the store finds a reference by. `partners` lists every
+    party we have an agreement with. `checks` are what readiness asks, by name.
+    """
+
+    door: Door
+    store: Store
+    operate: Operate
+    tokens: Tokens
+    reference_index: Callable[[ReferenceKind, str], str]
+    partners: Callable[[], frozenset[PartyId]]
+    checks: Mapping[str, Check]
+    version: str
+
+
+# ── the node ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _health(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    return json_response({"status": "alive", "version": parts.version})
+
+
+async def _ready(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    checks: dict[str, dict[str, Any]] = {}
+    for name, check in parts.checks.items():
+        try:
+            await check()
+        except GatewayError as error:
+            checks[name] = {"ready": False, "code": error.code, "detail": error.detail}
+        else:
+            checks[name] = {"ready": True}
+    failing = [name for name, found in checks.items() if not found["ready"]]
+    if failing:
+        detail = f"Not ready: {', '.join(failing)}"
+        raise GatewayError("node.not_ready", detail, facts={"checks": checks})
+    return json_response({"status": "ready", "checks": checks})
+
+
+async def _counts(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    return json_response(dict(await parts.store.counts()))
+
+
+async def _partners(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    known = {health.partner: health_json(health) for health in await parts.store.partners()}
+    never = {"failures": 0, "not_before": None, "last_success": None, "last_failure": None, "last_code": ""}
+    rows = [known.get(party, {"partner": party, **never}) for party in sorted(parts.partners() | known.keys())]
+    return json_response({"partners": rows})
+
+
+# ── transfers ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def find_transfers(query: Query, parts: OperationsParts) -> tuple[list[TransferRow], TransferId | None]:
+    """Return the transfers that a query of TRANSFER_QUERY asks for, newest first, and where the next page starts."""
+    limit, before, reference = query.limit(), query.uuid("before"), query.text("reference")
+    rows = await parts.store.transfers(
+        limit=limit,
+        before=None if before is None else TransferId(before),
+        state=query.choice("state", TransferState),
+        recipient=query.party("recipient"),
+        reference_index=None if reference is None else _index(reference, parts),
+    )
+    return rows, rows[-1].id if len(rows) == limit else None
+
+
+async def read_transfer(transfer_id: TransferId, parts: OperationsParts) -> dict[str, Any]:
+    """Return all that is known of one transfer. Raises TransferError `transfer.not_found`."""
+    found = await parts.store.transfer(transfer_id)
+    if found is None:
+        raise TransferError("transfer.not_found")
+    timeline = await parts.store.audit(transfer_id=transfer_id)
+    return {
+        **transfer_of_operator_json(found.row),
+        "tries": [attempt_json(attempt) for attempt in found.attempts],
+        "receipt": receipt_json(found.receipt),
+        "timeline": [record_json(record) for record in timeline],
+    }
+
+
+async def _transfers(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    rows, following = await find_transfers(Query(request, TRANSFER_QUERY), parts)
+    return json_response({"transfers": [transfer_of_operator_json(row) for row in rows], "next": following})
+
+
+async def _transfer(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    return json_response(await read_transfer(_transfer_id(request), parts))
+
+
+async def _requeue(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    reason = await _reason(request, parts)
+    row = await parts.operate.requeue(_transfer_id(request), operator=caller.client, reason=reason)
+    return json_response(transfer_of_operator_json(row))
+
+
+async def _cancel(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    reason = await _reason(request, parts)
+    row = await parts.operate.cancel(_transfer_id(request), operator=caller.client, reason=reason)
+    return json_response(transfer_of_operator_json(row))
+
+
+async def _reason(request: web.Request, parts: OperationsParts) -> str:
+    Query(request, ())
+    return (await read_json(request, members={"reason"}, within=parts.door.body_timeout))["reason"]
+
+
+def _transfer_id(request: web.Request) -> TransferId:
+    return TransferId(path_id(request, "transfer.not_found"))
+
+
+def _index(reference: str, parts: OperationsParts) -> str:
+    kind, colon, value = reference.partition(":")
+    if not colon or not value or kind not in _SEARCHABLE:
+        raise RequestError("request.malformed", f"`reference` is KIND:VALUE, KIND one of {', '.join(_SEARCHABLE)}")
+    return parts.reference_index(ReferenceKind(kind), value)
+
+
+# ── inbox and audit ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _inbox(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    query = Query(request, {"state", "limit", "before"})
+    limit, before = query.limit(), query.uuid("before")
+    rows = await parts.store.inbox(
+        limit=limit,
+        before=None if before is None else MessageId(before),
+        state=query.choice("state", HandOverState),
+    )
+    following = rows[-1].message_id if len(rows) == limit else None
+    return json_response({"messages": [inbox_json(row) for row in rows], "next": following})
+
+
+async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    found = await parts.store.inbox_message(MessageId(path_id(request)))
+    if found is None:
+        raise RequestError("request.not_found")
+    row, _sealed = found
+    receipt = await parts.store.given_receipt(row.sender, row.message_id)
+    timeline = await parts.store.audit(message_id=row.message_id)
+    return json_response(
+        {
+            **inbox_json(row),
+            "receipt": receipt_json(receipt),
+            "timeline": [record_json(record) for record in timeline],
+        }
+    )
+
+
+async def _audit(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.StreamResponse:
+    """Send the whole chain as an audit export, as JSON lines."""
+    Query(request, ())
+    first = await parts.store.audit(limit=1)
+    if not first:
+        raise RequestError("request.not_found", "The audit chain has no record yet")
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    try:
+        async for chunk in _export(parts.store, genesis(first[0].chain)):
+            await response.write(chunk)
+    except GatewayError:
+        # Too late for a problem. An export without its last line can not pass for a whole one.
+        if request.transport is not None:
+            request.transport.close()
+        return response
+    await response.write_eof()
+    return response
+
+
+async def _export(store: Store, start: ChainHead) -> AsyncIterator[bytes]:
+    head, first = start, True
+    while True:
+        records = await store.audit(after=head.seq, limit=_AUDIT_PAGE)
+        last = len(records) < _AUDIT_PAGE
+        # Each page is a whole export by itself; only the first keeps its first line, only the last its last.
+        page = list(export_lines(records, start=head))
+        yield b"".join(page[0 if first else 1 : None if last else -1])
+        if last:
+            return
+        head, first = records[-1].head, False
+
+
+READERS: Final = frozenset({Role.OPERATOR, Role.OFFICER, Role.AUDITOR})
+_ACTORS: Final = frozenset({Role.OPERATOR, Role.OFFICER})
+_NODE: Final = READERS | {Role.SECURITY, Role.ADMIN}
+
+ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
+    Route(method="GET", path="/healthz", handler=_health, admits=Admits.ANYONE),
+    Route(method="GET", path="/readyz", handler=_ready, admits=_NODE),
+    Route(method="GET", path="/v1/counts", handler=_counts, admits=_NODE),
+    Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
+    Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),
+    Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
+    Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=_ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=_ACTORS),
+    Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
+    Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
+    Route(method="GET", path="/v1/audit", handler=_audit, admits=frozenset({Role.AUDITOR})),
+)

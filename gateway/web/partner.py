@@ -1,0 +1,163 @@
+"""The partner listener (C2 → C3), over mutual TLS: messages in, receipts out (docs/protocol.md).
+
+Who a partner is comes from its client certificate, judged anew on every request: a connection may outlive a
+revocation. The answer to a message is a signed statement whenever one could be signed; only where none could, and for
+what is wrong with the request itself, a problem is sent, and it tells the public code only. The body of a message is
+passed on as it came: what is no envelope is the worker's to say, so that it leaves its one audit record.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from gateway.domain.access import Role
+from gateway.domain.ids import MessageId, PartyId, is_uuid
+from gateway.domain.limits import MAX_DOCUMENT_BYTES, max_envelope_bytes
+from gateway.envelope.compact import parse_json, parse_jws
+from gateway.envelope.statement import MAX_STATEMENT_BYTES
+from gateway.errors import AccessError, EnvelopeError, RequestError
+from gateway.exchange.receive import Receive
+from gateway.exchange.settle import Settle
+from gateway.ports import Peers
+from gateway.web.door import Admits, Door, Route, build_app, request_id
+from gateway.web.problem import Audience, public_problem
+from gateway.web.query import Query, path_id, read_body
+
+__all__ = ["ROUTES", "PartnerParts", "partner_app"]
+
+_JOSE: Final = frozenset({"application/jose"})
+
+
+class KeptToken:
+    """A signed statement kept in memory for a while."""
+
+    def __init__(self) -> None:
+        self._token = ""
+        self._until = float("-inf")
+
+    def get(self, make: Callable[[datetime], str], *, now: datetime, at: float, kept: timedelta) -> str:
+        """Return the kept statement, or a new one. `at`: monotonic seconds."""
+        if at >= self._until:
+            self._token = make(now)
+            self._until = at + kept.total_seconds()
+        return self._token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerParts:
+    """What the partner listener needs.
+
+    `capabilities(now)` and `pong(partner, now)` return signed statements; the first is made anew every
+    `capabilities_kept`.
+    """
+
+    door: Door
+    receive: Receive
+    settle: Settle
+    peers: Peers
+    capabilities: Callable[[datetime], str]
+    pong: Callable[[PartyId, datetime], str]
+    capabilities_kept: timedelta = timedelta(minutes=1)
+    max_document_bytes: int = MAX_DOCUMENT_BYTES
+    kept: KeptToken = field(default_factory=KeptToken, repr=False)
+
+
+def partner_app(parts: PartnerParts) -> web.Application:
+    """Return the listener as an application, ready for `serve` with a context that requires client certificates."""
+
+    async def ask(request: web.Request, _admits: frozenset[Role] | Admits) -> PartyId:
+        certificate = _certificate(request)
+        try:
+            return parts.peers.party_of(certificate, parts.door.clock.now())
+        except AccessError as error:
+            sha256 = "" if certificate is None else hashlib.sha256(certificate).hexdigest()
+            await parts.receive.refused_channel(certificate_sha256=sha256, error=error)
+            raise
+
+    return build_app(
+        parts.door,
+        ROUTES,
+        parts,
+        ask=ask,
+        audience=Audience.PARTNER,
+        max_body_bytes=max_envelope_bytes(parts.max_document_bytes),
+    )
+
+
+def _certificate(request: web.Request) -> bytes | None:
+    """Return the client certificate of the connection (DER), or None without TLS or certificate."""
+    transport = request.transport
+    connection = None if transport is None else transport.get_extra_info("ssl_object")
+    if not isinstance(connection, ssl.SSLObject):
+        return None
+    return connection.getpeercert(binary_form=True)
+
+
+async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    Query(request, ())
+    body = await read_body(
+        request,
+        media_types=_JOSE,
+        max_bytes=max_envelope_bytes(parts.max_document_bytes),
+        within=parts.door.body_timeout,
+    )
+    # Latin-1 takes any byte, so whatever is no token reaches the strict parser and is refused there.
+    answer = await parts.receive(body.decode("latin-1"), channel_party=partner)
+    if answer.token is not None:
+        return _jose(answer.token, status=answer.status)
+    return public_problem(answer.code, answer.status, instance=request_id(request))
+
+
+async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    Query(request, ())
+    token = await parts.receive.receipt(MessageId(path_id(request)), channel_party=partner)
+    if token is None:
+        raise RequestError("request.not_found")
+    return _jose(token)
+
+
+async def _late_receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    Query(request, ())
+    body = await read_body(request, media_types=_JOSE, max_bytes=MAX_STATEMENT_BYTES, within=parts.door.body_timeout)
+    token = body.decode("latin-1")
+    await parts.settle.late(_message_of(token), token, channel_party=partner)
+    return web.Response(status=204)
+
+
+def _message_of(token: str) -> MessageId:
+    """Return which message a receipt claims to be about. Nothing is believed yet; `settle` verifies the receipt."""
+    claimed = parse_json(parse_jws(token, max_bytes=MAX_STATEMENT_BYTES).payload).get("message_id")
+    if not isinstance(claimed, str) or not is_uuid(claimed):
+        raise EnvelopeError("envelope.malformed", "The statement names no message")
+    return MessageId(claimed)
+
+
+async def _capabilities(request: web.Request, parts: PartnerParts, _partner: PartyId) -> web.Response:
+    Query(request, ())
+    clock = parts.door.clock
+    return _jose(
+        parts.kept.get(parts.capabilities, now=clock.now(), at=clock.monotonic(), kept=parts.capabilities_kept)
+    )
+
+
+async def _ping(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    Query(request, ())
+    return _jose(parts.pong(partner, parts.door.clock.now()))
+
+
+def _jose(token: str, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=token.encode("ascii"), content_type="application/jose")
+
+
+ROUTES: Final[tuple[Route[PartnerParts, PartyId], ...]] = (
+    Route(method="POST", path="/exchange/v1/messages", handler=_message, admits=Admits.PARTNER),
+    Route(method="GET", path="/exchange/v1/receipts/{id}", handler=_receipt, admits=Admits.PARTNER),
+    Route(method="POST", path="/exchange/v1/receipts", handler=_late_receipt, admits=Admits.PARTNER),
+    Route(method="GET", path="/exchange/v1/capabilities", handler=_capabilities, admits=Admits.PARTNER),
+    Route(method="POST", path="/exchange/v1/ping", handler=_ping, admits=Admits.PARTNER),
+)

@@ -1,0 +1,174 @@
+"""Listening: one application on one address, with limits below the level of requests, and a graceful stop.
+
+aiohttp's own runner is used for its shut-down; connections are accepted here, because three things need it: bounds on
+handshake time and on the number of connections, refusals of unreadable requests as problems, and a word about refused
+client certificates (the handshake fails before any handler runs, and aiohttp would not tell).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from aiohttp import web
+
+from gateway.errors import AccessError, GatewayError
+from gateway.web.problem import Audience, problem
+
+__all__ = ["Listener", "serve"]
+
+_HANDSHAKE_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 60.0
+"""Also bounds how long the head of a request may take: aiohttp closes what has not become a request by then."""
+_MAX_CONNECTIONS: Final = 1024
+_MAX_HEAD_LINE_BYTES: Final = 8190
+_MAX_HEADERS: Final = 64
+_LINGERING_SECONDS: Final = 5.0
+_REPORTS_AT_ONCE: Final = 32
+
+RefusedHandshake = Callable[[AccessError], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A listener that is open. `port` is the real one when 0 was asked for."""
+
+    host: str
+    port: int
+    tls: bool
+    server: asyncio.AbstractServer
+    runner: web.AppRunner
+
+    @property
+    def url(self) -> str:
+        """Where it can be reached."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+    async def stop(self) -> None:
+        """Accept nothing new, let requests in work finish within the time given to `serve`, close."""
+        self.server.close()
+        await self.runner.cleanup()
+
+
+async def serve(
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    ssl_context: ssl.SSLContext | None = None,
+    stop_within: timedelta = timedelta(seconds=20),
+    refused_handshake: RefusedHandshake | None = None,
+) -> Listener:
+    """Open a listener. Raises OSError when the address can not be had.
+
+    `refused_handshake` is awaited for each client certificate that the TLS handshake refused, or missed.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=stop_within.total_seconds())
+    await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("the runner has no server after its set-up")
+    if ssl_context is not None and refused_handshake is not None:
+        _watch(ssl_context, refused_handshake)
+    server = await asyncio.get_running_loop().create_server(
+        _accept(runner.server),
+        host,
+        port,
+        ssl=ssl_context,
+        ssl_handshake_timeout=None if ssl_context is None else _HANDSHAKE_SECONDS,
+        backlog=512,
+    )
+    real_port: int = server.sockets[0].getsockname()[1]
+    return Listener(host=host, port=real_port, tls=ssl_context is not None, server=server, runner=runner)
+
+
+def _accept(server: web.Server) -> Callable[[], asyncio.Protocol]:
+    loop = asyncio.get_running_loop()
+
+    def accept() -> asyncio.Protocol:
+        if len(server.connections) >= _MAX_CONNECTIONS:
+            return _TurnedAway()
+        return _Connection(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # None turns it off, though the annotation forgot so
+            keepalive_timeout=_IDLE_SECONDS,
+            max_line_size=_MAX_HEAD_LINE_BYTES,
+            max_field_size=_MAX_HEAD_LINE_BYTES,
+            max_headers=_MAX_HEADERS,
+            lingering_time=_LINGERING_SECONDS,
+            # A compressed body could be a bomb; handlers refuse any Content-Encoding.
+            auto_decompress=False,
+        )
+
+    return accept
+
+
+class _Connection(web.RequestHandler):
+    """One connection; what can not be read as a request is refused as a problem too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to an unreadable request; aiohttp's own would quote the bytes it could not read."""
+        super().handle_error(request, status, exc, message)
+        code = "request.malformed" if status < 500 else "internal"
+        response = problem(GatewayError(code), audience=Audience.PARTNER, instance=str(uuid4()))
+        response.headers["Server"] = "gateway"
+        response.force_close()
+        return response
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection too many: closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _watch(context: ssl.SSLContext, refused: RefusedHandshake) -> None:
+    """Have `refused` told of client certificates that handshakes under `context` refuse."""
+    reports: set[asyncio.Future[None]] = set()
+
+    def report(error: ssl.SSLError) -> None:
+        told = _explain(error)
+        # Whoever fails handshakes on purpose must not fill memory; what is beyond the bound is not reported.
+        if told is not None and len(reports) < _REPORTS_AT_ONCE:
+            task = asyncio.ensure_future(refused(told))
+            reports.add(task)
+            task.add_done_callback(done)
+
+    def done(task: asyncio.Future[None]) -> None:
+        reports.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not print it; the store's failure is logged elsewhere
+
+    class Watched(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                report(error)
+                raise
+
+    context.sslobject_class = Watched
+
+
+def _explain(error: ssl.SSLError) -> AccessError | None:
+    """Return what a failed handshake says of the client's certificate, or None when it failed for another reason."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return AccessError("access.certificate_refused", f"The TLS handshake refused it: {error.verify_message}")
+    if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return AccessError("access.certificate_missing")
+    return None

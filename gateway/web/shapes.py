@@ -1,0 +1,175 @@
+"""How rows look in JSON. Both APIs show the same names; operators see more of them.
+
+Times are RFC 3339 in UTC. No sealed byte and no value of a document stands in any of these.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.audit import AuditRecord
+from gateway.domain.lifecycle import submission_status
+from gateway.domain.records import Attempt, InboxRow, PartnerHealth, StoredReceipt, SubmissionRow, TransferRow
+
+__all__ = [
+    "attempt_json",
+    "health_json",
+    "inbox_json",
+    "json_response",
+    "receipt_json",
+    "record_json",
+    "submission_json",
+    "timestamp",
+    "transfer_json",
+    "transfer_of_operator_json",
+]
+
+
+def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return `value` as an `application/json` answer."""
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json", headers=headers)
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """Return an aware time as RFC 3339 in UTC with milliseconds, for example `2026-03-01T09:30:00.000Z`."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def submission_json(row: SubmissionRow) -> dict[str, Any]:
+    """Return a submission as its submitter sees it; `status` is derived from the transfers."""
+    return {
+        "id": row.id,
+        "status": submission_status(transfer.state for transfer in row.transfers).value,
+        "from": row.sender,
+        "kind": row.kind.value,
+        "created": timestamp(row.created),
+        "items": row.item_count,
+        "size_bytes": row.size_bytes,
+        "transfers": [transfer_json(transfer) for transfer in row.transfers],
+    }
+
+
+def transfer_json(row: TransferRow) -> dict[str, Any]:
+    """Return a transfer as its submitter sees it. `code` and `detail` tell of the latest difficulty."""
+    return {
+        "id": row.id,
+        "message_id": row.message_id,
+        "recipient": row.recipient,
+        "state": row.state.value,
+        "conversation": row.conversation,
+        "sequence": row.sequence,
+        "kept": row.kept,
+        "withheld": row.withheld,
+        "agreement": {"id": row.agreement.id, "version": row.agreement.version, "sha256": row.agreement.sha256},
+        "digest": row.digest,
+        "attempts": row.attempts,
+        "created": timestamp(row.created),
+        "updated": timestamp(row.updated),
+        "deadline": timestamp(row.deadline),
+        "expires": timestamp(row.expires),
+        "next_attempt_at": timestamp(row.next_attempt_at),
+        "code": row.last_code,
+        "detail": row.last_detail,
+    }
+
+
+def transfer_of_operator_json(row: TransferRow) -> dict[str, Any]:
+    """Return a transfer as operators see it."""
+    return {
+        **transfer_json(row),
+        "submission_id": row.submission_id,
+        "client": row.client,
+        "sender": row.sender,
+        "kind": row.kind.value,
+        "ever_sent": row.ever_sent,
+        "version": row.version,
+    }
+
+
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
+    """Return one attempt to send."""
+    return {
+        "number": attempt.number,
+        "started": timestamp(attempt.started),
+        "ended": timestamp(attempt.ended),
+        "outcome": attempt.outcome,
+        "code": attempt.code,
+        "detail": attempt.detail,
+    }
+
+
+def receipt_json(receipt: StoredReceipt | None) -> dict[str, Any] | None:
+    """Return what a stored receipt says, and the token itself, which anyone may verify."""
+    if receipt is None:
+        return None
+    return {
+        "message_id": receipt.message_id,
+        "partner": receipt.partner,
+        "verdict": receipt.verdict.value,
+        "code": receipt.code,
+        "received": timestamp(receipt.received),
+        "token": receipt.token,
+    }
+
+
+def inbox_json(row: InboxRow) -> dict[str, Any]:
+    """Return what is known of a received message, without the message."""
+    return {
+        "message_id": row.message_id,
+        "sender": row.sender,
+        "recipient": row.recipient,
+        "kind": row.kind.value,
+        "conversation": row.conversation,
+        "sequence": row.sequence,
+        "in_reply_to": row.in_reply_to,
+        "agreement": {"id": row.agreement.id, "version": row.agreement.version, "sha256": row.agreement.sha256},
+        "terms": {
+            "legal_basis": row.terms.legal_basis,
+            "purpose": row.terms.purpose,
+            "onward_use": row.terms.onward_use,
+            "retention_days": row.terms.retention_days,
+        },
+        "digest": row.digest,
+        "size_bytes": row.size_bytes,
+        "received": timestamp(row.received),
+        "hand_over": row.hand_over.value,
+        "attempts": row.attempts,
+        "next_attempt_at": timestamp(row.next_attempt_at),
+        "handed_over": timestamp(row.handed_over),
+        "code": row.last_code,
+        "detail": row.last_detail,
+    }
+
+
+def health_json(health: PartnerHealth) -> dict[str, Any]:
+    """Return how a partner has been answering."""
+    return {
+        "partner": health.partner,
+        "failures": health.failures,
+        "not_before": timestamp(health.not_before),
+        "last_success": timestamp(health.last_success),
+        "last_failure": timestamp(health.last_failure),
+        "last_code": health.last_code,
+    }
+
+
+def record_json(record: AuditRecord) -> dict[str, Any]:
+    """Return one audit record for people; the exact form that is hashed is that of an audit export."""
+    return {
+        "seq": record.seq,
+        "at": timestamp(record.entry.at),
+        "event": record.entry.event.value,
+        "actor": record.entry.actor,
+        "facts": dict(record.entry.facts),
+        "hash": record.hash,
+    }
+
+
+def timeline_json(records: Iterable[AuditRecord]) -> list[dict[str, Any]]:
+    """Return audit records in order."""
+    return [record_json(record) for record in records]
