@@ -1,0 +1,249 @@
+"""The static check: what is wrong with a policy before any document is seen, in words an officer can act on.
+
+A policy is held against every place of its schema set at once. The pass goes down the tree carrying the rule that
+speaks (`rulings`), then up again asking of every class whether its view could stand: whatever the schema requires in
+an element of which something is kept must be kept too. All findings come back together, each with file, line, and
+what to write instead. A policy without findings gives, for every valid document, a valid view or a refusal.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.document.names import DECLARATION_BODY
+from gateway.errors import Finding
+from gateway.policy.language import Action, Policy, Rule
+from gateway.policy.reading import nearest
+from gateway.schema import CompiledSet, SchemaNode, SchemaTree
+
+__all__ = ["Rulings", "check_policy", "home_path", "named_attributes", "rulings"]
+
+# How a message shows its kind (gateway/document/facts.py); without these the receiver would take it for another.
+_KIND_LEAVES: Final = ("FunctionCode", "TypeCode")
+# A value of these types means something only together with the prefixes of its document, which a view does not keep.
+_PREFIXED_TYPES: Final = frozenset({"QName", "NOTATION"})
+
+Rulings = Mapping[str, Rule | None]
+"""Path of a place → the rule that speaks for it; None: no rule, so default deny."""
+
+
+def home_path(tree: SchemaTree, root: SchemaNode) -> str:
+    """Return the path under which rules speak for a root: a bare body's is where it stands below the envelope."""
+    for other in tree.roots:
+        for child in other.children if other is not root else ():
+            if child.qualified == root.qualified:
+                return child.path
+    return root.path
+
+
+def rulings(policy: Policy, tree: SchemaTree) -> Rulings:
+    """Return the rule that speaks for every place: the one on the longest path at it or above it."""
+    by_path = {rule.path: rule for rule in policy.rules}
+    found: dict[str, Rule | None] = {}
+    for root in tree.roots:
+        if home_path(tree, root) == root.path:
+            _spread(root, None, by_path, found)
+    return found
+
+
+def _spread(node: SchemaNode, above: Rule | None, by_path: Mapping[str, Rule], found: dict[str, Rule | None]) -> None:
+    rule = by_path.get(node.path, above)
+    found[node.path] = rule
+    for child in node.children:
+        _spread(child, rule, by_path, found)
+
+
+def is_kept(rule: Rule | None) -> bool:
+    """Tell whether the rule that speaks for a place keeps it."""
+    return rule is not None and rule.action is Action.KEEP
+
+
+def named_attributes(rule: Rule | None, node: SchemaNode) -> tuple[str, ...]:
+    """Return the attributes of `node` that its rule keeps, in the schema's order."""
+    if rule is None or not is_kept(rule):
+        return ()
+    if rule.attributes == "required":
+        return tuple(name for name, facts in node.attributes.items() if facts.required)
+    return tuple(name for name in node.attributes if name in rule.attributes)
+
+
+def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
+    """Return everything wrong with a policy under the schema set it names; nothing when it may be used."""
+    if policy.schema_set != compiled.id:
+        problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
+        return (_finding(policy, None, "schema_set", problem, "Name the set that the agreement's flow names"),)
+    check = _Check(policy, compiled)
+    findings = [*check.paths()]
+    if not findings:  # The rest reasons about places, which must exist.
+        findings = [*check.attributes(), *check.required(), *check.meaning()]
+    return tuple(sorted(findings, key=lambda one: (one.line or 0, one.problem)))
+
+
+def _finding(policy: Policy, rule: Rule | None, key: str, problem: str, fix: str) -> Finding:
+    line = rule.line if rule is not None else None
+    return Finding(file=policy.file, line=line, key=key, problem=problem, fix=fix)
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What the way up found: whether anything below is kept, and whether the element could be written."""
+
+    has_kept: bool
+    can_be_written: bool
+
+
+class _Check:
+    """One policy against one set."""
+
+    def __init__(self, policy: Policy, compiled: CompiledSet) -> None:
+        self.policy = policy
+        self.tree = compiled.tree
+        self.kinds = compiled.schema_set.kinds
+        self.rulings = rulings(policy, compiled.tree)
+
+    def finding(self, rule: Rule | None, key: str, problem: str, fix: str) -> Finding:
+        return _finding(self.policy, rule, key, problem, fix)
+
+    # ── paths ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def paths(self) -> Iterator[Finding]:
+        """Rules on paths that the set does not have."""
+        for rule in self.policy.rules:
+            if rule.path not in self.rulings:
+                yield self.finding(rule, rule.action, f"names {rule.path}, {self.why_unknown(rule)}", self.mend(rule))
+
+    def why_unknown(self, rule: Rule) -> str:
+        if self.bare_home(rule) is not None:
+            return "which starts at a bare body"
+        return f"which is not a path of the schema set {self.policy.schema_set}"
+
+    def bare_home(self, rule: Rule) -> str | None:
+        """Where a rule that starts at a bare body should start, or None when it does not."""
+        for root in self.tree.roots:
+            home = home_path(self.tree, root)
+            if home != root.path and rule.steps[:1] == (root.path[1:],):
+                return home
+        return None
+
+    def mend(self, rule: Rule) -> str:
+        home = self.bare_home(rule)
+        if home is not None:
+            return f"Write {'/'.join((home, *rule.steps[1:]))}; it speaks for a bare body too"
+        known, rest = self.known_part(rule.steps)
+        children = self.steps_below(known)
+        near = nearest(rest, children)
+        where = f"Below {known}" if known else "At the start"
+        if near:
+            return f"{where} there is no `{rest}`; did you mean `{near}`?"
+        return f"{where} there is no `{rest}`; there is {', '.join(children) or 'nothing: it holds a value'}"
+
+    def known_part(self, steps: tuple[str, ...]) -> tuple[str, str]:
+        """Return the longest part of a path that exists, and the step after it."""
+        path = ""
+        for step in steps:
+            if f"{path}/{step}" not in self.rulings:
+                return path, step
+            path = f"{path}/{step}"
+        return path, ""
+
+    def steps_below(self, path: str) -> list[str]:
+        node = self.tree.node(path)
+        nodes = self.tree.roots if node is None else node.children
+        return [one.path.rpartition("/")[2] for one in nodes if one.path in self.rulings]
+
+    # ── attributes ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attributes(self) -> Iterator[Finding]:
+        """Attributes that nothing takes; attributes that the schema requires and the rule does not keep."""
+        for rule in self.policy.rules:
+            if not is_kept(rule):
+                continue
+            nodes = [self.tree.nodes[path] for path, ruling in self.rulings.items() if ruling is rule]
+            taken = sorted({name for node in nodes for name in node.attributes})
+            for name in rule.attributes if rule.attributes != "required" else ():
+                if name not in taken:
+                    yield self.finding(rule, "attributes", *self.unknown_attribute(name, taken))
+            missing: dict[str, list[str]] = {}
+            for node in nodes:
+                for name, facts in node.attributes.items():
+                    if facts.required and name not in named_attributes(rule, node):
+                        missing.setdefault(name, []).append(node.path)
+            for name, paths in missing.items():
+                problem = f"keeps {_such_as(paths)} without the attribute {name}, which the schema requires"
+                fix = f"Add {name} to `attributes`, write `attributes: required`, or drop the element"
+                yield self.finding(rule, "attributes", problem, fix)
+
+    def unknown_attribute(self, name: str, taken: list[str]) -> tuple[str, str]:
+        near = nearest(name, taken)
+        problem = f"names the attribute {name}, which nothing the rule speaks for takes"
+        if near:
+            return problem, f"Did you mean `{near}`?"
+        return problem, f"Remove it; possible are {', '.join(taken)}" if taken else "Remove it"
+
+    # ── what the schema requires ─────────────────────────────────────────────────────────────────────────────────
+
+    def required(self) -> Iterator[Finding]:
+        """Elements of which something is kept while something the schema requires in them is not."""
+        findings: list[Finding] = []
+        for root in self.tree.roots:
+            if root.path not in self.rulings:
+                continue
+            if not self.stand(root, findings).has_kept:
+                fix = "Add a rule such as `keep: /MetaData/Declaration/FunctionCode`"
+                findings.append(self.finding(None, "rules", f"keep nothing below {root.path}", fix))
+        return iter(findings)
+
+    def stand(self, node: SchemaNode, findings: list[Finding]) -> _Standing:
+        rule = self.rulings[node.path]
+        if node.is_leaf:
+            return _Standing(is_kept(rule), is_kept(rule))
+        below = [(child, self.stand(child, findings)) for child in node.children]
+        if not any(standing.can_be_written for _, standing in below):
+            return _Standing(any(standing.has_kept for _, standing in below), can_be_written=False)
+        for child, standing in below:
+            if child.least and not standing.can_be_written:
+                findings.append(self.lost(node, child))
+        return _Standing(has_kept=True, can_be_written=True)
+
+    def lost(self, node: SchemaNode, child: SchemaNode) -> Finding:
+        """The finding for a required child that is not kept while its parent is."""
+        dropping = self.rulings[child.path]
+        fix = f"Keep {child.path}, or drop {node.path} as a whole"
+        if dropping is not None and not is_kept(dropping):
+            problem = f"drops {child.path}, which the schema requires in every {node.name} that is kept"
+            return self.finding(dropping, Action.DROP, problem, fix)
+        inside = [rule for rule in self.policy.rules if is_kept(rule) and f"{rule.path}/".startswith(f"{node.path}/")]
+        keeping = min(inside, key=lambda rule: rule.line) if inside else self.rulings[node.path]
+        problem = f"keeps a part of {node.path} without {child.name}, which the schema requires in it"
+        return self.finding(keeping, Action.KEEP, problem, fix)
+
+    # ── what would lose its meaning ──────────────────────────────────────────────────────────────────────────────
+
+    def meaning(self) -> Iterator[Finding]:
+        """Values that mean nothing without prefixes; codes without which the kind of message can not be told."""
+        for path, rule in self.rulings.items():
+            node = self.tree.nodes[path]
+            if node.value is not None and node.value.base in _PREFIXED_TYPES and is_kept(rule):
+                problem = f"keeps {path}, whose value refers to a prefix that a view does not have"
+                yield self.finding(rule, Action.KEEP, problem, f"Add `drop: {path}`")
+        if len(self.kinds) < 2:
+            return
+        for path, rule in self.rulings.items():
+            parent = self.tree.node(path.rpartition("/")[0])
+            tells_kind = parent is not None and parent.qualified == DECLARATION_BODY
+            tells_kind = tells_kind and self.is_body(path) and self.tree.nodes[path].name in _KIND_LEAVES
+            if tells_kind and not is_kept(rule):
+                name = self.tree.nodes[path].name
+                problem = f"lack {path}, without which the receiver can not tell the kind of message"
+                if rule is not None:
+                    problem = f"drops {path}, without which the receiver can not tell the kind of message"
+                yield self.finding(rule, "rules" if rule is None else rule.action, problem, f"Keep {name}")
+
+    def is_body(self, path: str) -> bool:
+        """Whether a leaf stands directly in a body, not in a declaration nested in a response."""
+        return path.rpartition("/")[0] in {home_path(self.tree, root) for root in self.tree.roots}
+
+
+def _such_as(paths: list[str]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}"

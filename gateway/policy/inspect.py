@@ -1,0 +1,78 @@
+"""The receiver's look at what arrived: is there anything in it that the policy does not keep?
+
+A sender may be wrong or worse, and what was not agreed must not be stored here. The document is walked beside the
+places of the compiled policy, as in apply.py. Refused are elements without a place, attributes that no rule names
+(`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and declared
+namespaces the schema set does not have: each could carry what the agreement keeps back. Prefixes and white space
+between elements carry nothing that was agreed or not, and other people's XML libraries write their own: they pass.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from lxml import etree
+
+from gateway.document import indexed_path
+from gateway.errors import PolicyError
+from gateway.policy.compiled import CompiledPolicy, Place
+from gateway.schema import ValidDocument
+
+__all__ = ["inspect"]
+
+_MOST_PATHS: Final = 20
+# In a well-formed document without DOCTYPE, `<!` opens a comment or a CDATA section and `<?` an instruction.
+_MARKUP: Final = re.compile(rb"<!--|<!\[CDATA\[|<\?(?!xml[ \t\r\n])")
+_MARKUP_NAMES: Final = {b"<!--": "comment()", b"<![CDATA[": "cdata()"}
+_NAMESPACE: Final = re.compile(rb"xmlns")
+_DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
+
+
+def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
+    """Raise PolicyError `policy.over_shared`, naming at most 20 paths, if `document` holds more than `policy` keeps."""
+    found = [*_markup(document), *_namespaces(document, policy)]
+    place = policy.roots.get(document.root.tag)
+    if place is None:
+        found.append(indexed_path(document.root))
+    else:
+        found += _attributes(document.root, place)
+        found += _beyond(document.root, place)
+    if found:
+        raise PolicyError(
+            "policy.over_shared",
+            f"The message holds {len(found)} thing{'s' if len(found) != 1 else ''} that the policy does not keep",
+            facts={"paths": found[:_MOST_PATHS]},
+        )
+
+
+def _markup(document: ValidDocument) -> Iterator[str]:
+    """What the parser already left out, seen in the bytes."""
+    for match in _MARKUP.finditer(document.document.raw):
+        yield _MARKUP_NAMES.get(match[0], "processing-instruction()")
+
+
+def _namespaces(document: ValidDocument, policy: CompiledPolicy) -> Iterator[str]:
+    """Declared namespaces that are none of the set's: a name in which anything could be written."""
+    declared = {uri for _, uri in _DECLARED(document.root)}
+    if not declared <= policy.namespaces:
+        yield "namespace::*"
+
+
+def _beyond(source: etree._Element, place: Place) -> Iterator[str]:
+    for child in source:
+        below = place.children.get(child.tag)
+        if below is None:
+            yield indexed_path(child)
+            continue
+        yield from _attributes(child, below)
+        if below.is_leaf:
+            continue
+        if len(child) == 0 and not below.may_be_empty:
+            yield indexed_path(child)
+        yield from _beyond(child, below)
+
+
+def _attributes(element: etree._Element, place: Place) -> Iterator[str]:
+    for name in element.keys():  # noqa: SIM118 - an element iterates over its children
+        if name not in place.attributes:
+            yield f"{indexed_path(element)}/@{etree.QName(name).localname}"
