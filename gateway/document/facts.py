@@ -69,20 +69,31 @@ def read_facts(body: etree._Element) -> DocumentFacts:
     return _response_facts(body) if body.tag == RESPONSE_BODY else _declaration_facts(body)
 
 
+def read_kind(body: etree._Element) -> MessageKind:
+    """Return the message kind, given the body."""
+    if body.tag == RESPONSE_BODY:
+        return MessageKind.RESPONSE
+    codes = {child.tag: _text(child) for child in body.iterchildren(_FUNCTION, _TYPE)}
+    return _kind(codes.get(_FUNCTION), codes.get(_TYPE))
+
+
+def _kind(function_code: str | None, type_code: str | None) -> MessageKind:
+    if function_code != _ADDITIONAL_MESSAGE:
+        return MessageKind.DECLARATION
+    return _KIND_OF_TYPE.get(type_code or "", MessageKind.AMENDMENT)
+
+
 def _declaration_facts(body: etree._Element) -> DocumentFacts:
     found = {child.tag: child for child in body.iterchildren(_FUNCTION, _LRN, _MRN, _TYPE, _SHIPMENT)}
-    function, kind_of_message = _text(found.get(_FUNCTION)), _text(found.get(_TYPE))
-    kind = MessageKind.DECLARATION
-    if function == _ADDITIONAL_MESSAGE:
-        kind = _KIND_OF_TYPE.get(kind_of_message or "", MessageKind.AMENDMENT)
+    function_code, type_code = _text(found.get(_FUNCTION)), _text(found.get(_TYPE))
     shipment = found.get(_SHIPMENT)
     return DocumentFacts(
-        kind=kind,
+        kind=_kind(function_code, type_code),
         lrn=_text(found.get(_LRN)),
         mrn=_text(found.get(_MRN)),
         ucr=None if shipment is None else _ucr(shipment),
-        function_code=function,
-        type_code=kind_of_message,
+        function_code=function_code,
+        type_code=type_code,
         item_count=0 if shipment is None else int(_ITEMS(shipment)),
     )
 

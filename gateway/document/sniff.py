@@ -23,6 +23,11 @@ _FOREIGN_STARTS: Final = (
     b"\x0e\xfe\xff",
     b"\xdd\x73\x66\x73",
 )
+# How nearly every message starts: it shows in one match that nothing below can be wrong.
+_PLAIN_START: Final = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="(?:yes|no)")?\?>)?"""
+    rb"""[ \t\r\n]*<[A-Za-z_]"""
+)
 _XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
 _ENCODING: Final = re.compile(rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1""")
 _MAX_MISC: Final = 1000
@@ -34,6 +39,8 @@ def sniff(raw: bytes) -> None:
 
     Raises DocumentError `document.empty`, `document.encoding_refused` or `document.doctype_refused`.
     """
+    if _PLAIN_START.match(raw):
+        return
     # 1. Something must be there.
     if not raw or raw.isspace():
         raise DocumentError("document.empty")

@@ -5,7 +5,6 @@ so two threads on one would read each other's refusals, and with them another pa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from lxml import etree
@@ -19,16 +18,18 @@ from gateway.schema.sets import SchemaSet
 from gateway.schema.tree import read_tree
 from gateway.schema.words import root_not_in_set, violations
 
-_DONE: Final = object()
+_DOOR: Final = object()
 
 
 class CompiledSet:
     """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
 
-    __slots__ = ("_tree", "_xsd", "prefixes", "roots", "schema_set")
+    __slots__ = ("_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
 
     def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema) -> None:
         self.schema_set: Final = schema_set
+        self.id: Final[SchemaSetId] = schema_set.id
+        self.sha256: Final[str] = schema_set.sha256
         self.roots: Final = frozenset(schema_set.roots)
         self.prefixes: Final[Mapping[str, str]] = prefixes_for(schema_set.namespaces)
         self._xsd: Final = xsd
@@ -36,16 +37,6 @@ class CompiledSet:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a CompiledSet stays in the process that compiled it; hand over the SchemaSet")
-
-    @property
-    def id(self) -> SchemaSetId:
-        """The set's id."""
-        return self.schema_set.id
-
-    @property
-    def sha256(self) -> str:
-        """The set's hash."""
-        return self.schema_set.sha256
 
     @property
     def tree(self) -> SchemaTree:
@@ -72,18 +63,17 @@ class CompiledSet:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class ValidDocument:
-    """A document that the named set accepts. Only `validate` makes one."""
+    """A document that the named set accepts. Only `validate` makes one. It stays in its process."""
 
-    document: Document
-    schema_set: SchemaSetId
-    schema_set_sha256: str
-    _made_by: object = None
+    __slots__ = ("document", "schema_set", "schema_set_sha256")
 
-    def __post_init__(self) -> None:
-        if self._made_by is not _DONE:
+    def __init__(self, document: Document, compiled: CompiledSet, door: object) -> None:
+        if door is not _DOOR:
             raise TypeError("only gateway.schema.validate makes a ValidDocument")
+        self.document: Final = document
+        self.schema_set: Final = compiled.id
+        self.schema_set_sha256: Final = compiled.sha256
 
     @property
     def root(self) -> etree._Element:
@@ -113,15 +103,16 @@ def validate(document: Document, compiled: CompiledSet) -> ValidDocument:
     Raises SchemaError `schema.kind_not_in_set` when the set is not for this message kind, and `schema.invalid` with
     its violations otherwise.
     """
-    if document.facts.kind not in compiled.schema_set.kinds:
+    kind = document.kind
+    if kind not in compiled.schema_set.kinds:
         raise SchemaError(
             "schema.kind_not_in_set",
-            f"{compiled.id} is not for messages of kind {document.facts.kind}",
-            facts={"schema_set": compiled.id, "kind": str(document.facts.kind)},
+            f"{compiled.id} is not for messages of kind {kind}",
+            facts={"schema_set": compiled.id, "kind": str(kind)},
         )
     if not compiled.accepts(document.root):
         raise compiled.refusal(document.root)
-    return ValidDocument(document, compiled.id, compiled.sha256, _DONE)
+    return ValidDocument(document, compiled, _DOOR)
 
 
 def validate_view_root(root: etree._Element, compiled: CompiledSet) -> None:
