@@ -34,6 +34,7 @@ GROUPS = {
     "message": "A message of a partner.",
     "channel": "The way to a partner or to a back end.",
     "capacity": "The gateway is full.",
+    "node": "The node as a whole.",
     "internal": "A defect of the gateway.",
 }
 
@@ -50,7 +51,7 @@ def errors_page() -> str:
         "succeed later without a change. *Partner sees*: what the other side is told, where it is not the code itself.",
     ]
     for family, rows in groupby(sorted(CATALOGUE.values(), key=_place), key=_family):
-        lines += ["", f"## {family}", "", GROUPS[family], ""]
+        lines += ["", f"## {family}", "", GROUPS.get(family, "Not described yet."), ""]
         lines += ["| code | meaning | HTTP | again | partner sees |", "|---|---|---|---|---|"]
         lines += [_row(entry) for entry in rows]
     return "\n".join(lines) + "\n"
@@ -60,8 +61,10 @@ def _family(entry: ErrorCode) -> str:
     return entry.code.partition(".")[0]
 
 
-def _place(entry: ErrorCode) -> int:
-    return list(GROUPS).index(_family(entry))
+def _place(entry: ErrorCode) -> tuple[int, str]:
+    families = list(GROUPS)
+    family = _family(entry)
+    return (families.index(family) if family in families else len(families), family)
 
 
 def _row(entry: ErrorCode) -> str:

@@ -79,10 +79,12 @@ def _copy(tmp: Path) -> Path:
 
 
 def _plant(tree: Path, plant: Plant) -> None:
-    """Append the import to a module of the importing room."""
+    """Append the import to the importing room, in its `__init__` or in its one file."""
     place = tree / plant.importer.replace(".", "/")
-    module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    assert module.exists(), f"{plant.importer} does not exist"
+    module = place.with_suffix(".py")
+    if not module.exists():
+        place.mkdir(exist_ok=True)
+        module = place / "__init__.py"
     with module.open("a", encoding="utf-8") as file:
         file.write(f"\nimport {plant.imported}\n")
 

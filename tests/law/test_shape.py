@@ -62,6 +62,12 @@ def test_no_module_has_a_name_that_says_nothing(top: str) -> None:
     assert named == []
 
 
+def test_every_folder_is_a_package() -> None:
+    # Without an `__init__` the import contracts would not see what is in it.
+    folders = {module.path.parent for module in modules()}
+    assert sorted(str(folder) for folder in folders if not (folder / "__init__.py").exists()) == []
+
+
 @every_module
 def test_what_a_package_exports_is_sorted_and_exists(module: Module) -> None:
     names = _exported(module.tree)
