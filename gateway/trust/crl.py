@@ -75,9 +75,12 @@ class RevocationLists:
 
     def refresh(self) -> None:
         """Read again what changed. Costs one stat per file when nothing did; never raises."""
-        changed = [path for path in self._paths if path not in self._stamps or stamp(path) != self._stamps[path]]
+        seen = {path: stamp(path) for path in self._paths}
+        if seen == self._stamps:
+            return
+        changed = [path for path in self._paths if path not in self._stamps or seen[path] != self._stamps[path]]
+        self._stamps = seen
         for path in changed:
-            self._stamps[path] = stamp(path)
             try:
                 self._read[path] = _parse(read_public(path))
             except (ConfigurationError, ValueError) as error:
@@ -85,11 +88,10 @@ class RevocationLists:
                 self._problems[path] = reason
                 continue
             self._problems.pop(path, None)
-        if changed:
-            # What was relied on stays a candidate, so that an older list in a file can not take knowledge back.
-            self._kept = [one for one in self._by_issuer.values() if one is not None]
-            self._by_issuer.clear()
-            self.generation += 1
+        # What was relied on stays a candidate, so that an older list in a file can not take knowledge back.
+        self._kept = [one for one in self._by_issuer.values() if one is not None]
+        self._by_issuer.clear()
+        self.generation += 1
 
     def require_fresh(self, path: Sequence[x509.Certificate], now: datetime) -> None:
         """Return when every issuer of `path` has a fresh list. Raises TrustError `trust.crl_stale`."""
@@ -107,7 +109,9 @@ class RevocationLists:
         retired: list[datetime] = []
         for certificate, issuer in pairwise(path):
             found = self._list_of(issuer)
-            entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number) if found else None
+            entry = (
+                found.get_revoked_certificate_by_serial_number(certificate.serial_number) if found is not None else None
+            )
             if entry is None:
                 continue
             if _reason(entry) in _RETIRING:

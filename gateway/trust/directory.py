@@ -125,6 +125,7 @@ class FileTrust:
         self._signers: dict[KeyId, FileSigner] = {}
         self._unwrappers: dict[PartyId, dict[KeyId, FileUnwrapper]] = {}
         self._signing: dict[KeyId, _Certified] = {}
+        self._verification: dict[KeyId, tuple[int, VerificationKey]] = {}
         self._encryption: dict[PartyId, list[_Certified]] = {}
         anchors: dict[PartyId, Anchor] = {}
         for own in files.own:
@@ -160,16 +161,11 @@ class FileTrust:
         if found is None:
             raise EnvelopeError("envelope.key_unknown", "no party we know has a signing key with this id")
         standing = self._standing(found, self._clock())
-        not_after = found.leaf.not_valid_after_utc
-        return VerificationKey(
-            key_id=key_id,
-            party=found.party,
-            certificate_sha256=certificate_thumbprint(found.leaf.public_bytes(Encoding.DER)),
-            public_key=p256_key(found.leaf),
-            not_before=found.leaf.not_valid_before_utc,
-            not_after=min(not_after, standing.retired_at or not_after),
-            revoked=standing.compromised,
-        )
+        generation, known = self._verification.get(key_id, (-1, None))
+        if known is None or generation != self.revocation.generation:
+            known = _verification_key(found, standing)
+            self._verification[key_id] = (self.revocation.generation, known)
+        return known
 
     def wrapping_key(self, party: PartyId, now: datetime) -> WrappingKey:
         """Return the key to encrypt to for `party`: valid now, not revoked, the newest.
@@ -299,17 +295,30 @@ def _certified(
     own: bool = True,
     pinned: bool = False,
 ) -> _Certified:
-    """Return the key of a path's leaf, which must be named `uri` alone (or, if pinned, nothing) and be no test key."""
+    """Return the key of a path's leaf, which must name nobody but `party` (or, if pinned, nobody) and be no test key."""
     try:
         key_id = thumbprint(p256_key(path[0]))
         named = {one for one in san_uris(path[0]) if one == uri or one.startswith(PARTY_URI_PREFIX)}
-        if named != {uri} and not (pinned and not named):
+        if named - {uri, party_uri(party)} or not (named or pinned):
             raise TrustError("trust.certificate_invalid", f"the certificate does not name {party} alone")
     except GatewayError as error:
         raise TrustError("trust.certificate_invalid", f"{origin}: {error.detail}") from error
     if key_id in VECTOR_KEY_IDS:
         raise TrustError("trust.certificate_invalid", f"{origin} holds a published test key")
     return _Certified(party=party, key_id=key_id, path=path, own=own)
+
+
+def _verification_key(found: _Certified, standing: Standing) -> VerificationKey:
+    not_after = found.leaf.not_valid_after_utc
+    return VerificationKey(
+        key_id=found.key_id,
+        party=found.party,
+        certificate_sha256=certificate_thumbprint(found.leaf.public_bytes(Encoding.DER)),
+        public_key=p256_key(found.leaf),
+        not_before=found.leaf.not_valid_before_utc,
+        not_after=min(not_after, standing.retired_at or not_after),
+        revoked=standing.compromised,
+    )
 
 
 def _require_usage(certificate: x509.Certificate, purpose: Purpose, origin: str) -> None:

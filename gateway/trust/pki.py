@@ -88,7 +88,7 @@ def init(folder: Path, *, now: datetime, name: str = "Development") -> Authority
     for prefix, authority in (("root", root), ("issuing", issuing)):
         _write_key(folder / f"{prefix}.key.pem", authority.key)
         write_public(folder / f"{prefix}.crt.pem", to_pem([authority.certificate]))
-        _write_crl(folder, prefix, authority, [], now)
+        write_public(_crl_path(folder, prefix), _list(authority, [], 1, now))
     write_public(folder / "chain.crt.pem", to_pem([issuing.certificate, root.certificate]))
     return Authority(folder=folder)
 
@@ -176,17 +176,17 @@ def revoke(
     serial = certificate if isinstance(certificate, int) else certificate.serial_number
     if not (authority / "issued" / f"{serial:040x}.crt.pem").exists():
         raise TrustError("trust.certificate_invalid", "this authority issued no certificate with that serial number")
-    entries = {entry.serial_number: entry for entry in _revoked(authority, "issuing")}
+    entries = {entry.serial_number: entry for entry in _current_crl(authority, "issuing")}
     if serial not in entries or reason is x509.ReasonFlags.key_compromise:
         since = entries[serial].revocation_date_utc if serial in entries else as_utc(now)
         entries[serial] = _entry(serial, since, reason)
-    _write_crl(authority, "issuing", _load(authority, "issuing"), list(entries.values()), now)
+    _publish(authority, "issuing", list(entries.values()), now)
 
 
 def refresh_crls(authority: Path, *, now: datetime, lifetime: timedelta = CRL_LIFETIME) -> None:
     """Publish both lists again with the same entries, fresh from `now` for `lifetime`."""
     for prefix in ("root", "issuing"):
-        _write_crl(authority, prefix, _load(authority, prefix), _revoked(authority, prefix), now, lifetime)
+        _publish(authority, prefix, list(_current_crl(authority, prefix)), now, lifetime)
 
 
 def _load(folder: Path, prefix: str) -> CertifiedKey:
@@ -215,28 +215,40 @@ def _entry(serial: int, since: datetime, reason: x509.ReasonFlags) -> x509.Revok
     return builder.build()
 
 
-def _current_crl(folder: Path, prefix: str) -> x509.CertificateRevocationList | None:
-    path = folder / f"{prefix}.crl.pem"
-    return x509.load_pem_x509_crl(read_public(path)) if path.exists() else None
+def _current_crl(folder: Path, prefix: str) -> x509.CertificateRevocationList:
+    # A lost list is an error: starting a new one would silently take every revocation back.
+    path = _crl_path(folder, prefix)
+    try:
+        return x509.load_pem_x509_crl(read_public(path))
+    except ValueError as error:
+        raise ConfigurationError("config.invalid", f"{path} is not a revocation list; restore it") from error
 
 
-def _revoked(folder: Path, prefix: str) -> list[x509.RevokedCertificate]:
-    return list(_current_crl(folder, prefix) or ())
-
-
-def _write_crl(
+def _publish(
     folder: Path,
     prefix: str,
-    issuer: CertifiedKey,
     entries: Sequence[x509.RevokedCertificate],
     now: datetime,
     lifetime: timedelta = CRL_LIFETIME,
 ) -> None:
-    last = _current_crl(folder, prefix)
-    number = last.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1 if last else 1
+    number = _current_crl(folder, prefix).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    replace_file(_crl_path(folder, prefix), _list(_load(folder, prefix), entries, number + 1, now, lifetime))
+
+
+def _crl_path(folder: Path, prefix: str) -> Path:
+    return folder / f"{prefix}.crl.pem"
+
+
+def _list(
+    issuer: CertifiedKey,
+    entries: Sequence[x509.RevokedCertificate],
+    number: int,
+    now: datetime,
+    lifetime: timedelta = CRL_LIFETIME,
+) -> bytes:
     begin = as_utc(now)
-    renewed = list_revoked(issuer, entries, number=number, now=begin, next_update=begin + lifetime)
-    replace_file(folder / f"{prefix}.crl.pem", renewed.public_bytes(Encoding.PEM))
+    made = list_revoked(issuer, entries, number=number, now=begin, next_update=begin + lifetime)
+    return made.public_bytes(Encoding.PEM)
 
 
 def _names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:

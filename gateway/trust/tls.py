@@ -6,9 +6,9 @@ without extended key usage pass and knows no party, and a context can gain trust
 what OpenSSL accepted is examined here again: path to that party's own roots, extended key usage, SAN URI or pin, and
 fresh revocation lists. This check is the law; the handshake is a first fence.
 
-The client examines the server inside the handshake: its contexts make SSL objects whose `do_handshake` ends with the
-check, so no connection exists on which a byte of a message could leave. It fails as an `ssl.SSLCertVerificationError`
-whose `__cause__` is our error. A pooled connection is examined again with `check_server` before it is used.
+The client examines the server with SSL objects of its own: `do_handshake` ends with the check and `write` begins with
+it, so no byte of a message leaves for a server that was not examined just then, on a new connection or a pooled one.
+It fails as an `ssl.SSLCertVerificationError` whose `__cause__` is our error.
 """
 
 import ssl
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
@@ -27,6 +27,7 @@ from gateway.trust.certificates import (
     Purpose,
     build_path,
     check_usage,
+    party_uri,
     read_certificates,
     san_uris,
     spki_sha256,
@@ -34,6 +35,9 @@ from gateway.trust.certificates import (
 )
 from gateway.trust.directory import Anchor, FileTrust
 from gateway.trust.keys import KeyFiles, load_own_key
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["PartnerGate", "plain_client_context", "plain_server_context", "refusal_behind"]
 
@@ -160,7 +164,7 @@ class PartnerGate:
         if not found:
             raise TrustError("trust.certificate_invalid", "the certificate names no partner of this gateway")
         named = {uri for uri in uris if uri.startswith(PARTY_URI_PREFIX)}
-        if len(found) > 1 or named - {found[0].uri}:
+        if len(found) > 1 or named - {found[0].uri, party_uri(found[0].party)}:
             raise TrustError("trust.certificate_invalid", "the certificate names more than one party")
         return found[0]
 
@@ -213,15 +217,24 @@ def _trust_only(context: ssl.SSLContext, authorities: Sequence[x509.Certificate]
 
 
 def _checking(check: Callable[[ssl.SSLObject], None]) -> type[ssl.SSLObject]:
+    def verify(connection: ssl.SSLObject) -> None:
+        try:
+            check(connection)
+        except GatewayError as refusal:
+            error = ssl.SSLCertVerificationError(1, str(refusal))
+            error.verify_code, error.verify_message = 1, refusal.detail
+            raise error from refusal
+
     class CheckedObject(ssl.SSLObject):
-        """A client's end of a connection; its handshake is not done before the check has passed."""
+        """A client's end of a connection: no handshake is done, and no byte is taken to send, before the check."""
 
         def do_handshake(self) -> None:
             super().do_handshake()
-            try:
-                check(self)
-            except GatewayError as error:
-                raise ssl.SSLCertVerificationError(1, str(error)) from error
+            verify(self)
+
+        def write(self, data: "ReadableBuffer") -> int:
+            verify(self)
+            return super().write(data)
 
     return CheckedObject
 
