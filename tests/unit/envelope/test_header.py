@@ -169,7 +169,7 @@ def test_routing_survives_writing_and_reading() -> None:
     assert wire.read_routing(wire.write_routing(routing)) == routing
 
 
-@pytest.mark.parametrize("text", ["Règlement (UE) nᵒ 952/2013", "関税法", "المادة 7", "a\u00a0b", "👍"])
+@pytest.mark.parametrize("text", ["Règlement nᵒ 952/2013", "関税法", "المادة 7", "a\u00a0b", "👍"])
 def test_terms_may_be_in_any_language(text: str) -> None:
     assert members.text(text, "purpose") == text
 
