@@ -3,7 +3,7 @@
 import ast
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -100,3 +100,8 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
 def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Return how many lines a function takes."""
     return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def listed(offenders: Iterable[object]) -> str:
+    """Return offenders one a line, for the message of a test that fails."""
+    return "\n" + "\n".join(map(str, offenders))

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.law.source import Module, functions, lines, modules, public
+from tests.law.source import Module, functions, lines, listed, modules, public
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 SMALL_METHOD_LINES = 6
-TABLES = {"gateway.errors._entries"}
+TABLES = ("gateway.errors._entries", "gateway.storage.migrations.versions.")
 """Functions that are one literal table."""
 
 SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "service", "services"}
@@ -26,7 +26,7 @@ def test_a_module_opens_by_saying_what_lives_in_it(module: Module) -> None:
 @every_module
 def test_what_is_public_says_what_it_does(module: Module) -> None:
     missing = [f"{module.place}:{node.lineno} {node.name}" for node in _undocumented(module)]
-    assert missing == []
+    assert not missing, listed(missing)
 
 
 def _undocumented(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
@@ -52,14 +52,14 @@ def test_no_file_is_longer_than_a_reader_can_hold(top: str) -> None:
 @every_module
 def test_no_function_is_longer_than_a_long_check(module: Module) -> None:
     sizes = {f"{module.name}.{node.name}": lines(node) for node in functions(module.tree)}
-    long = [name for name, size in sizes.items() if size > MAX_FUNCTION_LINES and name not in TABLES]
-    assert long == []
+    long = [name for name, size in sizes.items() if size > MAX_FUNCTION_LINES and not name.startswith(TABLES)]
+    assert not long, listed(long)
 
 
 @pytest.mark.parametrize("top", ["gateway", "tests", "wco_schemas"])
 def test_no_module_has_a_name_that_says_nothing(top: str) -> None:
     named = [module.place for module in modules(top) if set(module.name.split(".")) & SAY_NOTHING]
-    assert named == []
+    assert not named, listed(named)
 
 
 def test_every_folder_is_a_package() -> None:
