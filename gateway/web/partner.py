@@ -33,38 +33,38 @@ __all__ = ["ROUTES", "PartnerParts", "partner_app"]
 _JOSE: Final = frozenset({"application/jose"})
 
 
-class KeptToken:
-    """A signed statement kept in memory for a while."""
+class KeptTokens:
+    """Signed statements kept in memory for a while, one a partner."""
 
     def __init__(self) -> None:
-        self._token = ""
-        self._until = float("-inf")
+        self._kept: dict[PartyId, tuple[str, float]] = {}
 
-    def get(self, make: Callable[[datetime], str], *, now: datetime, at: float, kept: timedelta) -> str:
-        """Return the kept statement, or a new one. `at`: monotonic seconds."""
-        if at >= self._until:
-            self._token = make(now)
-            self._until = at + kept.total_seconds()
-        return self._token
+    def get(self, partner: PartyId, make: Callable[[], str], *, at: float, kept: timedelta) -> str:
+        """Return the kept statement for `partner`, or a new one. `at`: monotonic seconds."""
+        token, until = self._kept.get(partner, ("", at))
+        if at >= until:
+            token = make()
+            self._kept[partner] = (token, at + kept.total_seconds())
+        return token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerParts:
     """What the partner listener needs.
 
-    `capabilities(now)` and `pong(partner, now)` return signed statements; the first is made anew every
-    `capabilities_kept`.
+    `capabilities(partner, now)` and `pong(partner, now)` return signed statements for that partner; the first is made
+    anew every `capabilities_kept`.
     """
 
     door: Door
     receive: Receive
     settle: Settle
     peers: Peers
-    capabilities: Callable[[datetime], str]
+    capabilities: Callable[[PartyId, datetime], str]
     pong: Callable[[PartyId, datetime], str]
     capabilities_kept: timedelta = timedelta(minutes=1)
     max_document_bytes: int = MAX_DOCUMENT_BYTES
-    kept: KeptToken = field(default_factory=KeptToken, repr=False)
+    kept: KeptTokens = field(default_factory=KeptTokens, repr=False)
 
 
 def partner_app(parts: PartnerParts) -> web.Application:
@@ -137,12 +137,14 @@ def _message_of(token: str) -> MessageId:
     return MessageId(claimed)
 
 
-async def _capabilities(request: web.Request, parts: PartnerParts, _partner: PartyId) -> web.Response:
+async def _capabilities(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
     Query(request, ())
     clock = parts.door.clock
-    return _jose(
-        parts.kept.get(parts.capabilities, now=clock.now(), at=clock.monotonic(), kept=parts.capabilities_kept)
-    )
+
+    def make() -> str:
+        return parts.capabilities(partner, clock.now())
+
+    return _jose(parts.kept.get(partner, make, at=clock.monotonic(), kept=parts.capabilities_kept))
 
 
 async def _ping(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:

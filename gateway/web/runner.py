@@ -1,13 +1,13 @@
 """Listening: one application on one address, with limits below the level of requests, and a graceful stop.
 
-aiohttp's own runner is used for its shut-down; connections are accepted here, because three things need it: bounds on
-handshake time and on the number of connections, refusals of unreadable requests as problems, and a word about refused
-client certificates (the handshake fails before any handler runs, and aiohttp would not tell).
+aiohttp's own runner is used for its shut-down; connections are accepted here, because that is where the time of a TLS
+handshake and the number of connections can be bounded, and where what can not be read as a request is refused as a
+problem too.
 """
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from gateway.errors import AccessError, GatewayError
+from gateway.errors import GatewayError
 from gateway.web.problem import Audience, problem
 
 __all__ = ["Listener", "serve"]
@@ -27,9 +27,6 @@ _MAX_CONNECTIONS: Final = 1024
 _MAX_HEAD_LINE_BYTES: Final = 8190
 _MAX_HEADERS: Final = 64
 _LINGERING_SECONDS: Final = 5.0
-_REPORTS_AT_ONCE: Final = 32
-
-RefusedHandshake = Callable[[AccessError], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +58,12 @@ async def serve(
     port: int,
     ssl_context: ssl.SSLContext | None = None,
     stop_within: timedelta = timedelta(seconds=20),
-    refused_handshake: RefusedHandshake | None = None,
 ) -> Listener:
-    """Open a listener. Raises OSError when the address can not be had.
-
-    `refused_handshake` is awaited for each client certificate that the TLS handshake refused, or missed.
-    """
+    """Open a listener. Raises OSError when the address can not be had. `stop_within` bounds what `stop` waits for."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=stop_within.total_seconds())
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("the runner has no server after its set-up")
-    if ssl_context is not None and refused_handshake is not None:
-        _watch(ssl_context, refused_handshake)
     server = await asyncio.get_running_loop().create_server(
         _accept(runner.server),
         host,
@@ -133,42 +124,3 @@ class _TurnedAway(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
-
-
-def _watch(context: ssl.SSLContext, refused: RefusedHandshake) -> None:
-    """Have `refused` told of client certificates that handshakes under `context` refuse."""
-    reports: set[asyncio.Future[None]] = set()
-
-    def report(error: ssl.SSLError) -> None:
-        told = _explain(error)
-        # Whoever fails handshakes on purpose must not fill memory; what is beyond the bound is not reported.
-        if told is not None and len(reports) < _REPORTS_AT_ONCE:
-            task = asyncio.ensure_future(refused(told))
-            reports.add(task)
-            task.add_done_callback(done)
-
-    def done(task: asyncio.Future[None]) -> None:
-        reports.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not print it; the store's failure is logged elsewhere
-
-    class Watched(ssl.SSLObject):
-        def do_handshake(self) -> None:
-            try:
-                super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
-            except ssl.SSLError as error:
-                report(error)
-                raise
-
-    context.sslobject_class = Watched
-
-
-def _explain(error: ssl.SSLError) -> AccessError | None:
-    """Return what a failed handshake says of the client's certificate, or None when it failed for another reason."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return AccessError("access.certificate_refused", f"The TLS handshake refused it: {error.verify_message}")
-    if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-        return AccessError("access.certificate_missing")
-    return None

@@ -1,0 +1,39 @@
+"""A typed asynchronous client of the submission and operations APIs; the CLI, the demo and the tests use it.
+
+    async with SubmissionClient("https://gateway.example:8443", token, tls) as client:
+        submission = await client.submit(document, to=[PartyId("FR-DGDDI")])
+
+Every refusal is a ClientError with the stable code and the problem (RFC 9457).
+"""
+
+from gateway.client.connection import ClientError
+from gateway.client.operations import OperationsClient
+from gateway.client.results import (
+    Attempt,
+    Event,
+    InboxDetail,
+    InboxMessage,
+    Partner,
+    Receipt,
+    Submission,
+    SubmittedTransfer,
+    Transfer,
+    TransferDetail,
+)
+from gateway.client.submission import SubmissionClient
+
+__all__ = [
+    "Attempt",
+    "ClientError",
+    "Event",
+    "InboxDetail",
+    "InboxMessage",
+    "OperationsClient",
+    "Partner",
+    "Receipt",
+    "Submission",
+    "SubmissionClient",
+    "SubmittedTransfer",
+    "Transfer",
+    "TransferDetail",
+]

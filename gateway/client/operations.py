@@ -1,0 +1,122 @@
+"""The client of the operations API."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from gateway.client.connection import ClientError, Connection
+from gateway.client.results import (
+    InboxDetail,
+    InboxMessage,
+    Partner,
+    Transfer,
+    TransferDetail,
+    read_inbox_detail,
+    read_inbox_message,
+    read_partner,
+    read_transfer,
+    read_transfer_detail,
+)
+from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.lifecycle import HandOverState, TransferState
+
+__all__ = ["OperationsClient"]
+
+Value = TypeVar("Value")
+
+
+class OperationsClient(Connection):
+    """Watches and steers one node: `async with OperationsClient(url, token) as client`. Methods raise ClientError."""
+
+    async def healthy(self) -> bool:
+        """Tell whether the node is alive. Needs no token."""
+        return (await self.request("GET", "/healthz")).json().get("status") == "alive"
+
+    async def ready(self) -> Mapping[str, Any]:
+        """Return the checks of a ready node. Raises ClientError `node.not_ready`, the failing checks in its problem."""
+        value: Mapping[str, Any] = (await self.request("GET", "/readyz")).json()["checks"]
+        return value
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many transfers and hand-overs stand in each state."""
+        return (await self.request("GET", "/v1/counts")).json()
+
+    async def partners(self) -> tuple[Partner, ...]:
+        """Return how each partner has been answering."""
+        return await self._read("/v1/partners", lambda value: tuple(map(read_partner, value["partners"])))
+
+    async def transfers(
+        self,
+        *,
+        state: TransferState | None = None,
+        recipient: PartyId | None = None,
+        reference: str | None = None,
+        limit: int = 50,
+        before: TransferId | None = None,
+    ) -> tuple[tuple[Transfer, ...], TransferId | None]:
+        """Return transfers, newest first, and what to give as `before` for older ones.
+
+        `reference`: `mrn:VALUE`, `lrn:VALUE` or `ucr:VALUE`.
+        """
+        query = {"state": state, "recipient": recipient, "reference": reference, "before": before}
+        return await self._read(
+            "/v1/transfers",
+            lambda value: (tuple(map(read_transfer, value["transfers"])), value["next"]),
+            query={"limit": str(limit), **_given(query)},
+        )
+
+    async def transfer(self, transfer_id: TransferId) -> TransferDetail:
+        """Return all that is known of one transfer."""
+        return await self._read(f"/v1/transfers/{transfer_id}", read_transfer_detail)
+
+    async def requeue(self, transfer_id: TransferId, *, reason: str) -> Transfer:
+        """Have a dead-lettered transfer sent again."""
+        return await self._act(transfer_id, "requeue", reason)
+
+    async def cancel(self, transfer_id: TransferId, *, reason: str) -> Transfer:
+        """Stop a transfer of which nothing was sent."""
+        return await self._act(transfer_id, "cancel", reason)
+
+    async def inbox(
+        self, *, state: HandOverState | None = None, limit: int = 50, before: MessageId | None = None
+    ) -> tuple[tuple[InboxMessage, ...], MessageId | None]:
+        """Return received messages, newest first, and what to give as `before` for older ones."""
+        return await self._read(
+            "/v1/inbox",
+            lambda value: (tuple(map(read_inbox_message, value["messages"])), value["next"]),
+            query={"limit": str(limit), **_given({"state": state, "before": before})},
+        )
+
+    async def inbox_message(self, message_id: MessageId) -> InboxDetail:
+        """Return what is known of one received message."""
+        return await self._read(f"/v1/inbox/{message_id}", read_inbox_detail)
+
+    def audit(self) -> AsyncIterator[bytes]:
+        """Return the node's audit export as it comes, in pieces. Needs the auditor's role."""
+        return self.stream("/v1/audit")
+
+    async def _act(self, transfer_id: TransferId, act: str, reason: str) -> Transfer:
+        answer = await self.request(
+            "POST",
+            f"/v1/transfers/{transfer_id}/{act}",
+            headers={"Content-Type": "application/json"},
+            body=orjson.dumps({"reason": reason}),
+        )
+        return _shaped(answer.json(), read_transfer)
+
+    async def _read(
+        self, path: str, read: Callable[[Mapping[str, Any]], Value], *, query: Mapping[str, str] | None = None
+    ) -> Value:
+        return _shaped((await self.request("GET", path, query=query)).json(), read)
+
+
+def _given(parameters: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _shaped(value: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Value]) -> Value:
+    try:
+        return read(value)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ClientError("client.unexpected_answer", "The answer has another shape than this client knows") from error

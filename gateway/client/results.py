@@ -1,0 +1,328 @@
+"""What the APIs answer, as frozen values; and reading them from JSON, strictly enough to notice a wrong server.
+
+Names are those of the JSON members (docs/api.md). Times are aware UTC. Members a newer server adds are ignored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.lifecycle import HandOverState, SubmissionStatus, TransferState
+from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.statement import Verdict
+
+__all__ = [
+    "Attempt",
+    "Event",
+    "InboxDetail",
+    "InboxMessage",
+    "Partner",
+    "Receipt",
+    "Submission",
+    "SubmittedTransfer",
+    "Transfer",
+    "TransferDetail",
+]
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedTransfer:
+    """A transfer as its submitter sees it. `code` and `detail` tell of the latest difficulty."""
+
+    id: TransferId
+    message_id: MessageId
+    recipient: PartyId
+    state: TransferState
+    conversation: ConversationId
+    sequence: int
+    kept: int
+    withheld: int
+    agreement: AgreementRef
+    digest: str
+    attempts: int
+    created: datetime
+    updated: datetime
+    deadline: datetime
+    expires: datetime
+    next_attempt_at: datetime | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(SubmittedTransfer):
+    """A transfer as operators see it."""
+
+    submission_id: SubmissionId
+    client: ClientId
+    sender: PartyId
+    kind: MessageKind
+    ever_sent: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What became of one document. `replayed`: this answer repeats that of an earlier equal request."""
+
+    id: SubmissionId
+    status: SubmissionStatus
+    sender: PartyId
+    kind: MessageKind
+    created: datetime
+    items: int
+    size_bytes: int
+    transfers: tuple[SubmittedTransfer, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to send."""
+
+    number: int
+    started: datetime
+    ended: datetime
+    outcome: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A stored receipt; `token` is the signed statement itself."""
+
+    message_id: MessageId
+    partner: PartyId
+    verdict: Verdict
+    code: str
+    received: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a timeline: an audit record."""
+
+    seq: int
+    at: datetime
+    event: str
+    actor: str
+    facts: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferDetail:
+    """All that is known of one transfer."""
+
+    transfer: Transfer
+    tries: tuple[Attempt, ...]
+    receipt: Receipt | None
+    timeline: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxMessage:
+    """What is known of a received message, without the message."""
+
+    message_id: MessageId
+    sender: PartyId
+    recipient: PartyId
+    kind: MessageKind
+    conversation: ConversationId
+    sequence: int
+    in_reply_to: MessageId | None
+    agreement: AgreementRef
+    terms: Terms
+    digest: str
+    size_bytes: int
+    received: datetime
+    hand_over: HandOverState
+    attempts: int
+    next_attempt_at: datetime | None
+    handed_over: datetime | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxDetail:
+    """A received message with the receipt we gave and its timeline."""
+
+    message: InboxMessage
+    receipt: Receipt | None
+    timeline: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """How a partner has been answering. No attempt is made before `not_before`."""
+
+    partner: PartyId
+    failures: int
+    not_before: datetime | None
+    last_success: datetime | None
+    last_failure: datetime | None
+    last_code: str
+
+
+def read_submission(value: Json, *, replayed: bool = False) -> Submission:
+    """Return a submission. This and its siblings raise KeyError, ValueError or TypeError for another shape."""
+    return Submission(
+        id=SubmissionId(value["id"]),
+        status=SubmissionStatus(value["status"]),
+        sender=PartyId(value["from"]),
+        kind=MessageKind(value["kind"]),
+        created=_time(value["created"]),
+        items=value["items"],
+        size_bytes=value["size_bytes"],
+        transfers=tuple(SubmittedTransfer(**_transfer(one)) for one in value["transfers"]),
+        replayed=replayed,
+    )
+
+
+def read_transfer(value: Json) -> Transfer:
+    """Return a transfer as operators see it."""
+    return Transfer(
+        **_transfer(value),
+        submission_id=SubmissionId(value["submission_id"]),
+        client=ClientId(value["client"]),
+        sender=PartyId(value["sender"]),
+        kind=MessageKind(value["kind"]),
+        ever_sent=value["ever_sent"],
+        version=value["version"],
+    )
+
+
+def read_transfer_detail(value: Json) -> TransferDetail:
+    """Return all that is known of one transfer."""
+    return TransferDetail(
+        transfer=read_transfer(value),
+        tries=tuple(_attempt(one) for one in value["tries"]),
+        receipt=_receipt(value["receipt"]),
+        timeline=tuple(_event(one) for one in value["timeline"]),
+    )
+
+
+def read_inbox_message(value: Json) -> InboxMessage:
+    """Return what is known of a received message."""
+    return InboxMessage(
+        message_id=MessageId(value["message_id"]),
+        sender=PartyId(value["sender"]),
+        recipient=PartyId(value["recipient"]),
+        kind=MessageKind(value["kind"]),
+        conversation=ConversationId(value["conversation"]),
+        sequence=value["sequence"],
+        in_reply_to=None if value["in_reply_to"] is None else MessageId(value["in_reply_to"]),
+        agreement=_agreement(value["agreement"]),
+        terms=Terms(**{name: value["terms"][name] for name in _TERMS}),
+        digest=value["digest"],
+        size_bytes=value["size_bytes"],
+        received=_time(value["received"]),
+        hand_over=HandOverState(value["hand_over"]),
+        attempts=value["attempts"],
+        next_attempt_at=_maybe_time(value["next_attempt_at"]),
+        handed_over=_maybe_time(value["handed_over"]),
+        code=value["code"],
+        detail=value["detail"],
+    )
+
+
+def read_inbox_detail(value: Json) -> InboxDetail:
+    """Return a received message with receipt and timeline."""
+    return InboxDetail(
+        message=read_inbox_message(value),
+        receipt=_receipt(value["receipt"]),
+        timeline=tuple(_event(one) for one in value["timeline"]),
+    )
+
+
+def read_partner(value: Json) -> Partner:
+    """Return how a partner has been answering."""
+    return Partner(
+        partner=PartyId(value["partner"]),
+        failures=value["failures"],
+        not_before=_maybe_time(value["not_before"]),
+        last_success=_maybe_time(value["last_success"]),
+        last_failure=_maybe_time(value["last_failure"]),
+        last_code=value["last_code"],
+    )
+
+
+_TERMS = ("legal_basis", "purpose", "onward_use", "retention_days")
+
+
+def _transfer(value: Json) -> dict[str, Any]:
+    return {
+        "id": TransferId(value["id"]),
+        "message_id": MessageId(value["message_id"]),
+        "recipient": PartyId(value["recipient"]),
+        "state": TransferState(value["state"]),
+        "conversation": ConversationId(value["conversation"]),
+        "sequence": value["sequence"],
+        "kept": value["kept"],
+        "withheld": value["withheld"],
+        "agreement": _agreement(value["agreement"]),
+        "digest": value["digest"],
+        "attempts": value["attempts"],
+        "created": _time(value["created"]),
+        "updated": _time(value["updated"]),
+        "deadline": _time(value["deadline"]),
+        "expires": _time(value["expires"]),
+        "next_attempt_at": _maybe_time(value["next_attempt_at"]),
+        "code": value["code"],
+        "detail": value["detail"],
+    }
+
+
+def _agreement(value: Json) -> AgreementRef:
+    return AgreementRef(id=AgreementId(value["id"]), version=value["version"], sha256=value["sha256"])
+
+
+def _attempt(value: Json) -> Attempt:
+    return Attempt(
+        number=value["number"],
+        started=_time(value["started"]),
+        ended=_time(value["ended"]),
+        outcome=value["outcome"],
+        code=value["code"],
+        detail=value["detail"],
+    )
+
+
+def _receipt(value: Json | None) -> Receipt | None:
+    if value is None:
+        return None
+    return Receipt(
+        message_id=MessageId(value["message_id"]),
+        partner=PartyId(value["partner"]),
+        verdict=Verdict(value["verdict"]),
+        code=value["code"],
+        received=_time(value["received"]),
+        token=value["token"],
+    )
+
+
+def _event(value: Json) -> Event:
+    return Event(
+        seq=value["seq"],
+        at=_time(value["at"]),
+        event=value["event"],
+        actor=value["actor"],
+        facts=dict(value["facts"]),
+    )
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its offset")
+    return at
+
+
+def _maybe_time(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)
