@@ -1,0 +1,195 @@
+"""Which conversation a message belongs to, and who in it may go next.
+
+A conversation on the wire is a random UUID between one party of ours and one partner. It is recognised by what is
+answered first of all, then by references in the order explicit, MRN, LRN, UCR: a case reference of the client's own is
+meant, an MRN is unique to one declaration, an LRN to one declarant, and a UCR may span several consignments.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, literal_column, select, update
+
+from gateway.domain.ids import ConversationId, MessageId, PartyId
+from gateway.domain.jobs import ReferenceKind, SealedReference
+from gateway.storage.engine import Connection, insert_into
+from gateway.storage.tables import (
+    HAND_OVER_UNFINISHED,
+    UNFINISHED,
+    conversation,
+    conversation_key,
+    hand_over,
+    inbox,
+    transfer,
+)
+from gateway.storage.values import micros
+
+PRECEDENCE: Final = (ReferenceKind.EXPLICIT, ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
+
+_OF_RECEIVED = select(inbox.c.conversation).where(
+    inbox.c.sender == bindparam("partner"),
+    inbox.c.message_id == bindparam("message_id"),
+    inbox.c.recipient == bindparam("party"),
+)
+_OF_SENT = select(transfer.c.conversation).where(
+    transfer.c.message_id == bindparam("message_id"),
+    transfer.c.recipient == bindparam("partner"),
+    transfer.c.sender == bindparam("party"),
+)
+_OF_KEY = select(conversation_key.c.conversation).where(
+    conversation_key.c.party == bindparam("party"),
+    conversation_key.c.partner == bindparam("partner"),
+    conversation_key.c.key_index == bindparam("key_index"),
+)
+_LAST = select(conversation.c.last_sequence).where(
+    conversation.c.party == bindparam("party"),
+    conversation.c.partner == bindparam("partner"),
+    conversation.c.conversation == bindparam("conversation"),
+)
+_INSERT = insert_into(conversation)
+_INSERT_KEY = insert_into(conversation_key)
+_MOVE = (
+    update(conversation)
+    .where(
+        conversation.c.party == bindparam("of_party"),
+        conversation.c.partner == bindparam("of_partner"),
+        conversation.c.conversation == bindparam("of"),
+    )
+    .values(last_sequence=bindparam("to"))
+)
+
+_LOWEST = (
+    select(transfer.c.sequence)
+    .where(
+        transfer.c.sender == bindparam("party"),
+        transfer.c.recipient == bindparam("partner"),
+        transfer.c.conversation == bindparam("conversation"),
+        literal_column(UNFINISHED),
+    )
+    .order_by(transfer.c.sequence)
+    .limit(1)
+)
+_SET_HEAD = (
+    update(transfer)
+    .where(
+        transfer.c.sender == bindparam("of_party"),
+        transfer.c.recipient == bindparam("of_partner"),
+        transfer.c.conversation == bindparam("of"),
+        transfer.c.sequence == bindparam("at"),
+        transfer.c.head == 0,
+    )
+    .values(head=1)
+)
+
+_LOWEST_RECEIVED = (
+    select(hand_over.c.message_id)
+    .where(
+        hand_over.c.sender == bindparam("sender"),
+        hand_over.c.conversation == bindparam("conversation"),
+        literal_column(HAND_OVER_UNFINISHED),
+    )
+    .order_by(hand_over.c.sequence, hand_over.c.message_id)
+    .limit(1)
+)
+_STEP_BACK = (
+    update(hand_over)
+    .where(
+        hand_over.c.sender == bindparam("of_sender"),
+        hand_over.c.conversation == bindparam("of"),
+        hand_over.c.message_id != bindparam("lowest"),
+        hand_over.c.head == 1,
+        literal_column(HAND_OVER_UNFINISHED),
+    )
+    .values(head=0)
+)
+_STEP_FORWARD = (
+    update(hand_over)
+    .where(hand_over.c.sender == bindparam("of_sender"), hand_over.c.message_id == bindparam("lowest"))
+    .where(hand_over.c.head == 0)
+    .values(head=1)
+)
+
+
+def keys_of(references: Iterable[SealedReference]) -> list[str]:
+    """Return the indexes of references, the most telling first."""
+    ordered = sorted(references, key=lambda one: PRECEDENCE.index(one.kind))
+    return [reference.index for reference in ordered]
+
+
+def find(
+    connection: Connection, *, party: PartyId, partner: PartyId, keys: list[str], in_reply_to: MessageId | None
+) -> ConversationId | None:
+    """Return the conversation that a message belongs to, or None when nothing about it is known."""
+    between = {"party": party, "partner": partner}
+    if in_reply_to is not None:
+        for statement in (_OF_RECEIVED, _OF_SENT):
+            if (row := connection.one(statement, {**between, "message_id": in_reply_to})) is not None:
+                return ConversationId(row["conversation"])
+    for key in keys:
+        if (row := connection.one(_OF_KEY, {**between, "key_index": key})) is not None:
+            return ConversationId(row["conversation"])
+    return None
+
+
+def last_sequence(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId) -> int | None:
+    """Return the sequence of our last message in a conversation, 0 when we sent none, None when it is unknown."""
+    row = connection.one(_LAST, {"party": party, "partner": partner, "conversation": of})
+    return None if row is None else int(row["last_sequence"])
+
+
+def register(
+    connection: Connection,
+    *,
+    party: PartyId,
+    partner: PartyId,
+    of: ConversationId,
+    sequence: int | None,
+    keys: list[str],
+    now: datetime,
+) -> None:
+    """Make a conversation known, with our last sequence in it (None: we sent nothing now), and with the references that
+    lead to it. A reference that leads to another conversation already goes on doing so."""
+    known = last_sequence(connection, party=party, partner=partner, of=of)
+    if known is None:
+        connection.run(
+            _INSERT,
+            {
+                "party": party,
+                "partner": partner,
+                "conversation": of,
+                "last_sequence": sequence or 0,
+                "created": micros(now),
+            },
+        )
+    elif sequence is not None:
+        connection.run(_MOVE, {"of_party": party, "of_partner": partner, "of": of, "to": sequence})
+    for key in dict.fromkeys(keys):
+        between = {"party": party, "partner": partner, "key_index": key}
+        if connection.one(_OF_KEY, between) is None:
+            connection.run(_INSERT_KEY, {**between, "conversation": of})
+
+
+def is_lowest(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId, sequence: int) -> bool:
+    """Tell whether nothing unfinished stands before this sequence."""
+    row = connection.one(_LOWEST, {"party": party, "partner": partner, "conversation": of})
+    return row is None or sequence <= row["sequence"]
+
+
+def let_next_go(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId) -> None:
+    """Mark the lowest unfinished transfer of a conversation as the one that may go. Call when one has finished."""
+    row = connection.one(_LOWEST, {"party": party, "partner": partner, "conversation": of})
+    if row is not None:
+        connection.run(_SET_HEAD, {"of_party": party, "of_partner": partner, "of": of, "at": row["sequence"]})
+
+
+def let_next_be_handed_over(connection: Connection, sender: PartyId, of: ConversationId) -> None:
+    """Mark the lowest message of a conversation that is not handed over, and no other, as the one that may go.
+
+    Call when one was added, since a lower sequence may arrive late, and when one has finished.
+    """
+    row = connection.one(_LOWEST_RECEIVED, {"sender": sender, "conversation": of})
+    if row is not None:
+        lowest = row["message_id"]
+        connection.run(_STEP_BACK, {"of_sender": sender, "of": of, "lowest": lowest})
+        connection.run(_STEP_FORWARD, {"of_sender": sender, "lowest": lowest})

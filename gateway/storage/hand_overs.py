@@ -1,0 +1,275 @@
+"""Hand-overs: the inbox on its way to our own back ends. The same ideas as `transfers.py`, by a smaller table."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import bindparam, literal_column, select, update
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, advance_hand_over
+from gateway.domain.limits import MAX_BATCH_BYTES
+from gateway.domain.records import ClaimedHandOver, InboxRow
+from gateway.errors import TransferError
+from gateway.storage import conversations
+from gateway.storage.engine import Connection, Row, Transaction
+from gateway.storage.tables import HAND_OVER_DUE, LEASED, hand_over, inbox, inbox_payload
+from gateway.storage.values import inbox_row, micros, micros_or_none
+
+_RECOVER_AT_ONCE: Final = 500
+
+_both = inbox.join(hand_over, (hand_over.c.sender == inbox.c.sender) & (hand_over.c.message_id == inbox.c.message_id))
+_COLUMNS = select(
+    *inbox.c,
+    hand_over.c.state,
+    hand_over.c.version,
+    hand_over.c.fence,
+    hand_over.c.sealed_bytes,
+    hand_over.c.attempts,
+    hand_over.c.next_attempt_at,
+    hand_over.c.handed_over,
+    hand_over.c.last_code,
+    hand_over.c.last_detail,
+).select_from(_both)
+
+
+_DUE = (
+    _COLUMNS.where(literal_column(HAND_OVER_DUE), hand_over.c.next_attempt_at <= bindparam("now"))
+    .order_by(hand_over.c.next_attempt_at, hand_over.c.message_id)
+    .limit(bindparam("limit"))
+)
+_LEASE_ENDED = (
+    _COLUMNS.where(literal_column(LEASED), hand_over.c.lease_until <= bindparam("now"))
+    .order_by(hand_over.c.lease_until)
+    .limit(bindparam("limit"))
+)
+_LEASED = _COLUMNS.where(literal_column(LEASED)).order_by(hand_over.c.message_id).limit(bindparam("limit"))
+_ONE = _COLUMNS.where(inbox.c.message_id == bindparam("message_id")).order_by(inbox.c.received, inbox.c.sender).limit(1)
+_FROM = _COLUMNS.where(inbox.c.sender == bindparam("sender"), inbox.c.message_id == bindparam("message_id"))
+_PAYLOAD = select(inbox_payload.c.sealed).where(
+    inbox_payload.c.sender == bindparam("sender"), inbox_payload.c.message_id == bindparam("message_id")
+)
+_received_with = select(inbox.c.received).where(inbox.c.message_id == bindparam("before")).limit(1).scalar_subquery()
+_NEWEST = _COLUMNS.order_by(inbox.c.received.desc(), inbox.c.message_id.desc()).limit(bindparam("limit"))
+_BEFORE = _NEWEST.where(
+    (inbox.c.received < _received_with)
+    | ((inbox.c.received == _received_with) & (inbox.c.message_id < bindparam("before")))
+)
+_of_state = hand_over.c.state == bindparam("state")
+
+_CLAIM = (
+    update(hand_over)
+    .where(
+        hand_over.c.sender == bindparam("of_sender"),
+        hand_over.c.message_id == bindparam("of"),
+        hand_over.c.version == bindparam("seen"),
+    )
+    .values(
+        state=bindparam("becomes"),
+        version=hand_over.c.version + 1,
+        fence=hand_over.c.fence + 1,
+        attempts=hand_over.c.attempts + 1,
+        lease_until=bindparam("until"),
+        next_attempt_at=None,
+        updated=bindparam("at"),
+    )
+)
+_SETTLE = (
+    update(hand_over)
+    .where(
+        hand_over.c.sender == bindparam("of_sender"),
+        hand_over.c.message_id == bindparam("of"),
+        hand_over.c.state == bindparam("was"),
+        hand_over.c.version == bindparam("seen"),
+    )
+    .values(
+        state=bindparam("becomes"),
+        version=hand_over.c.version + 1,
+        fence=hand_over.c.fence + bindparam("fence_step"),
+        attempts=bindparam("tries"),
+        lease_until=None,
+        next_attempt_at=bindparam("due"),
+        handed_over=bindparam("done"),
+        last_code=bindparam("code"),
+        last_detail=bindparam("detail"),
+        updated=bindparam("at"),
+    )
+)
+_SETTLE_UNDER_LEASE = _SETTLE.where(hand_over.c.fence == bindparam("held"))
+
+
+def claim(transaction: Transaction, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
+    """Lease what is due: at most `limit`, and at most MAX_BATCH_BYTES but for a single one."""
+    connection = transaction.connection
+    taken: list[Row] = []
+    total = 0
+    for row in connection.rows(_DUE, {"now": micros(now), "limit": limit}):
+        total += row["sealed_bytes"]
+        if taken and total > MAX_BATCH_BYTES:
+            break
+        taken.append(row)
+    becomes = advance_hand_over(HandOverState.PENDING, HandOverEvent.CLAIMED)
+    values = {"becomes": becomes.value, "until": micros(now + lease), "at": micros(now)}
+    connection.run_many(
+        _CLAIM,
+        [{"of_sender": row["sender"], "of": row["message_id"], "seen": row["version"], **values} for row in taken],
+    )
+    return [_claimed(transaction, row, becomes, now) for row in taken]
+
+
+def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: datetime) -> ClaimedHandOver:
+    row = replace(
+        inbox_row(before),
+        hand_over=state,
+        hand_over_version=before["version"] + 1,
+        attempts=before["attempts"] + 1,
+        next_attempt_at=None,
+    )
+    fence = before["fence"] + 1
+    transaction.record(
+        AuditEntry(
+            event=AuditEvent.HAND_OVER_CLAIMED,
+            at=now,
+            actor="system",
+            message_id=row.message_id,
+            facts={"sender": row.sender, "recipient": row.recipient, "attempt": row.attempts, "fence": fence},
+        )
+    )
+    name = {"sender": row.sender, "message_id": row.message_id}
+    sealed = transaction.connection.rows(_PAYLOAD, name)[0]["sealed"]
+    return ClaimedHandOver(row=row, fence=fence, sealed_message=sealed)
+
+
+def settle(
+    transaction: Transaction,
+    row: InboxRow,
+    event: HandOverEvent,
+    *,
+    audit: AuditEntry,
+    now: datetime,
+    fence: int | None = None,
+    next_attempt_at: datetime | None = None,
+    code: str = "",
+    detail: str = "",
+) -> InboxRow:
+    """Move one hand-over; see `ports.Store.settle_hand_over`."""
+    if event is HandOverEvent.CLAIMED:
+        raise TransferError("transfer.illegal_transition", "Only a claim claims a hand-over")
+    connection = transaction.connection
+    state = advance_hand_over(row.hand_over, event)
+    done = state is HandOverState.HANDED_OVER
+    settled = replace(
+        row,
+        hand_over=state,
+        hand_over_version=row.hand_over_version + 1,
+        attempts=0 if event is HandOverEvent.RELEASED else row.attempts,
+        next_attempt_at=(next_attempt_at or now) if state is HandOverState.PENDING else None,
+        handed_over=now if done else None,
+        last_code=code,
+        last_detail=detail,
+    )
+    if not _move(connection, row, settled, now=now, fence=fence, lease_lost=event is HandOverEvent.LEASE_LOST):
+        raise _why_not(connection, row, fence)
+    if done:
+        conversations.let_next_be_handed_over(connection, row.sender, row.conversation)
+    transaction.record(audit)
+    return settled
+
+
+def _move(
+    connection: Connection, row: InboxRow, settled: InboxRow, *, now: datetime, fence: int | None, lease_lost: bool
+) -> bool:
+    values: dict[str, Any] = {
+        "of_sender": row.sender,
+        "of": row.message_id,
+        "was": row.hand_over.value,
+        "seen": row.hand_over_version,
+        "becomes": settled.hand_over.value,
+        "fence_step": int(lease_lost),
+        "tries": settled.attempts,
+        "due": micros_or_none(settled.next_attempt_at),
+        "done": micros_or_none(settled.handed_over),
+        "code": settled.last_code,
+        "detail": settled.last_detail,
+        "at": micros(now),
+    }
+    if fence is None:
+        return connection.run(_SETTLE, values) == 1
+    return connection.run(_SETTLE_UNDER_LEASE, {**values, "held": fence}) == 1
+
+
+def _why_not(connection: Connection, row: InboxRow, fence: int | None) -> TransferError:
+    found = connection.one(_FROM, {"sender": row.sender, "message_id": row.message_id})
+    if found is None:
+        return TransferError("transfer.not_found", "There is no such inbox message")
+    if fence is not None and found["fence"] != fence:
+        return TransferError("transfer.lease_lost")
+    return TransferError("transfer.stale", facts={"state": found["state"]})
+
+
+def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
+    """Give back the leases of a process that is gone, some at a time. Return how many; 0 when none is left."""
+    rows = transaction.connection.rows(_LEASED, {"limit": _RECOVER_AT_ONCE})
+    for found in rows:
+        row = inbox_row(found)
+        settle(
+            transaction,
+            row,
+            HandOverEvent.LEASE_LOST,
+            audit=AuditEntry(
+                event=AuditEvent.HAND_OVER_LEASE_LOST,
+                at=now,
+                actor="system",
+                message_id=row.message_id,
+                facts={"sender": row.sender, "fence": found["fence"], "attempt": row.attempts},
+            ),
+            now=now,
+            code="transfer.lease_lost",
+            detail="The gateway stopped while it was handing over",
+        )
+    return len(rows)
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_inbox(
+    connection: Connection, *, limit: int, before: MessageId | None, state: HandOverState | None
+) -> list[InboxRow]:
+    """Return inbox messages, the last received first."""
+    statement = _LISTS[before is not None, state is not None]
+    values: dict[str, Any] = {"limit": limit}
+    if before is not None:
+        values["before"] = before
+    if state is not None:
+        values["state"] = state.value
+    return [inbox_row(row) for row in connection.rows(statement, values)]
+
+
+_LISTS: Final = {
+    (False, False): _NEWEST,
+    (True, False): _BEFORE,
+    (False, True): _NEWEST.where(_of_state),
+    (True, True): _BEFORE.where(_of_state),
+}
+
+
+def read_message(
+    connection: Connection, message_id: MessageId, sender: PartyId | None
+) -> tuple[InboxRow, bytes] | None:
+    """Return a row with its sealed bytes. Without `sender` the first received under this id counts."""
+    if sender is None:
+        found = connection.one(_ONE, {"message_id": message_id})
+    else:
+        found = connection.one(_FROM, {"sender": sender, "message_id": message_id})
+    if found is None:
+        return None
+    row = inbox_row(found)
+    sealed = connection.rows(_PAYLOAD, {"sender": row.sender, "message_id": row.message_id})[0]["sealed"]
+    return row, bytes(sealed)
+
+
+def read_overdue(connection: Connection, *, now: datetime, limit: int) -> list[InboxRow]:
+    """Return hand-overs whose lease ended."""
+    return [inbox_row(row) for row in connection.rows(_LEASE_ENDED, {"now": micros(now), "limit": limit})]

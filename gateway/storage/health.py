@@ -1,0 +1,79 @@
+"""Partner health: a durable row for each partner, so that a restart does not forget who was down."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from gateway.domain.ids import PartyId
+from gateway.domain.records import PartnerHealth
+from gateway.storage.engine import Connection, Transaction, insert_into
+from gateway.storage.tables import partner_health
+from gateway.storage.values import health_of, micros, time_or_none
+
+_ALL = select(partner_health).order_by(partner_health.c.partner)
+_NOT_BEFORE = select(partner_health.c.not_before).where(partner_health.c.partner == bindparam("partner"))
+_INSERT = insert_into(partner_health)
+_of_partner = update(partner_health).where(partner_health.c.partner == bindparam("of"))
+_FAILED = _of_partner.values(
+    failures=partner_health.c.failures + 1,
+    not_before=bindparam("until"),
+    last_failure=bindparam("at"),
+    last_code=bindparam("why"),
+)
+_SUCCEEDED = _of_partner.values(
+    failures=0, not_before=None, last_success=bindparam("at"), last_heard=bindparam("at"), last_code=""
+)
+_HEARD = _of_partner.values(not_before=None, last_heard=bindparam("at"))
+
+
+def not_before(connection: Connection, partner: PartyId) -> datetime | None:
+    """Return when the back-off of a partner ends, or None when there is none."""
+    row = connection.one(_NOT_BEFORE, {"partner": partner})
+    return None if row is None else time_or_none(row["not_before"])
+
+
+def is_backing_off(connection: Connection, partner: PartyId, now: datetime) -> bool:
+    """Tell whether nothing may be sent to a partner yet."""
+    until = not_before(connection, partner)
+    return until is not None and until > now
+
+
+def succeeded(connection: Connection, partner: PartyId, now: datetime) -> None:
+    """Note a signed answer or a taken message: nothing is wrong with this partner."""
+    at = micros(now)
+    if not connection.run(_SUCCEEDED, {"of": partner, "at": at}):
+        connection.run(_INSERT, _fresh(partner, last_success=at, last_heard=at))
+
+
+def failed(transaction: Transaction, partner: PartyId, *, now: datetime, until: datetime, code: str) -> None:
+    """Count a failure in a row, and send nothing before `until`."""
+    at, end = micros(now), micros(until)
+    if not transaction.connection.run(_FAILED, {"of": partner, "until": end, "at": at, "why": code}):
+        transaction.connection.run(
+            _INSERT, _fresh(partner, failures=1, not_before=end, last_failure=at, last_code=code)
+        )
+
+
+def heard(transaction: Transaction, partner: PartyId, *, now: datetime) -> None:
+    """Clear the back-off; the failures in a row stay counted until something succeeds."""
+    if not transaction.connection.run(_HEARD, {"of": partner, "at": micros(now)}):
+        transaction.connection.run(_INSERT, _fresh(partner, last_heard=micros(now)))
+
+
+def read_all(connection: Connection) -> list[PartnerHealth]:
+    """Return the health of every partner that was ever tried or heard."""
+    return [health_of(row) for row in connection.rows(_ALL, {})]
+
+
+def _fresh(partner: PartyId, **known: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "partner": partner,
+        "failures": 0,
+        "not_before": None,
+        "last_success": None,
+        "last_failure": None,
+        "last_heard": None,
+        "last_code": "",
+    }
+    return {**row, **known}

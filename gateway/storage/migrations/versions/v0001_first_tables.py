@@ -1,0 +1,418 @@
+"""The first tables.
+
+Frozen: this file tells what version 0001 was, also when `tables.py` has moved on.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+def upgrade() -> None:
+    """Make every table and index."""
+    op.create_table(
+        "audit",
+        sa.Column("chain", sa.Text, nullable=False),
+        sa.Column("seq", _NUMBER, nullable=False),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("at", _NUMBER, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("transfer_id", sa.Text, nullable=True),
+        sa.Column("message_id", sa.Text, nullable=True),
+        sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("previous", sa.Text, nullable=False),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("chain", "seq", name="audit_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("audit_of_message", "audit", ["message_id", "chain", "seq"], **_where("message_id IS NOT NULL"))
+    op.create_index("audit_of_transfer", "audit", ["transfer_id", "chain", "seq"], **_where("transfer_id IS NOT NULL"))
+    op.create_table(
+        "audit_head",
+        sa.Column("chain", sa.Text, nullable=False),
+        sa.Column("seq", _NUMBER, nullable=False),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("chain", name="audit_head_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "conversation",
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("partner", sa.Text, nullable=False),
+        sa.Column("conversation", sa.Text, nullable=False),
+        sa.Column("last_sequence", _NUMBER, nullable=False),
+        sa.Column("created", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("party", "partner", "conversation", name="conversation_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "dedupe",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("token", sa.Text, nullable=False),
+        sa.Column("received", _NUMBER, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.CheckConstraint("verdict IN ('accepted', 'not_seen')", name="dedupe_verdict_is_known"),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="dedupe_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("dedupe_to_purge", "dedupe", ["keep_until"])
+    op.create_table(
+        "inbox",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("conversation", sa.Text, nullable=False),
+        sa.Column("sequence", _NUMBER, nullable=False),
+        sa.Column("in_reply_to", sa.Text, nullable=True),
+        sa.Column("supersedes", sa.Text, nullable=True),
+        sa.Column("schema_set", sa.Text, nullable=False),
+        sa.Column("schema_set_sha256", sa.Text, nullable=False),
+        sa.Column("agreement_id", sa.Text, nullable=False),
+        sa.Column("agreement_version", _NUMBER, nullable=False),
+        sa.Column("agreement_sha256", sa.Text, nullable=False),
+        sa.Column("policy_sha256", sa.Text, nullable=False),
+        sa.Column("legal_basis", sa.Text, nullable=False),
+        sa.Column("purpose", sa.Text, nullable=False),
+        sa.Column("onward_use", sa.Text, nullable=False),
+        sa.Column("retention_days", _NUMBER, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("size_bytes", _NUMBER, nullable=False),
+        sa.Column("created", _NUMBER, nullable=False),
+        sa.Column("expires", _NUMBER, nullable=False),
+        sa.Column("received", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="inbox_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("inbox_by_message", "inbox", ["message_id"])
+    op.create_index("inbox_by_time", "inbox", ["received", "message_id"])
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="meta_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "partner_health",
+        sa.Column("partner", sa.Text, nullable=False),
+        sa.Column("failures", _NUMBER, nullable=False),
+        sa.Column("not_before", _NUMBER, nullable=True),
+        sa.Column("last_success", _NUMBER, nullable=True),
+        sa.Column("last_failure", _NUMBER, nullable=True),
+        sa.Column("last_heard", _NUMBER, nullable=True),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("partner", name="partner_health_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "party_key",
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("use", sa.Text, nullable=False),
+        sa.Column("key_id", sa.Text, nullable=False),
+        sa.Column("certificate_sha256", sa.Text, nullable=False),
+        sa.Column("certificate", sa.Text, nullable=False),
+        sa.Column("not_before", _NUMBER, nullable=False),
+        sa.Column("not_after", _NUMBER, nullable=False),
+        sa.Column("added", _NUMBER, nullable=False),
+        sa.Column("revoked", _NUMBER, nullable=True),
+        sa.Column("revocation", sa.Text, nullable=True),
+        sa.CheckConstraint("use IN ('decrypt', 'sign', 'tls')", name="party_key_use_is_known"),
+        sa.PrimaryKeyConstraint("party", "use", "key_id", name="party_key_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("party_key_by_id", "party_key", ["key_id"])
+    op.create_table(
+        "reference",
+        sa.Column("subject_kind", sa.Text, nullable=False),
+        sa.Column("subject_id", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("key_index", sa.Text, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.CheckConstraint("subject_kind IN ('inbox', 'submission')", name="reference_subject_kind_is_known"),
+        sa.PrimaryKeyConstraint("subject_kind", "subject_id", "kind", "key_index", name="reference_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("reference_by_index", "reference", ["key_index", "subject_kind", "subject_id"])
+    op.create_table(
+        "refusal",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("token", sa.Text, nullable=False),
+        sa.Column("times", _NUMBER, nullable=False),
+        sa.Column("first", _NUMBER, nullable=False),
+        sa.Column("last", _NUMBER, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("sender", "message_id", "digest", name="refusal_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("refusal_to_purge", "refusal", ["keep_until"])
+    op.create_table(
+        "submission",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("client", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("function_code", sa.Text, nullable=True),
+        sa.Column("type_code", sa.Text, nullable=True),
+        sa.Column("item_count", _NUMBER, nullable=False),
+        sa.Column("size_bytes", _NUMBER, nullable=False),
+        sa.Column("document_sha256", sa.Text, nullable=False),
+        sa.Column("created", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="submission_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("submission_of_client", "submission", ["client", "id"])
+    op.create_table(
+        "conversation_key",
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("partner", sa.Text, nullable=False),
+        sa.Column("key_index", sa.Text, nullable=False),
+        sa.Column("conversation", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["party", "partner", "conversation"],
+            ["conversation.party", "conversation.partner", "conversation.conversation"],
+            name="conversation_key_party_known",
+        ),
+        sa.PrimaryKeyConstraint("party", "partner", "key_index", name="conversation_key_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "hand_over",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("conversation", sa.Text, nullable=False),
+        sa.Column("sequence", _NUMBER, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("version", _NUMBER, nullable=False),
+        sa.Column("head", _NUMBER, nullable=False),
+        sa.Column("fence", _NUMBER, nullable=False),
+        sa.Column("lease_until", _NUMBER, nullable=True),
+        sa.Column("sealed_bytes", _NUMBER, nullable=False),
+        sa.Column("attempts", _NUMBER, nullable=False),
+        sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        sa.Column("updated", _NUMBER, nullable=False),
+        sa.Column("handed_over", _NUMBER, nullable=True),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("last_detail", sa.Text, nullable=False),
+        sa.CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="hand_over_lease_in_flight_only"),
+        sa.CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="hand_over_pending_has_a_time"),
+        sa.CheckConstraint(
+            "state IN ('HANDED_OVER', 'IN_FLIGHT', 'PENDING', 'QUARANTINED')", name="hand_over_state_is_known"
+        ),
+        sa.CheckConstraint("head IN (0, 1)", name="hand_over_head_is_flag"),
+        sa.ForeignKeyConstraint(
+            ["sender", "message_id"], ["inbox.sender", "inbox.message_id"], name="hand_over_sender_known"
+        ),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="hand_over_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("hand_over_by_state", "hand_over", ["state"])
+    op.create_index(
+        "hand_over_due", "hand_over", ["next_attempt_at", "message_id"], **_where("state = 'PENDING' AND head = 1")
+    )
+    op.create_index("hand_over_leased", "hand_over", ["lease_until"], **_where("state = 'IN_FLIGHT'"))
+    op.create_index(
+        "hand_over_unfinished",
+        "hand_over",
+        ["sender", "conversation", "sequence", "message_id"],
+        **_where("state <> 'HANDED_OVER'"),
+    )
+    op.create_table(
+        "idempotency",
+        sa.Column("client", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("submission_id", sa.Text, nullable=False),
+        sa.Column("created", _NUMBER, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="idempotency_submission_id_known"),
+        sa.PrimaryKeyConstraint("client", "key", name="idempotency_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("idempotency_to_purge", "idempotency", ["keep_until"])
+    op.create_table(
+        "inbox_payload",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sender", "message_id"], ["inbox.sender", "inbox.message_id"], name="inbox_payload_sender_known"
+        ),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="inbox_payload_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "original",
+        sa.Column("submission_id", sa.Text, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="original_submission_id_known"),
+        sa.PrimaryKeyConstraint("submission_id", name="original_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "transfer",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("submission_id", sa.Text, nullable=False),
+        sa.Column("client", sa.Text, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("conversation", sa.Text, nullable=False),
+        sa.Column("sequence", _NUMBER, nullable=False),
+        sa.Column("in_reply_to", sa.Text, nullable=True),
+        sa.Column("supersedes", sa.Text, nullable=True),
+        sa.Column("lane", _NUMBER, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("version", _NUMBER, nullable=False),
+        sa.Column("head", _NUMBER, nullable=False),
+        sa.Column("fence", _NUMBER, nullable=False),
+        sa.Column("lease_until", _NUMBER, nullable=True),
+        sa.Column("ever_sent", _NUMBER, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("sealed_bytes", _NUMBER, nullable=False),
+        sa.Column("agreement_id", sa.Text, nullable=False),
+        sa.Column("agreement_version", _NUMBER, nullable=False),
+        sa.Column("agreement_sha256", sa.Text, nullable=False),
+        sa.Column("retry_first_wait", _NUMBER, nullable=False),
+        sa.Column("retry_cap", _NUMBER, nullable=False),
+        sa.Column("retry_deadline", _NUMBER, nullable=False),
+        sa.Column("retry_attempts", _NUMBER, nullable=True),
+        sa.Column("attempts", _NUMBER, nullable=False),
+        sa.Column("created", _NUMBER, nullable=False),
+        sa.Column("updated", _NUMBER, nullable=False),
+        sa.Column("expires", _NUMBER, nullable=False),
+        sa.Column("deadline", _NUMBER, nullable=False),
+        sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("last_detail", sa.Text, nullable=False),
+        sa.Column("kept", _NUMBER, nullable=False),
+        sa.Column("withheld", _NUMBER, nullable=False),
+        sa.CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="transfer_lease_in_flight_only"),
+        sa.CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="transfer_queued_has_a_time"),
+        sa.CheckConstraint(
+            "state IN ('AWAITING_RECEIPT', 'CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'HELD', 'IN_FLIGHT', 'QUEUED')",
+            name="transfer_state_is_known",
+        ),
+        sa.CheckConstraint("ever_sent IN (0, 1)", name="transfer_ever_sent_is_flag"),
+        sa.CheckConstraint("head IN (0, 1)", name="transfer_head_is_flag"),
+        sa.CheckConstraint("sequence > 0", name="transfer_sequence_from_one"),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="transfer_submission_id_known"),
+        sa.PrimaryKeyConstraint("id", name="transfer_primary"),
+        sa.UniqueConstraint("message_id", name="transfer_message_id_once"),
+        sa.UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("transfer_awaiting", "transfer", ["next_attempt_at"], **_where("state = 'AWAITING_RECEIPT'"))
+    op.create_index("transfer_by_state", "transfer", ["state", "id"])
+    op.create_index(
+        "transfer_deadline", "transfer", ["deadline"], **_where("state IN ('AWAITING_RECEIPT', 'HELD', 'QUEUED')")
+    )
+    op.create_index(
+        "transfer_due",
+        "transfer",
+        ["recipient", "lane", "next_attempt_at", "id"],
+        **_where("state = 'QUEUED' AND head = 1"),
+    )
+    op.create_index("transfer_leased", "transfer", ["lease_until"], **_where("state = 'IN_FLIGHT'"))
+    op.create_index("transfer_of_submission", "transfer", ["submission_id"])
+    op.create_index(
+        "transfer_unfinished",
+        "transfer",
+        ["sender", "recipient", "conversation", "sequence"],
+        **_where("state NOT IN ('CANCELLED', 'DELIVERED')"),
+    )
+    op.create_table(
+        "attempt",
+        sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
+        sa.Column("transfer_id", sa.Text, nullable=False),
+        sa.Column("number", _NUMBER, nullable=False),
+        sa.Column("started", _NUMBER, nullable=False),
+        sa.Column("ended", _NUMBER, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="attempt_transfer_id_known"),
+        sa.PrimaryKeyConstraint("id", name="attempt_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("attempt_of_transfer", "attempt", ["transfer_id", "id"])
+    op.create_table(
+        "payload",
+        sa.Column("transfer_id", sa.Text, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="payload_transfer_id_known"),
+        sa.PrimaryKeyConstraint("transfer_id", name="payload_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "receipt",
+        sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("partner", sa.Text, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("statement_id", sa.Text, nullable=False),
+        sa.Column("issued", _NUMBER, nullable=False),
+        sa.Column("received", _NUMBER, nullable=False),
+        sa.Column("token", sa.Text, nullable=False),
+        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name="receipt_verdict_is_known"),
+        sa.ForeignKeyConstraint(["message_id"], ["transfer.message_id"], name="receipt_message_id_known"),
+        sa.PrimaryKeyConstraint("id", name="receipt_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("receipt_of_message", "receipt", ["message_id", "id"])
+    if op.get_bind().dialect.name == "sqlite":
+        _only_append()
+
+
+def _only_append() -> None:
+    """Audit records are only ever added. This stops mistakes; whoever can change the file is found by the chain."""
+    for act in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'audit records are only ever added'); END"
+        )

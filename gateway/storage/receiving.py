@@ -1,0 +1,206 @@
+"""Receiving: the commit that decides whether a message is new, known, or another under a known id.
+
+1. The pair (sender, message id) is looked up first. Accepted before with the same digest: the stored receipt, byte for
+   byte, whatever this judgement says. With another digest: a conflict, and nothing but its audit record is written. The
+   store can not sign, so the caller signs a refusal bound to the new digest.
+2. Unknown and refused: a record of the refusal, no more. Refusals are never final.
+3. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.jobs import Admitted, Refused
+from gateway.domain.lifecycle import HandOverState
+from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY
+from gateway.domain.message import MessageHeader
+from gateway.domain.records import AdmitStored, StoredReceipt
+from gateway.domain.statement import Verdict
+from gateway.errors import CATALOGUE
+from gateway.storage import conversations
+from gateway.storage.engine import Connection, Transaction, insert_into
+from gateway.storage.submissions import insert_references
+from gateway.storage.tables import dedupe, hand_over, inbox, inbox_payload, refusal
+from gateway.storage.values import micros, time_of
+
+_KNOWN = select(dedupe).where(
+    dedupe.c.sender == bindparam("sender"),
+    dedupe.c.message_id == bindparam("message_id"),
+    dedupe.c.verdict == "accepted",
+)
+_INSERT_DEDUPE = insert_into(dedupe)
+_INSERT_INBOX = insert_into(inbox)
+_INSERT_PAYLOAD = insert_into(inbox_payload)
+_INSERT_HAND_OVER = insert_into(hand_over)
+_INSERT_REFUSAL = insert_into(refusal)
+_REFUSED_AGAIN = (
+    update(refusal)
+    .where(
+        refusal.c.sender == bindparam("of_sender"),
+        refusal.c.message_id == bindparam("of"),
+        refusal.c.digest == bindparam("of_digest"),
+    )
+    .values(
+        code=bindparam("why"),
+        token=bindparam("said"),
+        times=refusal.c.times + 1,
+        last=bindparam("at"),
+        keep_until=bindparam("until"),
+    )
+)
+
+
+def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
+    """Decide about one message and write what follows; see `ports.Store.admit`."""
+    connection, header = transaction.connection, result.header
+    known = connection.one(_KNOWN, {"sender": header.sender, "message_id": header.message_id})
+    if known is not None:
+        same = known["digest"] == result.digest
+        transaction.record(_seen_before(result, now, same=same))
+        if not same:
+            return AdmitStored(token="", verdict=Verdict.REFUSED, code=_CONFLICT, conflict=True)
+        return AdmitStored(token=known["token"], verdict=Verdict.ACCEPTED, code=known["code"], duplicate=True)
+    if isinstance(result, Refused):
+        _write_refusal(connection, result, now)
+    else:
+        _write_message(connection, result, now)
+    transaction.record(audit)
+    return AdmitStored(token=result.receipt_token, verdict=result.receipt.verdict, code=result.receipt.code)
+
+
+_CONFLICT = CATALOGUE["message.id_reused"].code
+
+
+def _seen_before(result: Admitted | Refused, now: datetime, *, same: bool) -> AuditEntry:
+    header = result.header
+    facts: dict[str, str | int] = {"sender": header.sender, "recipient": header.recipient, "digest": result.digest}
+    if not same:
+        facts["code"] = _CONFLICT
+    return AuditEntry(
+        event=AuditEvent.MESSAGE_DUPLICATE if same else AuditEvent.MESSAGE_CONFLICT,
+        at=now,
+        actor=f"party:{header.sender}",
+        message_id=header.message_id,
+        facts=facts,
+    )
+
+
+def _write_refusal(connection: Connection, result: Refused, now: datetime) -> None:
+    header, at = result.header, micros(now)
+    code, token = result.receipt.code, result.receipt_token
+    until = micros(now + DEDUPE_KEPT_AFTER_EXPIRY)
+    again = {"of_sender": header.sender, "of": header.message_id, "of_digest": result.digest}
+    if connection.run(_REFUSED_AGAIN, {**again, "why": code, "said": token, "at": at, "until": until}):
+        return
+    connection.run(
+        _INSERT_REFUSAL,
+        {
+            "sender": header.sender,
+            "message_id": header.message_id,
+            "digest": result.digest,
+            "recipient": header.recipient,
+            "code": code,
+            "token": token,
+            "times": 1,
+            "first": at,
+            "last": at,
+            "keep_until": until,
+        },
+    )
+
+
+def _write_message(connection: Connection, result: Admitted, now: datetime) -> None:
+    header = result.header
+    name = {"sender": header.sender, "message_id": header.message_id}
+    connection.run(_INSERT_INBOX, {**name, **_inbox_values(header, result, now)})
+    connection.run(_INSERT_PAYLOAD, {**name, "sealed": result.sealed_message})
+    connection.run(_INSERT_HAND_OVER, {**name, **_hand_over_values(header, result, now)})
+    connection.run(
+        _INSERT_DEDUPE,
+        {
+            **name,
+            "recipient": header.recipient,
+            "digest": result.digest,
+            "verdict": Verdict.ACCEPTED.value,
+            "code": result.receipt.code,
+            "token": result.receipt_token,
+            "received": micros(now),
+            "keep_until": micros(header.expires + DEDUPE_KEPT_AFTER_EXPIRY),
+        },
+    )
+    insert_references(connection, "inbox", f"{header.sender}:{header.message_id}", result.references)
+    conversations.register(
+        connection,
+        party=header.recipient,
+        partner=header.sender,
+        of=header.conversation,
+        sequence=None,
+        keys=conversations.keys_of(result.references),
+        now=now,
+    )
+    conversations.let_next_be_handed_over(connection, header.sender, header.conversation)
+
+
+def _inbox_values(header: MessageHeader, result: Admitted, now: datetime) -> dict[str, Any]:
+    return {
+        "recipient": header.recipient,
+        "kind": header.kind.value,
+        "conversation": header.conversation,
+        "sequence": header.sequence,
+        "in_reply_to": header.in_reply_to,
+        "supersedes": header.supersedes,
+        "schema_set": header.schema_set,
+        "schema_set_sha256": header.schema_set_sha256,
+        "agreement_id": header.agreement.id,
+        "agreement_version": header.agreement.version,
+        "agreement_sha256": header.agreement.sha256,
+        "policy_sha256": header.policy_sha256,
+        "legal_basis": header.terms.legal_basis,
+        "purpose": header.terms.purpose,
+        "onward_use": header.terms.onward_use,
+        "retention_days": header.terms.retention_days,
+        "digest": result.digest,
+        "size_bytes": result.size_bytes,
+        "created": micros(header.created),
+        "expires": micros(header.expires),
+        "received": micros(now),
+    }
+
+
+def _hand_over_values(header: MessageHeader, result: Admitted, now: datetime) -> dict[str, Any]:
+    return {
+        "recipient": header.recipient,
+        "conversation": header.conversation,
+        "sequence": header.sequence,
+        "state": HandOverState.PENDING.value,
+        "version": 1,
+        "head": 0,  # decided right after, among all of the conversation
+        "fence": 0,
+        "lease_until": None,
+        "sealed_bytes": len(result.sealed_message),
+        "attempts": 0,
+        "next_attempt_at": micros(now),
+        "updated": micros(now),
+        "handed_over": None,
+        "last_code": "",
+        "last_detail": "",
+    }
+
+
+def read_given(connection: Connection, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
+    """Return the receipt by which we accepted a partner's message, or None."""
+    row = connection.one(_KNOWN, {"sender": sender, "message_id": message_id})
+    if row is None:
+        return None
+    return StoredReceipt(
+        message_id=message_id,
+        partner=sender,
+        verdict=Verdict.ACCEPTED,
+        code=row["code"],
+        token=row["token"],
+        received=time_of(row["received"]),
+    )

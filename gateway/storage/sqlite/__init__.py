@@ -1,0 +1,1 @@
+"""Everything that only SQLite needs. One file, one writing process, write-ahead log, every commit synced."""

@@ -1,0 +1,258 @@
+"""The store: `ports.Store` over one writer and a few readers, whatever engine opened their connections.
+
+Every method is one change given to the writer or one question given to a reader; the rules stand in the files named
+after their rows. `await` returns after COMMIT. Nothing here blocks the event loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from gateway.audit import AuditEntry, AuditRecord
+from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import Admitted, Refused
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
+from gateway.domain.records import (
+    Accepted,
+    AcceptOutcome,
+    AcceptSubmission,
+    AdmitStored,
+    Attempt,
+    ClaimedHandOver,
+    ClaimedTransfer,
+    IdempotencyScope,
+    InboxRow,
+    KeyReused,
+    PartnerHealth,
+    Replayed,
+    StoredReceipt,
+    SubmissionRow,
+    TransferDetail,
+    TransferRow,
+)
+from gateway.domain.statement import Receipt
+from gateway.storage import evidence, hand_overs, health, receiving, submissions, transfers, upkeep
+from gateway.storage.engine import Transaction
+from gateway.storage.readers import Readers
+from gateway.storage.writer import Writer
+
+
+class SqlStore:
+    """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
+
+    def __init__(self, *, writer: Writer, readers: Readers, chain: str, on_close: Callable[[], None]) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._chain = chain
+        self._on_close = on_close
+
+    async def close(self) -> None:
+        """Commit what waits, then close everything. Every later call raises `storage.unavailable`."""
+        self._writer.stop_taking()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.close()
+        self._writer.close()
+        self._on_close()
+
+    # ── submissions ──
+
+    async def find_submission(self, scope: IdempotencyScope) -> Replayed | KeyReused | None:
+        return await self._readers.read(lambda ask: submissions.find_key(ask, scope))
+
+    async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
+        def accept(transaction: Transaction) -> AcceptOutcome:
+            outcome = submissions.accept(transaction, change)
+            if isinstance(outcome, Accepted):
+                evidence.record_all(transaction, audit)
+            return outcome
+
+        return await self._writer.write(accept)
+
+    async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None:
+        return await self._readers.read(lambda ask: submissions.read_one(ask, submission_id))
+
+    async def submissions(self, *, client: ClientId, limit: int, before: SubmissionId | None) -> list[SubmissionRow]:
+        return await self._readers.read(partial(submissions.read_of_client, client=client, limit=limit, before=before))
+
+    async def original(self, submission_id: SubmissionId) -> bytes | None:
+        return await self._readers.read(lambda ask: submissions.read_original(ask, submission_id))
+
+    # ── transfers ──
+
+    async def claim(self, recipient: PartyId, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedTransfer]:
+        return await self._writer.write(
+            lambda transaction: transfers.claim(transaction, recipient, limit=limit, now=now, lease=lease)
+        )
+
+    async def settle(
+        self,
+        row: TransferRow,
+        event: TransferEvent,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+        fence: int | None = None,
+        attempt: Attempt | None = None,
+        sent: bool = False,
+        receipt: tuple[Receipt, str] | None = None,
+        next_attempt_at: datetime | None = None,
+        deadline: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> TransferRow:
+        change = partial(
+            transfers.settle,
+            row=row,
+            event=event,
+            audit=audit,
+            now=now,
+            fence=fence,
+            attempt=attempt,
+            sent=sent,
+            receipt=receipt,
+            next_attempt_at=next_attempt_at,
+            deadline=deadline,
+            code=code,
+            detail=detail,
+        )
+        return await self._writer.write(change)
+
+    async def transfer(self, transfer_id: TransferId) -> TransferDetail | None:
+        return await self._readers.read(lambda ask: transfers.read_one(ask, transfer_id))
+
+    async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None:
+        return await self._readers.read(lambda ask: transfers.read_by_message(ask, message_id))
+
+    async def transfers(
+        self,
+        *,
+        limit: int,
+        before: TransferId | None = None,
+        state: TransferState | None = None,
+        recipient: PartyId | None = None,
+        reference_index: str | None = None,
+    ) -> list[TransferRow]:
+        question = partial(
+            transfers.read_many,
+            limit=limit,
+            before=before,
+            state=state,
+            recipient=recipient,
+            reference_index=reference_index,
+        )
+        return await self._readers.read(question)
+
+    async def receipt(self, message_id: MessageId) -> StoredReceipt | None:
+        return await self._readers.read(lambda ask: transfers.read_receipt(ask, message_id))
+
+    async def due_at(self, recipient: PartyId) -> datetime | None:
+        return await self._readers.read(lambda ask: transfers.read_due_at(ask, recipient))
+
+    async def overdue(self, *, now: datetime, limit: int) -> list[TransferRow]:
+        return await self._readers.read(lambda ask: transfers.read_overdue(ask, now=now, limit=limit))
+
+    # ── partner health ──
+
+    async def partner_failed(self, partner: PartyId, *, now: datetime, not_before: datetime, code: str) -> None:
+        await self._writer.write(
+            lambda transaction: health.failed(transaction, partner, now=now, until=not_before, code=code)
+        )
+
+    async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:
+        await self._writer.write(lambda transaction: health.heard(transaction, partner, now=now))
+
+    async def partners(self) -> list[PartnerHealth]:
+        return await self._readers.read(health.read_all)
+
+    # ── receiving ──
+
+    async def admit(self, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
+        return await self._writer.write(lambda transaction: receiving.admit(transaction, result, now=now, audit=audit))
+
+    async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
+        return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
+
+    async def inbox(
+        self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None
+    ) -> list[InboxRow]:
+        return await self._readers.read(partial(hand_overs.read_inbox, limit=limit, before=before, state=state))
+
+    async def inbox_message(
+        self, message_id: MessageId, *, sender: PartyId | None = None
+    ) -> tuple[InboxRow, bytes] | None:
+        return await self._readers.read(lambda ask: hand_overs.read_message(ask, message_id, sender))
+
+    # ── hand-over ──
+
+    async def claim_hand_overs(self, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
+        return await self._writer.write(
+            lambda transaction: hand_overs.claim(transaction, limit=limit, now=now, lease=lease)
+        )
+
+    async def settle_hand_over(
+        self,
+        row: InboxRow,
+        event: HandOverEvent,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+        fence: int | None = None,
+        next_attempt_at: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> InboxRow:
+        change = partial(
+            hand_overs.settle,
+            row=row,
+            event=event,
+            audit=audit,
+            now=now,
+            fence=fence,
+            next_attempt_at=next_attempt_at,
+            code=code,
+            detail=detail,
+        )
+        return await self._writer.write(change)
+
+    async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]:
+        return await self._readers.read(lambda ask: hand_overs.read_overdue(ask, now=now, limit=limit))
+
+    # ── evidence and upkeep ──
+
+    async def record(self, entry: AuditEntry) -> None:
+        await self._writer.write(lambda transaction: transaction.record(entry))
+
+    async def audit(
+        self, *, after: int = 0, limit: int = 1000, transfer_id: TransferId | None = None, message_id: str | None = None
+    ) -> list[AuditRecord]:
+        question = partial(
+            evidence.read_records,
+            chain=self._chain,
+            after=after,
+            limit=limit,
+            transfer_id=transfer_id,
+            message_id=message_id,
+        )
+        return await self._readers.read(question)
+
+    async def counts(self) -> Mapping[str, int]:
+        return await self._readers.read(upkeep.counts)
+
+    async def recover(self, *, now: datetime) -> int:
+        given_back = 0
+        for some in (transfers.give_back_leases, hand_overs.give_back_leases):
+            while count := await self._writer.write(partial(some, now=now)):
+                given_back += count
+        return given_back
+
+    async def purge(self, *, now: datetime) -> int:
+        gone = 0
+        while await self._readers.read(partial(upkeep.anything_to_purge, now=now)):
+            gone += await self._writer.write(partial(upkeep.purge, now=now))
+        return gone
+
+    async def ready(self) -> None:
+        await self._writer.write(upkeep.prove_ready)

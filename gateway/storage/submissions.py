@@ -1,0 +1,239 @@
+"""Submissions: accepted with everything that follows from them, or not at all."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from gateway.domain.ids import ClientId, ConversationId, PartyId, SubmissionId
+from gateway.domain.jobs import PreparedTransfer, SealedReference
+from gateway.domain.lifecycle import TransferState
+from gateway.domain.limits import IDEMPOTENCY_KEPT
+from gateway.domain.message import MessageKind
+from gateway.domain.records import (
+    Accepted,
+    AcceptOutcome,
+    AcceptSubmission,
+    ConversationKnown,
+    IdempotencyScope,
+    KeyReused,
+    Replayed,
+    SubmissionRow,
+)
+from gateway.storage import conversations
+from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
+from gateway.storage.values import micros, span, time_of, transfer_row
+
+_FIND_KEY = select(idempotency.c.fingerprint, idempotency.c.submission_id).where(
+    idempotency.c.client == bindparam("client"), idempotency.c.key == bindparam("key")
+)
+_INSERT = insert_into(submission)
+_INSERT_ORIGINAL = insert_into(original)
+_INSERT_KEY = insert_into(idempotency)
+_INSERT_REFERENCE = insert_into(reference)
+_INSERT_TRANSFER = insert_into(transfer)
+_INSERT_PAYLOAD = insert_into(payload)
+
+_ONE = select(submission).where(submission.c.id == bindparam("id"))
+_OF_CLIENT = (
+    select(submission)
+    .where(submission.c.client == bindparam("client"), submission.c.id < bindparam("before"))
+    .order_by(submission.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_TRANSFERS = (
+    select(transfer).where(transfer.c.submission_id == bindparam("submission_id")).order_by(transfer.c.recipient)
+)
+_ORIGINAL = select(original.c.sealed).where(original.c.submission_id == bindparam("submission_id"))
+
+AFTER_ALL = "~"
+"""Sorts after every id, since ids are hexadecimal digits and hyphens."""
+
+
+def find_key(connection: Connection, scope: IdempotencyScope) -> Replayed | KeyReused | None:
+    """Return what is known of an idempotency key, or None."""
+    row = connection.one(_FIND_KEY, {"client": scope.client, "key": scope.key})
+    if row is None:
+        return None
+    if row["fingerprint"] != scope.fingerprint:
+        return KeyReused()
+    return Replayed(submission_id=row["submission_id"])
+
+
+def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
+    """Write a submission with all that belongs to it, or tell why nothing was written."""
+    connection = transaction.connection
+    known = find_key(connection, change.scope)
+    if known is not None:
+        return known
+    elsewhere = _elsewhere(connection, change)
+    if elsewhere:
+        return ConversationKnown(places=elsewhere)
+    _insert_submission(connection, change)
+    keys = conversations.keys_of(change.prepared.references)
+    for prepared in change.prepared.transfers:
+        conversations.register(
+            connection,
+            party=change.sender,
+            partner=prepared.recipient,
+            of=prepared.slot.conversation,
+            sequence=prepared.slot.sequence,
+            keys=keys,
+            now=change.now,
+        )
+        connection.run(_INSERT_TRANSFER, _transfer_values(connection, change, prepared))
+        connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed_jws})
+    return Accepted(submission_id=change.submission_id)
+
+
+def _elsewhere(connection: Connection, change: AcceptSubmission) -> dict[PartyId, tuple[ConversationId, int]]:
+    """Return the true place of every transfer that was prepared for another."""
+    keys = conversations.keys_of(change.prepared.references)
+    places: dict[PartyId, tuple[ConversationId, int]] = {}
+    for prepared in change.prepared.transfers:
+        found = conversations.find(
+            connection,
+            party=change.sender,
+            partner=prepared.recipient,
+            keys=keys,
+            in_reply_to=prepared.header.in_reply_to,
+        )
+        belongs = found or prepared.slot.conversation
+        last = conversations.last_sequence(connection, party=change.sender, partner=prepared.recipient, of=belongs)
+        place = (belongs, (last or 0) + 1)
+        if place != (prepared.slot.conversation, prepared.slot.sequence):
+            places[prepared.recipient] = place
+    return places
+
+
+def _insert_submission(connection: Connection, change: AcceptSubmission) -> None:
+    prepared, scope = change.prepared, change.scope
+    connection.run(
+        _INSERT,
+        {
+            "id": change.submission_id,
+            "client": scope.client,
+            "sender": change.sender,
+            "kind": prepared.facts_kind.value,
+            "function_code": prepared.function_code,
+            "type_code": prepared.type_code,
+            "item_count": prepared.item_count,
+            "size_bytes": prepared.size_bytes,
+            "document_sha256": prepared.document_sha256,
+            "created": micros(change.now),
+        },
+    )
+    connection.run(_INSERT_ORIGINAL, {"submission_id": change.submission_id, "sealed": prepared.sealed_document})
+    connection.run(
+        _INSERT_KEY,
+        {
+            "client": scope.client,
+            "key": scope.key,
+            "fingerprint": scope.fingerprint,
+            "submission_id": change.submission_id,
+            "created": micros(change.now),
+            "keep_until": micros(change.now + IDEMPOTENCY_KEPT),
+        },
+    )
+    insert_references(connection, "submission", change.submission_id, prepared.references)
+
+
+def insert_references(
+    connection: Connection, subject_kind: str, subject_id: str, references: tuple[SealedReference, ...]
+) -> None:
+    """Write the references of a submission or an inbox message; the same one twice counts once."""
+    rows = {
+        (one.kind, one.index): {
+            "subject_kind": subject_kind,
+            "subject_id": subject_id,
+            "kind": one.kind.value,
+            "key_index": one.index,
+            "sealed": one.sealed,
+        }
+        for one in references
+    }
+    if rows:
+        connection.run_many(_INSERT_REFERENCE, list(rows.values()))
+
+
+def _transfer_values(connection: Connection, change: AcceptSubmission, prepared: PreparedTransfer) -> dict[str, Any]:
+    slot, header, now = prepared.slot, prepared.header, micros(change.now)
+    first = conversations.is_lowest(
+        connection, party=change.sender, partner=prepared.recipient, of=slot.conversation, sequence=slot.sequence
+    )
+    return {
+        "id": slot.transfer_id,
+        "message_id": slot.message_id,
+        "submission_id": change.submission_id,
+        "client": change.scope.client,
+        "sender": change.sender,
+        "recipient": prepared.recipient,
+        "kind": header.kind.value,
+        "conversation": slot.conversation,
+        "sequence": slot.sequence,
+        "in_reply_to": header.in_reply_to,
+        "supersedes": header.supersedes,
+        "lane": NORMAL_LANE,
+        "state": TransferState.QUEUED.value,
+        "version": 1,
+        "head": int(first),
+        "fence": 0,
+        "lease_until": None,
+        "ever_sent": 0,
+        "digest": prepared.digest,
+        "sealed_bytes": len(prepared.sealed_jws),
+        "agreement_id": header.agreement.id,
+        "agreement_version": header.agreement.version,
+        "agreement_sha256": header.agreement.sha256,
+        "retry_first_wait": span(prepared.retry.first_wait),
+        "retry_cap": span(prepared.retry.cap),
+        "retry_deadline": span(prepared.retry.deadline),
+        "retry_attempts": prepared.retry.attempts,
+        "attempts": 0,
+        "created": now,
+        "updated": now,
+        "expires": micros(header.expires),
+        "deadline": micros(prepared.deadline),
+        "next_attempt_at": now,
+        "last_code": "",
+        "last_detail": "",
+        "kept": prepared.kept,
+        "withheld": prepared.withheld,
+    }
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_one(connection: Connection, submission_id: SubmissionId) -> SubmissionRow | None:
+    """Return a submission with its transfers, or None."""
+    row = connection.one(_ONE, {"id": submission_id})
+    return None if row is None else _submission_row(connection, row)
+
+
+def read_of_client(
+    connection: Connection, *, client: ClientId, limit: int, before: SubmissionId | None
+) -> list[SubmissionRow]:
+    """Return a client's submissions, newest first."""
+    rows = connection.rows(_OF_CLIENT, {"client": client, "limit": limit, "before": before or AFTER_ALL})
+    return [_submission_row(connection, row) for row in rows]
+
+
+def read_original(connection: Connection, submission_id: SubmissionId) -> bytes | None:
+    """Return the sealed original, or None."""
+    row = connection.one(_ORIGINAL, {"submission_id": submission_id})
+    return None if row is None else bytes(row["sealed"])
+
+
+def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
+    transfers = connection.rows(_TRANSFERS, {"submission_id": row["id"]})
+    return SubmissionRow(
+        id=row["id"],
+        client=row["client"],
+        sender=row["sender"],
+        kind=MessageKind(row["kind"]),
+        created=time_of(row["created"]),
+        item_count=row["item_count"],
+        size_bytes=row["size_bytes"],
+        transfers=tuple(transfer_row(each) for each in transfers),
+    )

@@ -1,0 +1,450 @@
+"""The tables, as SQLAlchemy Core, for every engine. `docs/storage.md` explains them; migrations create them.
+
+Rules that hold throughout: times are whole microseconds since 1970 in UTC; ids are text; what a person could read a
+document's values from is sealed before it comes here; rows that change often are small, and payloads stand in tables
+of their own. Tables are STRICT on SQLite, and states are checked by the database too.
+
+`head` of a transfer (and of a hand-over) is 1 for the one of its conversation that may go next: the lowest sequence
+that is not finished. It is kept by every change, so that the claim reads a partial index that holds nothing else and
+costs the same with a thousand rows waiting as with a million. Blocked is thus derived, never a state.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.schema import ForeignKeyConstraint
+
+from gateway.domain.lifecycle import FINAL, HandOverState, TransferState
+
+NORMAL_LANE: Final = 1
+"""The priority lane of a transfer unless said otherwise; a lower number is more urgent."""
+
+# A partial index is used only when the query holds the same words, so both take them from here.
+DUE: Final = "state = 'QUEUED' AND head = 1"
+UNFINISHED: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
+HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
+HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
+LEASED: Final = "state = 'IN_FLIGHT'"
+AWAITING: Final = "state = 'AWAITING_RECEIPT'"
+BOUND_BY_DEADLINE: Final = "state IN ('AWAITING_RECEIPT', 'HELD', 'QUEUED')"
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "fk": "%(table_name)s_%(column_0_name)s_known",
+        "pk": "%(table_name)s_primary",
+        "uq": "%(table_name)s_%(column_0_N_name)s_once",
+    }
+)
+
+# SQLite's STRICT tables know INTEGER (64 bits) but not BIGINT.
+_Number: Final = BigInteger().with_variant(Integer, "sqlite")
+_Micros = _Number
+
+
+def _number(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, _Number, nullable=null)
+
+
+def _time(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, _Micros, nullable=null)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _sealed(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _flag(name: str) -> tuple[Column[int], CheckConstraint]:
+    return Column(name, _Number, nullable=False), CheckConstraint(f"{name} IN (0, 1)", name=f"{name}_is_flag")
+
+
+def _one_of(column: str, values: type[StrEnum] | tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in sorted(str(value) for value in values))
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
+
+
+def _table(name: str, *parts: Any, clustered: bool = False) -> Table:
+    """`clustered`: rows lie in the order of the primary key, with no second b-tree."""
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=not clustered)
+
+
+def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+# ── what was handed in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+submission = _table(
+    "submission",
+    _text("id"),
+    _text("client"),
+    _text("sender"),
+    _text("kind"),
+    _text("function_code", null=True),
+    _text("type_code", null=True),
+    _number("item_count"),
+    _number("size_bytes"),
+    _text("document_sha256"),
+    _time("created"),
+    PrimaryKeyConstraint("id"),
+    Index("submission_of_client", "client", "id"),
+)
+
+original = _table(
+    "original",
+    Column("submission_id", Text, ForeignKey("submission.id"), nullable=False),
+    _sealed("sealed"),
+    PrimaryKeyConstraint("submission_id"),
+)
+"""The sealed document as it was handed in; apart, so that lists of submissions never read it."""
+
+idempotency = _table(
+    "idempotency",
+    _text("client"),
+    _text("key"),
+    _text("fingerprint"),
+    Column("submission_id", Text, ForeignKey("submission.id"), nullable=False),
+    _time("created"),
+    _time("keep_until"),
+    PrimaryKeyConstraint("client", "key"),
+    Index("idempotency_to_purge", "keep_until"),
+)
+
+reference = _table(
+    "reference",
+    _text("subject_kind"),
+    _text("subject_id"),
+    _text("kind"),
+    _text("key_index"),
+    _sealed("sealed"),
+    PrimaryKeyConstraint("subject_kind", "subject_id", "kind", "key_index"),
+    Index("reference_by_index", "key_index", "subject_kind", "subject_id"),
+    _one_of("subject_kind", ("submission", "inbox")),
+    clustered=True,
+)
+"""LRN, MRN, UCR and case references: a keyed hash to find by, and the sealed value.
+
+`subject_id`: the submission's id, or `{sender}:{message id}` of an inbox message.
+"""
+
+# ── conversations ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+conversation = _table(
+    "conversation",
+    _text("party"),
+    _text("partner"),
+    _text("conversation"),
+    _number("last_sequence"),
+    _time("created"),
+    PrimaryKeyConstraint("party", "partner", "conversation"),
+    clustered=True,
+)
+"""What stands on the wire between one party of ours and one partner. `last_sequence`: of our messages, 0 if none."""
+
+conversation_key = _table(
+    "conversation_key",
+    _text("party"),
+    _text("partner"),
+    _text("key_index"),
+    _text("conversation"),
+    PrimaryKeyConstraint("party", "partner", "key_index"),
+    ForeignKeyConstraint(
+        ["party", "partner", "conversation"],
+        ["conversation.party", "conversation.partner", "conversation.conversation"],
+    ),
+    clustered=True,
+)
+"""Which conversation a reference belongs to. The first one known stays."""
+
+# ── transfers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+transfer = _table(
+    "transfer",
+    _text("id"),
+    _text("message_id"),
+    Column("submission_id", Text, ForeignKey("submission.id"), nullable=False),
+    _text("client"),
+    _text("sender"),
+    _text("recipient"),
+    _text("kind"),
+    _text("conversation"),
+    _number("sequence"),
+    _text("in_reply_to", null=True),
+    _text("supersedes", null=True),
+    _number("lane"),
+    _text("state"),
+    _number("version"),
+    *_flag("head"),
+    _number("fence"),
+    _time("lease_until", null=True),
+    *_flag("ever_sent"),
+    _text("digest"),
+    _number("sealed_bytes"),
+    _text("agreement_id"),
+    _number("agreement_version"),
+    _text("agreement_sha256"),
+    _number("retry_first_wait"),
+    _number("retry_cap"),
+    _number("retry_deadline"),
+    _number("retry_attempts", null=True),
+    _number("attempts"),
+    _time("created"),
+    _time("updated"),
+    _time("expires"),
+    _time("deadline"),
+    _time("next_attempt_at", null=True),
+    _text("last_code"),
+    _text("last_detail"),
+    _number("kept"),
+    _number("withheld"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("message_id"),
+    UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
+    _one_of("state", TransferState),
+    CheckConstraint("sequence > 0", name="sequence_from_one"),
+    CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
+    CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="queued_has_a_time"),
+    Index("transfer_of_submission", "submission_id"),
+    Index("transfer_by_state", "state", "id"),
+    _partial("transfer_due", "recipient", "lane", "next_attempt_at", "id", where=DUE),
+    _partial("transfer_unfinished", "sender", "recipient", "conversation", "sequence", where=UNFINISHED),
+    _partial("transfer_leased", "lease_until", where=LEASED),
+    _partial("transfer_awaiting", "next_attempt_at", where=AWAITING),
+    _partial("transfer_deadline", "deadline", where=BOUND_BY_DEADLINE),
+)
+"""`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
+
+`fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null.
+"""
+
+payload = _table(
+    "payload",
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _sealed("sealed"),
+    PrimaryKeyConstraint("transfer_id"),
+)
+"""The sealed JWS of a transfer."""
+
+attempt = _table(
+    "attempt",
+    Column("id", _Number, nullable=False, autoincrement=True),
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _number("number"),
+    _time("started"),
+    _time("ended"),
+    _text("outcome"),
+    _text("code"),
+    _text("detail"),
+    PrimaryKeyConstraint("id"),
+    Index("attempt_of_transfer", "transfer_id", "id"),
+)
+"""Every try to send. Numbers start again when an operator requeues, hence a key of its own."""
+
+receipt = _table(
+    "receipt",
+    Column("id", _Number, nullable=False, autoincrement=True),
+    Column("message_id", Text, ForeignKey("transfer.message_id"), nullable=False),
+    _text("partner"),
+    _text("verdict"),
+    _text("code"),
+    _text("digest"),
+    _text("statement_id"),
+    _time("issued"),
+    _time("received"),
+    _text("token"),
+    PrimaryKeyConstraint("id"),
+    _one_of("verdict", ("accepted", "refused")),
+    Index("receipt_of_message", "message_id", "id"),
+)
+"""Receipts that partners gave us. All are kept: an accepted one may follow a refusal."""
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+dedupe = _table(
+    "dedupe",
+    _text("sender"),
+    _text("message_id"),
+    _text("recipient"),
+    _text("digest"),
+    _text("verdict"),
+    _text("code"),
+    _text("token"),
+    _time("received"),
+    _time("keep_until"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    _one_of("verdict", ("accepted", "not_seen")),
+    Index("dedupe_to_purge", "keep_until"),
+)
+"""What a message id of a partner stands for, for ever final: the digest and the receipt we gave. Outlives the payload.
+
+`not_seen` is for ids that we have sworn never to have had.
+"""
+
+refusal = _table(
+    "refusal",
+    _text("sender"),
+    _text("message_id"),
+    _text("digest"),
+    _text("recipient"),
+    _text("code"),
+    _text("token"),
+    _number("times"),
+    _time("first"),
+    _time("last"),
+    _time("keep_until"),
+    PrimaryKeyConstraint("sender", "message_id", "digest"),
+    Index("refusal_to_purge", "keep_until"),
+)
+"""Messages that we could open and refused. Never final: the message is judged anew when it comes again."""
+
+inbox = _table(
+    "inbox",
+    _text("sender"),
+    _text("message_id"),
+    _text("recipient"),
+    _text("kind"),
+    _text("conversation"),
+    _number("sequence"),
+    _text("in_reply_to", null=True),
+    _text("supersedes", null=True),
+    _text("schema_set"),
+    _text("schema_set_sha256"),
+    _text("agreement_id"),
+    _number("agreement_version"),
+    _text("agreement_sha256"),
+    _text("policy_sha256"),
+    _text("legal_basis"),
+    _text("purpose"),
+    _text("onward_use"),
+    _number("retention_days"),
+    _text("digest"),
+    _number("size_bytes"),
+    _time("created"),
+    _time("expires"),
+    _time("received"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    Index("inbox_by_message", "message_id"),
+    Index("inbox_by_time", "received", "message_id"),
+)
+
+inbox_payload = _table(
+    "inbox_payload",
+    _text("sender"),
+    _text("message_id"),
+    _sealed("sealed"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
+)
+"""The sealed JWS of an inbox message."""
+
+hand_over = _table(
+    "hand_over",
+    _text("sender"),
+    _text("message_id"),
+    _text("recipient"),
+    _text("conversation"),
+    _number("sequence"),
+    _text("state"),
+    _number("version"),
+    *_flag("head"),
+    _number("fence"),
+    _time("lease_until", null=True),
+    _number("sealed_bytes"),
+    _number("attempts"),
+    _time("next_attempt_at", null=True),
+    _time("updated"),
+    _time("handed_over", null=True),
+    _text("last_code"),
+    _text("last_detail"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
+    _one_of("state", HandOverState),
+    CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
+    CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="pending_has_a_time"),
+    Index("hand_over_by_state", "state"),
+    _partial("hand_over_due", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
+    _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
+    _partial("hand_over_leased", "lease_until", where=LEASED),
+)
+
+# ── partners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+partner_health = _table(
+    "partner_health",
+    _text("partner"),
+    _number("failures"),
+    _time("not_before", null=True),
+    _time("last_success", null=True),
+    _time("last_failure", null=True),
+    _time("last_heard", null=True),
+    _text("last_code"),
+    PrimaryKeyConstraint("partner"),
+)
+
+party_key = _table(
+    "party_key",
+    _text("party"),
+    _text("use"),
+    _text("key_id"),
+    _text("certificate_sha256"),
+    _text("certificate"),
+    _time("not_before"),
+    _time("not_after"),
+    _time("added"),
+    _time("revoked", null=True),
+    _text("revocation", null=True),
+    PrimaryKeyConstraint("party", "use", "key_id"),
+    _one_of("use", ("tls", "sign", "decrypt")),
+    Index("party_key_by_id", "key_id"),
+)
+"""Public keys by party, several at a time, each with its validity. `certificate` is PEM; `revocation` says why."""
+
+# ── evidence and the store itself ────────────────────────────────────────────────────────────────────────────────────
+
+audit = _table(
+    "audit",
+    _text("chain"),
+    _number("seq"),
+    _text("event"),
+    _time("at"),
+    _text("actor"),
+    _text("transfer_id", null=True),
+    _text("message_id", null=True),
+    _text("facts"),
+    _text("previous"),
+    _text("hash"),
+    PrimaryKeyConstraint("chain", "seq"),
+    _partial("audit_of_transfer", "transfer_id", "chain", "seq", where="transfer_id IS NOT NULL"),
+    _partial("audit_of_message", "message_id", "chain", "seq", where="message_id IS NOT NULL"),
+    clustered=True,
+)
+
+audit_head = _table(
+    "audit_head",
+    _text("chain"),
+    _number("seq"),
+    _text("hash"),
+    PrimaryKeyConstraint("chain"),
+)
+"""How far each chain goes, written with every commit, so that a cut at a chain's end shows."""
+
+meta = _table("meta", _text("key"), _text("value"), PrimaryKeyConstraint("key"))

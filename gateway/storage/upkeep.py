@@ -1,0 +1,63 @@
+"""Upkeep: forget what may be forgotten, count, prove that a commit is possible."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, delete, exists, func, literal, select, update
+
+from gateway.storage.engine import Connection, Transaction, insert_into
+from gateway.storage.tables import dedupe, hand_over, idempotency, meta, refusal, transfer
+from gateway.storage.values import micros
+
+PURGE_AT_ONCE: Final = 500
+"""Rows deleted in one change, so that nobody waits long behind it."""
+
+_KEPT: Final = (
+    (idempotency, (idempotency.c.client, idempotency.c.key)),
+    (dedupe, (dedupe.c.sender, dedupe.c.message_id)),
+    (refusal, (refusal.c.sender, refusal.c.message_id, refusal.c.digest)),
+)
+_OVER = [
+    select(*names).where(table.c.keep_until < bindparam("now")).limit(bindparam("limit")) for table, names in _KEPT
+]
+_DELETES = [
+    delete(table).where(*(column == bindparam(f"of_{column.name}") for column in names)) for table, names in _KEPT
+]
+_ANY_OVER = [select(literal(1)).where(exists().where(table.c.keep_until < bindparam("now"))) for table, _ in _KEPT]
+_TRANSFERS = select(transfer.c.state, func.count().label("number")).group_by(transfer.c.state)
+_HAND_OVERS = select(hand_over.c.state, func.count().label("number")).group_by(hand_over.c.state)
+_INSERT_META = insert_into(meta)
+_SET_META = update(meta).where(meta.c.key == bindparam("of")).values(value=bindparam("to"))
+_GET_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
+
+
+def anything_to_purge(connection: Connection, *, now: datetime) -> bool:
+    """Tell whether a purge would delete anything, so that an idle one costs no commit."""
+    return any(connection.one(statement, {"now": micros(now)}) is not None for statement in _ANY_OVER)
+
+
+def purge(transaction: Transaction, *, now: datetime) -> int:
+    """Delete some rows past their keeping. Return how many; 0 when none is left."""
+    connection = transaction.connection
+    gone = 0
+    for (_, names), over, remove in zip(_KEPT, _OVER, _DELETES, strict=True):
+        rows = connection.rows(over, {"now": micros(now), "limit": PURGE_AT_ONCE})
+        connection.run_many(remove, [{f"of_{column.name}": row[column.name] for column in names} for row in rows])
+        gone += len(rows)
+    return gone
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many transfers and hand-overs stand in each state that occurs."""
+    found = {f"transfer.{row['state']}": int(row["number"]) for row in connection.rows(_TRANSFERS, {})}
+    found |= {f"hand_over.{row['state']}": int(row["number"]) for row in connection.rows(_HAND_OVERS, {})}
+    return found
+
+
+def prove_ready(transaction: Transaction) -> None:
+    """Write a little, so that COMMIT has something to sync."""
+    row = transaction.connection.one(_GET_META, {"key": "proved_ready"})
+    if row is None:
+        transaction.connection.run(_INSERT_META, {"key": "proved_ready", "value": "1"})
+        return
+    transaction.connection.run(_SET_META, {"of": "proved_ready", "to": str(int(row["value"]) + 1)})

@@ -1,0 +1,156 @@
+"""Between rows and domain values: times as whole microseconds, enumerations as their text, one function a value."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.records import Attempt, InboxRow, PartnerHealth, StoredReceipt, TransferRow
+from gateway.domain.retry import RetryPolicy
+from gateway.domain.statement import Verdict
+from gateway.storage.engine import Row
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Return an aware time as microseconds since 1970 in UTC, exactly. Raises TypeError for a naive one."""
+    return (at - _EPOCH) // _MICRO
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """Return `micros`, or None for None."""
+    return None if at is None else micros(at)
+
+
+def span(duration: timedelta) -> int:
+    """Return a duration in microseconds."""
+    return duration // _MICRO
+
+
+def time_of(value: int) -> datetime:
+    """Return the time that `micros` gave, aware, in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def time_or_none(value: int | None) -> datetime | None:
+    """Return `time_of`, or None for None."""
+    return None if value is None else time_of(value)
+
+
+def transfer_row(row: Row) -> TransferRow:
+    """Return a row of `transfer`."""
+    return TransferRow(
+        id=row["id"],
+        message_id=row["message_id"],
+        submission_id=row["submission_id"],
+        client=row["client"],
+        sender=row["sender"],
+        recipient=row["recipient"],
+        kind=MessageKind(row["kind"]),
+        conversation=row["conversation"],
+        sequence=row["sequence"],
+        state=TransferState(row["state"]),
+        version=row["version"],
+        digest=row["digest"],
+        agreement=agreement_ref(row),
+        retry=_retry(row),
+        attempts=row["attempts"],
+        ever_sent=bool(row["ever_sent"]),
+        created=time_of(row["created"]),
+        updated=time_of(row["updated"]),
+        expires=time_of(row["expires"]),
+        deadline=time_of(row["deadline"]),
+        next_attempt_at=time_or_none(row["next_attempt_at"]),
+        last_code=row["last_code"],
+        last_detail=row["last_detail"],
+        kept=row["kept"],
+        withheld=row["withheld"],
+    )
+
+
+def agreement_ref(row: Row) -> AgreementRef:
+    """Return the agreement that a row names."""
+    return AgreementRef(id=row["agreement_id"], version=row["agreement_version"], sha256=row["agreement_sha256"])
+
+
+def _retry(row: Row) -> RetryPolicy:
+    return RetryPolicy(
+        first_wait=timedelta(microseconds=row["retry_first_wait"]),
+        cap=timedelta(microseconds=row["retry_cap"]),
+        deadline=timedelta(microseconds=row["retry_deadline"]),
+        attempts=row["retry_attempts"],
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    """Return a row of `attempt`."""
+    return Attempt(
+        transfer_id=row["transfer_id"],
+        number=row["number"],
+        started=time_of(row["started"]),
+        ended=time_of(row["ended"]),
+        outcome=row["outcome"],
+        code=row["code"],
+        detail=row["detail"],
+    )
+
+
+def received_receipt(row: Row) -> StoredReceipt:
+    """Return a row of `receipt`."""
+    return StoredReceipt(
+        message_id=row["message_id"],
+        partner=row["partner"],
+        verdict=Verdict(row["verdict"]),
+        code=row["code"],
+        token=row["token"],
+        received=time_of(row["received"]),
+    )
+
+
+def inbox_row(row: Row) -> InboxRow:
+    """Return a row of `inbox` joined with its `hand_over`."""
+    return InboxRow(
+        message_id=row["message_id"],
+        sender=row["sender"],
+        recipient=row["recipient"],
+        kind=MessageKind(row["kind"]),
+        conversation=row["conversation"],
+        sequence=row["sequence"],
+        in_reply_to=row["in_reply_to"],
+        agreement=agreement_ref(row),
+        terms=Terms(
+            legal_basis=row["legal_basis"],
+            purpose=row["purpose"],
+            onward_use=row["onward_use"],
+            retention_days=row["retention_days"],
+        ),
+        digest=row["digest"],
+        size_bytes=row["size_bytes"],
+        received=time_of(row["received"]),
+        hand_over=HandOverState(row["state"]),
+        hand_over_version=row["version"],
+        attempts=row["attempts"],
+        next_attempt_at=time_or_none(row["next_attempt_at"]),
+        handed_over=time_or_none(row["handed_over"]),
+        last_code=row["last_code"],
+        last_detail=row["last_detail"],
+    )
+
+
+def health_of(row: Row) -> PartnerHealth:
+    """Return a row of `partner_health`."""
+    return PartnerHealth(
+        partner=row["partner"],
+        failures=row["failures"],
+        not_before=time_or_none(row["not_before"]),
+        last_success=time_or_none(row["last_success"]),
+        last_failure=time_or_none(row["last_failure"]),
+        last_code=row["last_code"],
+    )
+
+
+def same(names: tuple[str, ...], source: Any) -> dict[str, Any]:
+    """Return the attributes `names` of a value under their own names."""
+    return {name: getattr(source, name) for name in names}

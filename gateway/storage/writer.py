@@ -1,0 +1,226 @@
+"""The one writer: group commit on a thread of its own.
+
+Changes from all over the process wait in one queue. The thread takes all that wait (up to BATCH), opens one
+transaction, runs each change in a savepoint of its own, and commits once: one fsync for all. A change that raises is
+taken back alone, together with the audit records it made. Only after COMMIT are results and errors handed to those who
+wait, so whoever was answered may acknowledge.
+
+When something goes wrong with the whole:
+
+1. The transaction could not be opened, or ended under our feet (disk full, I/O error): nothing was committed, and
+   everyone gets `storage.unavailable`.
+2. COMMIT itself failed: it may have happened or not. Everyone gets `storage.commit_unknown`, the ones whose change
+   failed too, because what they saw may never have been. They ask again by id.
+
+After either the connection is closed, and before the next batch a new one is opened and the audit chain's head is read
+back from the database, whose word is the only one that counts.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from gateway.audit import ChainHead
+from gateway.errors import StorageError
+from gateway.storage.engine import Connection, Transaction
+from gateway.storage.evidence import read_head, write_records
+
+T = TypeVar("T")
+
+BATCH: Final = 128
+"""Changes in one transaction at most: past this the fsync is shared well enough, and waiting grows."""
+
+WAITING: Final = 10_000
+"""Changes that may wait. More is refused at once with `capacity.exhausted`, before memory grows."""
+
+Change = Callable[[Transaction], T]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One change and whom to tell. `outcome` is settled on the thread, told after COMMIT."""
+
+    change: Change[Any]
+    loop: asyncio.AbstractEventLoop
+    told: "asyncio.Future[Any]"
+    result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Upkeep:
+    """Something the engine does on the writer's connection between two transactions."""
+
+    act: Callable[[Connection], None]
+
+
+class _Stop:
+    """The last thing in the queue."""
+
+
+class Writer:
+    """Owns the only connection that writes. `connect` opens it; `after_commit` is told how many changes each commit
+    held. Methods may be called from any thread."""
+
+    def __init__(
+        self, connect: Callable[[], Connection], *, chain: str, after_commit: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self._connect = connect
+        self._chain = chain
+        self._after_commit = after_commit
+        self._queue: queue.SimpleQueue[_Waiting | _Upkeep | _Stop] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._head: ChainHead | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        """Open the connection, read the chain's head, start the thread. Raises StorageError."""
+        self._open()
+        self._thread.start()
+
+    async def write(self, change: Change[T]) -> T:
+        """Return what `change` returned, once it is committed.
+
+        Raises what `change` raised (it alone is taken back) or StorageError `storage.unavailable` (nothing happened),
+        `storage.commit_unknown`, `capacity.exhausted`. Whoever stops waiting leaves the outcome open.
+        """
+        if self._closing:
+            raise StorageError("storage.unavailable", "The store is closed")
+        if self._queue.qsize() >= WAITING:
+            raise StorageError("capacity.exhausted", "Too many changes wait for the store")
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[T] = loop.create_future()
+        self._queue.put(_Waiting(change, loop, told))
+        return await told
+
+    def between_transactions(self, act: Callable[[Connection], None]) -> None:
+        """Have `act` done on the writer's connection when no transaction is open."""
+        self._queue.put(_Upkeep(act))
+
+    def stop_taking(self) -> None:
+        """Refuse every further change; what waits is still committed. Call it where `write` is called."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(_Stop())
+
+    def close(self) -> None:
+        """Commit what waits, then close the connection. Blocks."""
+        self.stop_taking()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._drop()
+
+    # ── on the thread ──
+
+    def _run(self) -> None:
+        while True:
+            first = self._queue.get()
+            batch: list[_Waiting] = []
+            last: _Waiting | _Upkeep | _Stop = first
+            while isinstance(last, _Waiting):
+                batch.append(last)
+                if len(batch) == BATCH:
+                    break
+                try:
+                    last = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._write(batch)
+            if isinstance(last, _Upkeep):
+                self._keep_up(last)
+            elif isinstance(last, _Stop):
+                return
+
+    def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            self._commit(batch)
+        except StorageError as error:
+            self._fail(batch, error.code, error.detail, error)
+        except Exception as error:  # noqa: BLE001 the outermost boundary of this thread: it must go on for the others
+            self._fail(batch, "storage.commit_unknown", f"The store failed inside: {type(error).__name__}", error)
+        _tell(batch)
+
+    def _fail(self, batch: list[_Waiting], code: str, detail: str, cause: Exception) -> None:
+        self._drop()
+        for waiting in batch:
+            # Each gets an error of its own: one that is raised in many tasks would gather all their tracebacks.
+            waiting.error = StorageError(code, detail)
+            waiting.error.__cause__ = cause
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        connection, head = self._open()
+        connection.begin()
+        transaction = Transaction(connection, head)
+        for waiting in batch:
+            _run_alone(waiting, transaction)
+        if transaction.records:
+            write_records(connection, transaction.records, transaction.head)
+        try:
+            connection.commit()
+        except StorageError as error:
+            raise StorageError("storage.commit_unknown", "The outcome of a commit is unknown; ask again") from error
+        self._head = transaction.head
+        self._after_commit(len(batch))
+
+    def _open(self) -> tuple[Connection, ChainHead]:
+        if self._connection is None or self._head is None:
+            self._connection = self._connect()
+            self._head = read_head(self._connection, self._chain)
+        return self._connection, self._head
+
+    def _drop(self) -> None:
+        connection, self._connection, self._head = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _keep_up(self, upkeep: _Upkeep) -> None:
+        try:
+            connection, _ = self._open()
+            upkeep.act(connection)
+        except StorageError:
+            self._drop()
+
+
+def _run_alone(waiting: _Waiting, transaction: Transaction) -> None:
+    """Run one change in its savepoint. Raises StorageError when the whole transaction is lost."""
+    connection = transaction.connection
+    mark = transaction.mark()
+    connection.savepoint()
+    try:
+        waiting.result = waiting.change(transaction)
+    except Exception as error:
+        if not connection.in_transaction() or _is_lost(error):
+            raise StorageError("storage.unavailable", "The store could not write; nothing was changed") from error
+        connection.rollback_to_savepoint()
+        transaction.restore(mark)
+        waiting.error = error
+    connection.release()
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, StorageError) and error.code == "storage.unavailable"
+
+
+def _tell(batch: list[_Waiting]) -> None:
+    """Wake everyone who waits: one call into each event loop, not one for each change."""
+    for loop in {waiting.loop for waiting in batch}:
+        mine = [waiting for waiting in batch if waiting.loop is loop]
+        # A loop that was closed meanwhile has nobody left to tell.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, mine)
+
+
+def _settle(batch: list[_Waiting]) -> None:
+    for waiting in batch:
+        if waiting.told.done():
+            continue  # whoever waited gave up
+        if waiting.error is not None:
+            waiting.told.set_exception(waiting.error)
+        else:
+            waiting.told.set_result(waiting.result)
