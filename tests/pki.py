@@ -132,7 +132,7 @@ def _make_node(pki: TestPki, party: PartyId, now: datetime) -> PkiNode:
         pki=pki,
     )
     write_bundle(node)
-    create_at_rest_key(node.at_rest, now=now)
+    create_at_rest_key(node.at_rest)
     return node
 
 

@@ -6,26 +6,27 @@ who calls; `pki` is a development authority. Everything fails closed, with a cod
 
 from gateway.trust.bundle import PartnerBundle, export_bundle, fingerprints, load_bundle, write_bundle_json
 from gateway.trust.certificates import Purpose, party_uri, read_certificates
-from gateway.trust.directory import FileTrust, OwnFiles, PartnerFiles, TrustFiles
+from gateway.trust.directory import FileTrust, OwnFiles, OwnPublicKey, PartnerFiles, TrustFiles
 from gateway.trust.issuing import Use
 from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, key_files_in
 from gateway.trust.sealing import FileSealer, PlainSealer, create_at_rest_key, rotate_at_rest_key
 from gateway.trust.tls import PartnerGate, plain_client_context, plain_server_context, refusal_behind
-from gateway.trust.tokens import Caller, TokenVerifier, create_issuer, issue_token
+from gateway.trust.tokens import TokenHolder, TokenVerifier, create_issuer, issue_token
 
 __all__ = [
-    "Caller",
     "FileSealer",
     "FileSigner",
     "FileTrust",
     "FileUnwrapper",
     "KeyFiles",
     "OwnFiles",
+    "OwnPublicKey",
     "PartnerBundle",
     "PartnerFiles",
     "PartnerGate",
     "PlainSealer",
     "Purpose",
+    "TokenHolder",
     "TokenVerifier",
     "TrustFiles",
     "Use",

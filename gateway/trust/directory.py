@@ -9,14 +9,15 @@ used once revoked, but do not wait for a fresh list: it is for others to judge u
 open what was sent to them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.ids import KeyId, PartyId
@@ -44,7 +45,7 @@ from gateway.trust.certificates import (
 from gateway.trust.crl import RevocationLists, Standing
 from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, load_own_key
 
-__all__ = ["Anchor", "FileTrust", "OwnFiles", "PartnerFiles", "TrustFiles"]
+__all__ = ["Anchor", "FileTrust", "OwnFiles", "OwnPublicKey", "PartnerFiles", "TrustFiles"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,17 @@ class TrustFiles:
     roots: Path
     crls: tuple[Path, ...]
     crl_max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPublicKey:
+    """What partners may know of one of our keys. `use`: `sig` or `enc` (RFC 7517 §4.2)."""
+
+    use: Literal["sig", "enc"]
+    key_id: KeyId
+    public_key: EllipticCurvePublicKey = field(repr=False)
+    not_before: datetime
+    not_after: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +195,13 @@ class FileTrust:
             not_after=found.leaf.not_valid_after_utc,
         )
 
+    def own_keys(self, party: PartyId) -> tuple[OwnPublicKey, ...]:
+        """Return the public keys of one of our own parties that were never revoked, signing first, oldest first."""
+        self.revocation.refresh()
+        signing = [one for one in self._signing.values() if one.own and one.party == party]
+        encryption = [one for one in self._encryption.get(party, []) if one.own]
+        return (*self._published("sig", signing), *self._published("enc", encryption))
+
     def refresh(self, now: datetime) -> tuple[str, ...]:
         """Look at the revocation lists again and return what is wrong with them at `now`, for operators; often nothing.
 
@@ -278,6 +297,17 @@ class FileTrust:
             self.revocation.require_fresh(key.path, now)
         return self.revocation.standing(key.path)
 
+    def _published(self, use: Literal["sig", "enc"], keys: Iterable[_Certified]) -> Iterator[OwnPublicKey]:
+        for one in sorted(keys, key=lambda key: key.leaf.not_valid_before_utc):
+            if not self.revocation.standing(one.path).revoked:
+                yield OwnPublicKey(
+                    use=use,
+                    key_id=one.key_id,
+                    public_key=p256_key(one.leaf),
+                    not_before=one.leaf.not_valid_before_utc,
+                    not_after=one.leaf.not_valid_after_utc,
+                )
+
     def _newest(self, keys: Iterable[_Certified], now: datetime, otherwise: str) -> _Certified:
         self.revocation.refresh()
         valid = [one for one in keys if one.valid(now, self.revocation.standing(one.path))]
@@ -295,7 +325,7 @@ def _certified(
     own: bool = True,
     pinned: bool = False,
 ) -> _Certified:
-    """Return the key of a path's leaf, which must name nobody but `party` (or, if pinned, nobody) and be no test key."""
+    """Return the key of a path's leaf, which must name `party` alone (nobody, if pinned) and be no test key."""
     try:
         key_id = thumbprint(p256_key(path[0]))
         named = {one for one in san_uris(path[0]) if one == uri or one.startswith(PARTY_URI_PREFIX)}

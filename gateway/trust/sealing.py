@@ -19,7 +19,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,7 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.domain.jobs import ReferenceKind
 from gateway.errors import TrustError
-from gateway.trust.files import as_utc, read_secret, write_secret
+from gateway.trust.files import read_secret, write_secret
 
 __all__ = ["FileSealer", "PlainSealer", "create_at_rest_key", "rotate_at_rest_key"]
 
@@ -39,7 +38,7 @@ OVERHEAD_BYTES: Final = 1 + 1 + 8 + 12 + 48 + 12 + 16
 
 _VERSION: Final = 1
 _FORMAT_PLAIN: Final = 0
-_MEMBERS: Final = frozenset({"format", "id", "created", "key", "index_secret"})
+_MEMBERS: Final = frozenset({"format", "id", "key", "index_secret"})
 _WRAP: Final = b"wco-gateway at rest: data key\0"
 _DATA: Final = b"wco-gateway at rest: content\0"
 _INDEX_INFO: Final = b"wco-gateway at rest: index v1"
@@ -123,21 +122,20 @@ class PlainSealer:
         return f"{kind}:{value}"
 
 
-def create_at_rest_key(path: Path, *, now: datetime) -> None:
+def create_at_rest_key(path: Path) -> None:
     """Write a new key with a new index secret. Raises ConfigurationError when the file exists."""
-    _write(path, now, index_secret=os.urandom(32))
+    _write(path, index_secret=os.urandom(32))
 
 
-def rotate_at_rest_key(old: Path, new: Path, *, now: datetime) -> None:
+def rotate_at_rest_key(old: Path, new: Path) -> None:
     """Write a new key that keeps the index secret of `old`, which then becomes one of the retired."""
-    _write(new, now, index_secret=_read(old).index_secret)
+    _write(new, index_secret=_read(old).index_secret)
 
 
-def _write(path: Path, now: datetime, *, index_secret: bytes) -> None:
+def _write(path: Path, *, index_secret: bytes) -> None:
     members = {
         "format": KEY_FORMAT,
         "id": os.urandom(8).hex(),
-        "created": as_utc(now).isoformat(),
         "key": os.urandom(32).hex(),
         "index_secret": index_secret.hex(),
     }

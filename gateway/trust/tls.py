@@ -61,7 +61,7 @@ class _Examined:
 
 
 class PartnerGate:
-    """Knows partners by their TLS certificates and makes the contexts of both sides."""
+    """Implements ports.Peers: knows partners by their TLS certificates, and makes the contexts of both sides."""
 
     def __init__(self, trust: FileTrust, *, clock: Callable[[], datetime]) -> None:
         """`clock` returns aware UTC time; it judges the server in a client's handshake."""
@@ -69,15 +69,15 @@ class PartnerGate:
         self._clock = clock
         self._examined: dict[tuple[bytes, Purpose], _Examined] = {}
 
-    def party_of_certificate(self, der: bytes | None, now: datetime) -> PartyId:
-        """Return the partner whom a client certificate names. To be asked on every request; passed ones are remembered.
+    def party_of(self, certificate: bytes | None, now: datetime) -> PartyId:
+        """Return the partner whom a client certificate (DER) names. To be asked on every request; it is cheap.
 
         Raises AccessError `access.certificate_missing`, `access.certificate_refused`; TrustError `trust.crl_stale`.
         """
-        if not der:
+        if not certificate:
             raise AccessError("access.certificate_missing")
         try:
-            return self._party_of(der, Purpose.TLS_CLIENT, now)
+            return self._named_by(certificate, Purpose.TLS_CLIENT, now)
         except TrustError as error:
             if error.code != "trust.certificate_invalid":
                 raise
@@ -92,7 +92,7 @@ class PartnerGate:
         if not der:
             raise ChannelError("channel.tls_refused", "the server showed no certificate")
         try:
-            party = self._party_of(der, Purpose.TLS_SERVER, now)
+            party = self._named_by(der, Purpose.TLS_SERVER, now)
         except TrustError as error:
             if error.code != "trust.certificate_invalid":
                 raise
@@ -125,7 +125,7 @@ class PartnerGate:
         context.sslobject_class = _checking(lambda one: self.check_server(one, partner, self._clock()))
         return context
 
-    def _party_of(self, der: bytes, purpose: Purpose, now: datetime) -> PartyId:
+    def _named_by(self, der: bytes, purpose: Purpose, now: datetime) -> PartyId:
         revocation = self._trust.revocation
         revocation.refresh()
         known = self._examined.get((der, purpose))

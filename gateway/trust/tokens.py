@@ -26,7 +26,7 @@ from gateway.errors import AccessError, ConfigurationError, GatewayError
 from gateway.trust.files import FileStamp, as_utc, make_private_folder, read_public, stamp, write_public, write_secret
 from gateway.trust.keys import load_private_key
 
-__all__ = ["Caller", "TokenVerifier", "create_issuer", "issue_token"]
+__all__ = ["TokenHolder", "TokenVerifier", "create_issuer", "issue_token"]
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 128
@@ -40,8 +40,8 @@ _PRIVATE_MEMBERS: Final = frozenset({"d", "k", "p", "q"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who holds a valid token, and the roles the issuer gave."""
+class TokenHolder:
+    """Who holds a valid token, and the roles the issuer gave. What they may do here is for the settings to say."""
 
     client: ClientId
     roles: frozenset[str]
@@ -60,7 +60,7 @@ class TokenVerifier:
         self.problem: str | None = None
         """Why the file as it is now is not used, for the operator; None when all is well."""
 
-    def verify(self, authorization: str | None, now: datetime) -> Caller:
+    def verify(self, authorization: str | None, now: datetime) -> TokenHolder:
         """Return who calls, from the value of the Authorization header.
 
         Raises AccessError `access.token_missing` without a bearer token, `access.token_invalid` for any flaw in it.
@@ -70,7 +70,7 @@ class TokenVerifier:
             raise AccessError("access.token_missing")
         return self.verify_token(token.strip(), now)
 
-    def verify_token(self, token: str, now: datetime) -> Caller:
+    def verify_token(self, token: str, now: datetime) -> TokenHolder:
         """Return who holds `token` (compact form). Raises AccessError `access.token_invalid`."""
         self._refresh()
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
@@ -87,7 +87,7 @@ class TokenVerifier:
         except jwt.InvalidTokenError as error:
             raise AccessError("access.token_invalid", _why(error)) from error
         _check_times(claims, now)
-        return Caller(client=ClientId(_name(claims["sub"])), roles=_roles(claims["roles"]))
+        return TokenHolder(client=ClientId(_name(claims["sub"])), roles=_roles(claims["roles"]))
 
     def _key_of(self, token: str) -> EllipticCurvePublicKey:
         key = self._keys.get(str(jwt.get_unverified_header(token).get("kid", "")))

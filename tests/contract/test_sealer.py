@@ -1,7 +1,6 @@
 """What every Sealer must do; and what every Sealer that really seals must do."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,9 @@ from gateway.errors import TrustError
 from gateway.ports import Sealer
 from gateway.trust import FileSealer, PlainSealer, create_at_rest_key
 
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
 
 def _file_sealer(folder: Path) -> Sealer:
-    create_at_rest_key(folder / "at-rest.key.json", now=NOW)
+    create_at_rest_key(folder / "at-rest.key.json")
     return FileSealer(folder / "at-rest.key.json")
 
 
@@ -58,7 +55,7 @@ def test_a_flipped_bit_anywhere_is_noticed(name: str, data: st.DataObject, plain
     sealed = bytearray(_made[name].seal(plaintext, row="transfer:1"))
     place = data.draw(st.integers(0, len(sealed) - 1))
     sealed[place] ^= 1 << data.draw(st.integers(0, 7))
-    _refused(_made[name], bytes(sealed), "transfer:1")
+    expect_refusal(_made[name], bytes(sealed), "transfer:1")
 
 
 @every_real_sealer
@@ -67,13 +64,13 @@ def test_a_cut_or_longer_blob_is_noticed(name: str, data: st.DataObject) -> None
     sealed = _made[name].seal(b"plaintext", row="transfer:1")
     cut = data.draw(st.integers(0, len(sealed) - 1))
     for changed in (sealed[:cut], sealed[cut:][1:], sealed + b"\0"):
-        _refused(_made[name], changed, "transfer:1")
+        expect_refusal(_made[name], changed, "transfer:1")
 
 
 @every_real_sealer
 @given(rows=st.lists(st.text(max_size=20), min_size=2, max_size=2, unique=True))
 def test_a_blob_can_not_be_moved_to_another_row(name: str, rows: list[str]) -> None:
-    _refused(_made[name], _made[name].seal(b"plaintext", row=rows[0]), rows[1])
+    expect_refusal(_made[name], _made[name].seal(b"plaintext", row=rows[0]), rows[1])
 
 
 @every_real_sealer
@@ -84,7 +81,7 @@ def test_sealing_the_same_twice_shows_nothing_in_common(name: str) -> None:
     assert "value" not in _made[name].index(ReferenceKind.LRN, "value")
 
 
-def _refused(sealer: Sealer, sealed: bytes, row: str) -> None:
+def expect_refusal(sealer: Sealer, sealed: bytes, row: str) -> None:
     with pytest.raises(TrustError) as caught:
         sealer.unseal(sealed, row=row)
     assert caught.value.code == "trust.unsealing_failed"

@@ -72,7 +72,7 @@ def _partner_handler(
         connection: ssl.SSLObject = request.transport.get_extra_info("ssl_object")
         seen.resumed.append(connection.session_reused)
         try:
-            party = gate.party_of_certificate(connection.getpeercert(binary_form=True), clock())
+            party = gate.party_of(connection.getpeercert(binary_form=True), clock())
         except GatewayError as error:
             seen.requests.append(error.code)
             return web.Response(status=error.entry.status, text=error.code)
@@ -214,7 +214,7 @@ async def _listening_as(identity: KeyFiles, received: list[bytes]) -> AsyncItera
         yield url
 
 
-async def _refused_server(url: str, context: ssl.SSLContext) -> aiohttp.ClientConnectorError:
+async def expect_refused_server(url: str, context: ssl.SSLContext) -> aiohttp.ClientConnectorError:
     with pytest.raises(aiohttp.ClientConnectorError) as caught:
         await _post(url, context)
     return caught.value
@@ -237,7 +237,7 @@ async def test_no_byte_of_a_message_goes_to_a_server_with_a_flaw(
     identity = SERVER_FLAWS[flaw](pki, tmp_path / "flawed", now)
     context = pki[FR].gate(clock).client_context(pki[FR].tls, GB)
     async with _listening_as(identity, received) as url:
-        error = await _refused_server(url, context)
+        error = await expect_refused_server(url, context)
     assert isinstance(error, aiohttp.ClientConnectorCertificateError)
     refusal = refusal_behind(error)
     assert refusal is None or refusal.code == "channel.tls_refused"
@@ -248,7 +248,7 @@ async def test_no_byte_of_a_message_goes_to_a_server_with_a_flaw(
 async def test_our_reason_stands_behind_the_librarys_error(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     pki[GB].revoke(pki[GB].tls, now)
     async with _listening_as(pki[GB].tls, []) as url:
-        error = await _refused_server(url, pki[FR].gate(clock).client_context(pki[FR].tls, GB))
+        error = await expect_refused_server(url, pki[FR].gate(clock).client_context(pki[FR].tls, GB))
     refusal = refusal_behind(error)
     assert refusal is not None
     assert (refusal.code, refusal.detail) == (
@@ -263,7 +263,7 @@ async def test_a_stale_list_refuses_servers(pki: TestPki, clock: StandingClock) 
     context = pki[FR].gate(clock).client_context(pki[FR].tls, GB)
     clock.pass_by(days=8)
     async with _listening_as(pki[GB].tls, received) as url:
-        refusal = refusal_behind(await _refused_server(url, context))
+        refusal = refusal_behind(await expect_refused_server(url, context))
     assert refusal is not None
     assert (refusal.code, received) == ("trust.crl_stale", [])
 

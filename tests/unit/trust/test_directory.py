@@ -136,7 +136,7 @@ def test_one_partners_stale_list_does_not_touch_another_partner(
 
 def test_a_bundle_from_an_authority_nobody_agreed_on_is_refused(pki: TestPki, clock: StandingClock) -> None:
     pki.roots.write_bytes(pki[FR].authority.roots.read_bytes())
-    _refused(pki[FR].files(), clock, "trust.certificate_invalid", "agreed root")
+    expect_refusal(pki[FR].files(), clock, "trust.certificate_invalid", "agreed root")
 
 
 def test_a_partner_can_not_bring_a_key_of_another_partners_authority(
@@ -145,39 +145,49 @@ def test_a_partner_can_not_bring_a_key_of_another_partners_authority(
     # FR's authority certifies a key that names GB; even in GB's own bundle it does not chain to GB's root.
     stray = issue(pki[FR].authority.folder, GB, Use.SIGN, keys=pki.folder / "stray", now=now)
     write_bundle(replace(pki[GB], signing=(stray.files,)))
-    _refused(pki[FR].files(), clock, "trust.certificate_invalid", "agreed root")
+    expect_refusal(pki[FR].files(), clock, "trust.certificate_invalid", "agreed root")
 
 
 def test_a_bundle_speaks_for_its_own_party_only(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     files = pki[FR].files()
     renamed = replace(files, partners=(replace(files.partners[0], party=PartyId("NL-DOUANE")),))
-    _refused(renamed, clock, "config.invalid", "not of NL-DOUANE")
+    expect_refusal(renamed, clock, "config.invalid", "not of NL-DOUANE")
     stray = issue(pki[GB].authority.folder, PartyId("NL-DOUANE"), Use.SIGN, keys=pki.folder / "stray", now=now)
     write_bundle(replace(pki[GB], signing=(stray.files,)))
-    _refused(files, clock, "trust.certificate_invalid", "does not name GB-HMRC")
+    expect_refusal(files, clock, "trust.certificate_invalid", "does not name GB-HMRC")
 
 
 def test_a_tls_certificate_is_no_signing_certificate(pki: TestPki, clock: StandingClock) -> None:
     write_bundle(replace(pki[GB], signing=(pki[GB].tls,)))
-    _refused(pki[FR].files(), clock, "trust.certificate_invalid", "key usage")
+    expect_refusal(pki[FR].files(), clock, "trust.certificate_invalid", "key usage")
 
 
 def test_a_key_that_stands_twice_is_refused(pki: TestPki, clock: StandingClock) -> None:
     write_bundle(replace(pki[GB], signing=(*pki[GB].signing, *pki[GB].signing)))
-    _refused(pki[FR].files(), clock, "config.invalid", "twice")
+    expect_refusal(pki[FR].files(), clock, "config.invalid", "twice")
 
 
 def test_a_party_that_stands_twice_is_refused(pki: TestPki, clock: StandingClock) -> None:
     files = pki[FR].files()
-    _refused(replace(files, partners=files.partners * 2), clock, "config.invalid", "twice")
-    _refused(replace(files, own=files.own * 2), clock, "config.invalid", "twice")
+    expect_refusal(replace(files, partners=files.partners * 2), clock, "config.invalid", "twice")
+    expect_refusal(replace(files, own=files.own * 2), clock, "config.invalid", "twice")
 
 
 def test_a_published_test_key_is_no_partners_key(
     pki: TestPki, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "VECTOR_KEY_IDS", (_key_of(pki[GB], clock),))
-    _refused(pki[FR].files(), clock, "trust.certificate_invalid", "published")
+    expect_refusal(pki[FR].files(), clock, "trust.certificate_invalid", "published")
+
+
+def test_our_own_keys_are_published_until_they_are_revoked(pki: TestPki, clock: StandingClock, now: datetime) -> None:
+    trust = _another(pki[GB], Use.SIGN, now=now, not_before=now + timedelta(days=1)).trust(clock)
+    published = trust.own_keys(GB)
+    assert [one.use for one in published] == ["sig", "sig", "enc"]
+    assert published[0].key_id == trust.signer(GB, now).key_id
+    assert trust.own_keys(FR) == ()
+    pki[GB].revoke(pki[GB].signing[0], now)
+    assert trust.own_keys(GB) == published[1:]
 
 
 def test_trust_is_never_pickled(pki: TestPki, clock: StandingClock) -> None:
@@ -185,7 +195,7 @@ def test_trust_is_never_pickled(pki: TestPki, clock: StandingClock) -> None:
         pickle.dumps(pki[GB].trust(clock))
 
 
-def _refused(files: TrustFiles, clock: StandingClock, code: str, words: str) -> None:
+def expect_refusal(files: TrustFiles, clock: StandingClock, code: str, words: str) -> None:
     with pytest.raises(GatewayError, match=words) as caught:
         FileTrust(files, clock=clock)
     assert caught.value.code == code

@@ -37,32 +37,32 @@ def test_our_own_keys_load_for_their_use_only(node: PkiNode) -> None:
         (node.decryption[0], Purpose.SIGN),
         (node.decryption[0], Purpose.TLS_SERVER),
     ):
-        _refused(files, purpose, "trust.certificate_invalid")
+        expect_refusal(files, purpose, "trust.certificate_invalid")
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o660, 0o601])
 def test_a_key_that_others_may_touch_is_refused(node: PkiNode, mode: int) -> None:
     node.signing[0].key.chmod(mode)
-    error = _refused(node.signing[0], Purpose.SIGN, "trust.key_exposed")
+    error = expect_refusal(node.signing[0], Purpose.SIGN, "trust.key_exposed")
     assert "chmod 600" in error.detail
 
 
 def test_a_missing_key_or_certificate_is_named(node: PkiNode) -> None:
     files = node.signing[0]
     files.key.rename(files.key.with_suffix(".away"))
-    error = _refused(files, Purpose.SIGN, "trust.key_unreadable")
+    error = expect_refusal(files, Purpose.SIGN, "trust.key_unreadable")
     assert str(files.key) in error.detail
 
 
 def test_a_key_of_another_certificate_is_refused(node: PkiNode) -> None:
     swapped = KeyFiles(key=node.decryption[0].key, certificate=node.signing[0].certificate)
-    _refused(swapped, Purpose.SIGN, "trust.certificate_invalid")
+    expect_refusal(swapped, Purpose.SIGN, "trust.certificate_invalid")
 
 
 def test_a_published_test_key_is_refused(node: PkiNode, monkeypatch: pytest.MonkeyPatch) -> None:
     key_id = load_own_key(node.signing[0], Purpose.SIGN).key_id
     monkeypatch.setattr(keys, "VECTOR_KEY_IDS", (key_id,))
-    error = _refused(node.signing[0], Purpose.SIGN, "trust.key_unreadable")
+    error = expect_refusal(node.signing[0], Purpose.SIGN, "trust.key_unreadable")
     assert "published" in error.detail
 
 
@@ -106,7 +106,7 @@ def test_private_keys_are_neither_shown_nor_pickled(node: PkiNode) -> None:
             pickle.dumps(holder)
 
 
-def _refused(files: KeyFiles, purpose: Purpose, code: str) -> TrustError:
+def expect_refusal(files: KeyFiles, purpose: Purpose, code: str) -> TrustError:
     with pytest.raises(TrustError) as caught:
         load_own_key(files, purpose)
     assert caught.value.code == code

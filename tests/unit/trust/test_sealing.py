@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,18 @@ from gateway.errors import ConfigurationError, TrustError
 from gateway.trust import FileSealer, create_at_rest_key, rotate_at_rest_key
 from gateway.trust.sealing import OVERHEAD_BYTES
 
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     path = tmp_path / "old.json"
-    create_at_rest_key(path, now=NOW)
+    create_at_rest_key(path)
     return path
 
 
 @pytest.fixture
 def new(old: Path) -> Path:
     path = old.with_name("new.json")
-    rotate_at_rest_key(old, path, now=NOW)
+    rotate_at_rest_key(old, path)
     return path
 
 
@@ -46,7 +43,7 @@ def test_an_index_survives_rotation(old: Path, new: Path) -> None:
 
 
 def test_a_new_key_that_is_no_rotation_is_refused_beside_the_old(old: Path, tmp_path: Path) -> None:
-    create_at_rest_key(tmp_path / "other.json", now=NOW)
+    create_at_rest_key(tmp_path / "other.json")
     with pytest.raises(TrustError, match="index secret"):
         FileSealer(tmp_path / "other.json", retired=[old])
     with pytest.raises(TrustError, match="twice"):
@@ -54,7 +51,7 @@ def test_a_new_key_that_is_no_rotation_is_refused_beside_the_old(old: Path, tmp_
 
 
 def test_two_nodes_index_the_same_value_differently(old: Path, tmp_path: Path) -> None:
-    create_at_rest_key(tmp_path / "other.json", now=NOW)
+    create_at_rest_key(tmp_path / "other.json")
     indexes = {FileSealer(path).index(ReferenceKind.LRN, "L1") for path in (old, tmp_path / "other.json")}
     assert len(indexes) == 2
 
@@ -62,7 +59,7 @@ def test_two_nodes_index_the_same_value_differently(old: Path, tmp_path: Path) -
 @given(plaintext=st.binary(max_size=300))
 def test_the_overhead_is_what_it_says(tmp_path_factory: pytest.TempPathFactory, plaintext: bytes) -> None:
     path = tmp_path_factory.mktemp("key") / "key.json"
-    create_at_rest_key(path, now=NOW)
+    create_at_rest_key(path)
     assert len(FileSealer(path).seal(plaintext, row="r")) == len(plaintext) + OVERHEAD_BYTES
 
 
@@ -70,7 +67,7 @@ def test_a_key_file_is_private_and_never_overwritten(old: Path) -> None:
     assert old.stat().st_mode & 0o777 == 0o600
     content = old.read_bytes()
     with pytest.raises(ConfigurationError, match="exists already"):
-        create_at_rest_key(old, now=NOW)
+        create_at_rest_key(old)
     assert old.read_bytes() == content
     assert [one.name for one in old.parent.iterdir()] == [old.name]
 

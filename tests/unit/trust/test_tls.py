@@ -26,7 +26,7 @@ class _Connection:
 
 def test_a_good_certificate_names_its_party(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     gate = pki[FR].gate(clock)
-    assert gate.party_of_certificate(der_of(pki[GB].tls), now) == GB
+    assert gate.party_of(der_of(pki[GB].tls), now) == GB
     gate.check_server(_Connection(der_of(pki[GB].tls)), GB, now)  # type: ignore[arg-type]  # a stand-in
 
 
@@ -37,7 +37,7 @@ def test_a_flawed_client_certificate_is_refused(
     gate = pki[FR].gate(clock)
     der = der_of(CLIENT_FLAWS[flaw](pki, tmp_path / "flawed", now))
     with pytest.raises(AccessError) as caught:
-        gate.party_of_certificate(der, now)
+        gate.party_of(der, now)
     assert caught.value.code == "access.certificate_refused"
 
 
@@ -56,7 +56,7 @@ def test_a_flawed_server_certificate_is_refused(
 def test_no_certificate_is_told_as_such(pki: TestPki, clock: StandingClock, now: datetime, der: bytes | None) -> None:
     gate = pki[FR].gate(clock)
     with pytest.raises(AccessError) as missing:
-        gate.party_of_certificate(der, now)
+        gate.party_of(der, now)
     assert missing.value.code == "access.certificate_missing"
     with pytest.raises(ChannelError):
         gate.check_server(_Connection(der), GB, now)  # type: ignore[arg-type]  # a stand-in
@@ -67,18 +67,18 @@ def test_no_certificate_is_told_as_such(pki: TestPki, clock: StandingClock, now:
 @pytest.mark.parametrize("der", [b"\0", b"0\x03\x02\x01\x01"])
 def test_what_is_no_certificate_is_refused(pki: TestPki, clock: StandingClock, now: datetime, der: bytes) -> None:
     with pytest.raises(AccessError) as caught:
-        pki[FR].gate(clock).party_of_certificate(der, now)
+        pki[FR].gate(clock).party_of(der, now)
     assert caught.value.code == "access.certificate_refused"
 
 
 def test_our_own_certificate_names_no_partner(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     with pytest.raises(AccessError, match="no partner"):
-        pki[FR].gate(clock).party_of_certificate(der_of(pki[FR].tls), now)
+        pki[FR].gate(clock).party_of(der_of(pki[FR].tls), now)
 
 
 def test_a_signing_certificate_opens_no_connection(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     with pytest.raises(AccessError, match="key usage"):
-        pki[FR].gate(clock).party_of_certificate(der_of(pki[GB].signing[0]), now)
+        pki[FR].gate(clock).party_of(der_of(pki[GB].signing[0]), now)
 
 
 def test_a_partner_that_is_not_the_expected_one_is_refused(tmp_path: Path, clock: StandingClock, now: datetime) -> None:
@@ -90,20 +90,20 @@ def test_a_partner_that_is_not_the_expected_one_is_refused(tmp_path: Path, clock
 
 def test_what_was_accepted_is_judged_again_on_every_request(pki: TestPki, clock: StandingClock, now: datetime) -> None:
     gate, der = pki[FR].gate(clock), der_of(pki[GB].tls)
-    assert gate.party_of_certificate(der, now) == GB
+    assert gate.party_of(der, now) == GB
     with pytest.raises(TrustError) as stale:
-        gate.party_of_certificate(der, now + timedelta(days=8))
+        gate.party_of(der, now + timedelta(days=8))
     assert stale.value.code == "trust.crl_stale"
     pki.refresh_crls(now + timedelta(days=399))
     with pytest.raises(AccessError, match="expired"):
-        gate.party_of_certificate(der, now + timedelta(days=400))
+        gate.party_of(der, now + timedelta(days=400))
     pki.refresh_crls(now)
-    assert pki[FR].gate(clock).party_of_certificate(der, now) == GB
+    assert pki[FR].gate(clock).party_of(der, now) == GB
     fresh = pki[FR].gate(clock)
-    assert fresh.party_of_certificate(der, now) == GB
+    assert fresh.party_of(der, now) == GB
     pki[GB].revoke(pki[GB].tls, now)
     with pytest.raises(AccessError, match="revoked"):
-        fresh.party_of_certificate(der, now)
+        fresh.party_of(der, now)
 
 
 def test_a_pinned_partner_is_known_by_its_key_alone(
@@ -112,9 +112,9 @@ def test_a_pinned_partner_is_known_by_its_key_alone(
     unnamed = forge(pki[GB].authority, tmp_path / "unnamed", now, uris=[])
     write_bundle(pki[GB], pinned_tls=[unnamed.certificate])
     gate = pki[FR].gate(clock)
-    assert gate.party_of_certificate(der_of(unnamed), now) == GB
+    assert gate.party_of(der_of(unnamed), now) == GB
     with pytest.raises(AccessError, match="no partner"):
-        gate.party_of_certificate(der_of(pki[GB].tls), now)
+        gate.party_of(der_of(pki[GB].tls), now)
 
 
 def test_a_pin_does_not_excuse_naming_another_party(
@@ -123,7 +123,7 @@ def test_a_pin_does_not_excuse_naming_another_party(
     other = forge(pki[GB].authority, tmp_path / "other", now, uris=[uri("XX-NOBODY")])
     write_bundle(pki[GB], pinned_tls=[other.certificate])
     with pytest.raises(AccessError, match="more than one party"):
-        pki[FR].gate(clock).party_of_certificate(der_of(other), now)
+        pki[FR].gate(clock).party_of(der_of(other), now)
 
 
 def test_another_uri_may_be_agreed(pki: TestPki, clock: StandingClock, now: datetime, tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_another_uri_may_be_agreed(pki: TestPki, clock: StandingClock, now: date
     agreed = replace(files, partners=(replace(files.partners[0], san_uri="urn:example:gb"),))
     gate = PartnerGate(FileTrust(agreed, clock=clock), clock=clock)
     named = forge(pki[GB].authority, tmp_path / "named", now, uris=["urn:example:gb"])
-    assert gate.party_of_certificate(der_of(named), now) == GB
+    assert gate.party_of(der_of(named), now) == GB
     with pytest.raises(AccessError, match="no partner"):
-        gate.party_of_certificate(der_of(pki[GB].tls), now)
+        gate.party_of(der_of(pki[GB].tls), now)
 
 
 def test_no_context_is_made_for_a_stranger_or_with_an_exposed_key(pki: TestPki, clock: StandingClock) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from gateway.domain.ids import ClientId
 from gateway.errors import AccessError, ConfigurationError
-from gateway.trust import Caller, TokenVerifier, create_issuer, issue_token
+from gateway.trust import TokenHolder, TokenVerifier, create_issuer, issue_token
 
 ISSUER, AUDIENCE = "https://issuer.example", "gateway"
 CLIENT = ClientId("ncts")
@@ -56,7 +56,7 @@ def _part(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def _invalid(verifier: TokenVerifier, token: str, now: datetime) -> AccessError:
+def expect_invalid(verifier: TokenVerifier, token: str, now: datetime) -> AccessError:
     with pytest.raises(AccessError) as caught:
         verifier.verify_token(token, now)
     assert caught.value.code == "access.token_invalid"
@@ -65,7 +65,7 @@ def _invalid(verifier: TokenVerifier, token: str, now: datetime) -> AccessError:
 
 
 def test_a_good_token_names_client_and_roles(verifier: TokenVerifier, token: str, now: datetime) -> None:
-    expected = Caller(client=CLIENT, roles=frozenset({"submitter"}))
+    expected = TokenHolder(client=CLIENT, roles=frozenset({"submitter"}))
     assert verifier.verify_token(token, now) == expected
     assert verifier.verify(f"Bearer {token}", now) == expected
     assert verifier.verify(f"bearer {token}", now) == expected
@@ -80,9 +80,9 @@ def test_without_a_bearer_token_the_code_says_so(verifier: TokenVerifier, header
 
 def test_time_comes_from_the_caller(verifier: TokenVerifier, token: str, now: datetime) -> None:
     verifier.verify_token(token, now + timedelta(hours=1, seconds=29))
-    assert "expired" in _invalid(verifier, token, now + timedelta(hours=1, seconds=31)).detail
+    assert "expired" in expect_invalid(verifier, token, now + timedelta(hours=1, seconds=31)).detail
     verifier.verify_token(token, now - timedelta(seconds=29))
-    assert "not valid yet" in _invalid(verifier, token, now - timedelta(seconds=31)).detail
+    assert "not valid yet" in expect_invalid(verifier, token, now - timedelta(seconds=31)).detail
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,13 @@ def test_a_signed_token_with_wrong_claims_is_invalid(
     verifier: TokenVerifier, folder: Path, now: datetime, changes: dict[str, Any]
 ) -> None:
     verifier.verify_token(_sign(folder, now), now)
-    _invalid(verifier, _sign(folder, now, **changes), now)
+    expect_invalid(verifier, _sign(folder, now, **changes), now)
 
 
 def test_an_unsigned_token_is_invalid(verifier: TokenVerifier, folder: Path, token: str, now: datetime) -> None:
     for algorithm in ("none", "None", "NONE"):
         header = _part({"alg": algorithm, "kid": _kid(folder)})
-        _invalid(verifier, f"{header}.{token.split('.')[1]}.", now)
+        expect_invalid(verifier, f"{header}.{token.split('.')[1]}.", now)
 
 
 def test_a_hmac_under_the_public_key_is_invalid(
@@ -131,14 +131,14 @@ def test_a_hmac_under_the_public_key_is_invalid(
     ):
         head = f"{_part({'alg': 'HS256', 'kid': _kid(folder)})}.{token.split('.')[1]}"
         mac = urlsafe_b64encode(hmac.digest(secret, head.encode(), "sha256")).rstrip(b"=").decode()
-        assert "ES256" in _invalid(verifier, f"{head}.{mac}", now).detail
+        assert "ES256" in expect_invalid(verifier, f"{head}.{mac}", now).detail
 
 
 @pytest.mark.parametrize("headers", [{"kid": "another"}, {"kid": ""}, {"typ": "JWT"}])
 def test_a_token_without_a_known_kid_is_invalid(
     verifier: TokenVerifier, folder: Path, now: datetime, headers: dict[str, Any]
 ) -> None:
-    assert "kid" in _invalid(verifier, _sign(folder, now, headers=headers), now).detail
+    assert "kid" in expect_invalid(verifier, _sign(folder, now, headers=headers), now).detail
 
 
 def test_a_token_by_another_key_is_invalid(
@@ -146,12 +146,12 @@ def test_a_token_by_another_key_is_invalid(
 ) -> None:
     create_issuer(tmp_path / "other")
     forged = _sign(tmp_path / "other", now, headers={"kid": _kid(folder)})
-    assert "signature" in _invalid(verifier, forged, now).detail
+    assert "signature" in expect_invalid(verifier, forged, now).detail
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "....", "\udcff.a.b", "é" * 10, "a" * 9000, '{"kid": 1}.a.b'])
 def test_what_is_no_token_is_invalid(verifier: TokenVerifier, token: str, now: datetime) -> None:
-    _invalid(verifier, token, now)
+    expect_invalid(verifier, token, now)
 
 
 def test_a_changed_key_set_counts_at_once_and_a_broken_one_changes_nothing(
@@ -164,7 +164,7 @@ def test_a_changed_key_set_counts_at_once_and_a_broken_one_changes_nothing(
     assert "JWKS" in str(verifier.problem)
     other = create_issuer(tmp_path / "other").read_bytes()
     jwks.write_bytes(other)
-    _invalid(verifier, token, now)
+    expect_invalid(verifier, token, now)
     assert str(verifier.problem) == "None"
     jwks.write_bytes(json.dumps({"keys": json.loads(good)["keys"] + json.loads(other)["keys"]}).encode())
     verifier.verify_token(token, now)
