@@ -289,6 +289,7 @@ class Store(Protocol):
         → conflict; unknown → act on `result`. Inbox, dedupe, hand-over, receipt and audit share the commit.
 
         `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself.
+        For a conflict the token is empty: the store can not sign, so the caller signs a refusal of the new digest.
         """
         ...
 
@@ -300,8 +301,13 @@ class Store(Protocol):
         self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None
     ) -> list[InboxRow]: ...
 
-    async def inbox_message(self, message_id: MessageId) -> tuple[InboxRow, bytes] | None:
-        """Return the row and its sealed JWS (row name `inbox:{sender}:{message id}`)."""
+    async def inbox_message(
+        self, message_id: MessageId, *, sender: PartyId | None = None
+    ) -> tuple[InboxRow, bytes] | None:
+        """Return the row and its sealed JWS (row name `inbox:{sender}:{message id}`).
+
+        A message id is unique for one sender only; without `sender` the first received under the id is meant.
+        """
         ...
 
     # ── hand-over ──
