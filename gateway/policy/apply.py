@@ -31,8 +31,9 @@ __all__ = ["XSI", "apply_policy", "is_nil"]
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _NIL: Final = f"{{{XSI}}}nil"
 _XSI_BYTES: Final = XSI.encode()
+_NOT_WRITTEN: Final = -1
 # Leaves with text, and attributes with a value: what `kept` and `withheld` count.
-_CONTENTS: Final = etree.XPath("count(//*[not(*)]/text()[1]) + count(//@*[. != ''])")
+_CONTENTS: Final = etree.XPath("count(//*[not(*)]/text()) + count(//@*[. != ''])")
 
 
 def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet) -> View:
@@ -42,7 +43,7 @@ def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: Comp
     when what it keeps can not stand alone. Neither says what the document holds.
     """
     _check_same_set(document, policy, compiled)
-    root = _build(document, policy)
+    root, kept = _build(document, policy)
     try:
         validate_view_root(root, compiled)
         facts = read_facts(find_body(root))
@@ -53,7 +54,6 @@ def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: Comp
         raise PolicyError("policy.view_invalid", "The view does not show its message kind") from None
     if facts.kind is not document.facts.kind:
         raise PolicyError("policy.view_invalid", "The view would show another message kind than the document")
-    kept, all_of_it = int(_CONTENTS(root)), int(_CONTENTS(document.root))
     return View(
         xml=serialise(root, policy.prefixes),
         facts=facts,
@@ -61,7 +61,7 @@ def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: Comp
         schema_set_sha256=compiled.sha256,
         policy_sha256=policy.sha256,
         kept=kept,
-        withheld=all_of_it - kept,
+        withheld=int(_CONTENTS(document.root)) - kept,
     )
 
 
@@ -79,17 +79,18 @@ def _check_same_set(document: ValidDocument, policy: CompiledPolicy, compiled: C
         )
 
 
-def _build(document: ValidDocument, policy: CompiledPolicy) -> etree._Element:
+def _build(document: ValidDocument, policy: CompiledPolicy) -> tuple[etree._Element, int]:
+    """Return the tree of the view, and how many leaves and attributes with content are in it."""
     source = document.root
     place = policy.roots.get(source.tag)
     if place is None:
-        raise PolicyError("policy.nothing_kept", facts={"path": f"/{etree.QName(source).localname}"})
-    # The namespace must be declared to be used, and nothing else in XML can say nil.
+        raise PolicyError("policy.nothing_kept")
+    # A namespace must be declared to be used, and only this one can say nil.
     may_hold_nil = _XSI_BYTES in document.document.raw
     root = etree.Element(source.tag, nsmap=dict(policy.prefixes))
-    if _fill(root, source, place, may_hold_nil):
-        _copy_attributes(root, source, place)
-        return root
+    kept = _fill(root, source, place, may_hold_nil)
+    if kept != _NOT_WRITTEN:
+        return root, kept + _copy_attributes(root, source, place)
     if any(True for _ in _kept_leaves(source, place)):
         raise PolicyError(
             "policy.view_invalid", "What the schema requires is not in what the policy keeps of this document"
@@ -97,32 +98,39 @@ def _build(document: ValidDocument, policy: CompiledPolicy) -> etree._Element:
     raise PolicyError("policy.nothing_kept")
 
 
-def _fill(target: etree._Element, source: etree._Element, place: Place, may_hold_nil: bool) -> bool:
-    """Write what is kept below `source` into `target`. Return whether anything was, and nothing required lacks."""
-    places, has_content = place.children, False
+def _fill(target: etree._Element, source: etree._Element, place: Place, may_hold_nil: bool) -> int:
+    """Write what is kept below `source` into `target` and return how much it is; or that `target` must not stand."""
+    places, kept, has_content = place.children, 0, False
     for child in source:
         below = places.get(child.tag)
         if below is None or (may_hold_nil and is_nil(child)):
             continue
         written = etree.SubElement(target, child.tag)
         if below.is_leaf:
-            written.text = child.text
+            text = written.text = child.text
+            kept += 1 if text else 0
             has_content = True
-        elif _fill(written, child, below, may_hold_nil):
+        elif (inside := _fill(written, child, below, may_hold_nil)) != _NOT_WRITTEN:
+            kept += inside
             has_content = True
         elif not (below.may_be_empty and len(child) == 0):
             target.remove(written)
             continue
         if below.attributes:
-            _copy_attributes(written, child, below)
-    return has_content and all(_count(target, tag) >= least for tag, least in place.required)
+            kept += _copy_attributes(written, child, below)
+    if has_content and all(_count(target, tag) >= least for tag, least in place.required):
+        return kept
+    return _NOT_WRITTEN
 
 
-def _copy_attributes(target: etree._Element, source: etree._Element, place: Place) -> None:
+def _copy_attributes(target: etree._Element, source: etree._Element, place: Place) -> int:
+    kept = 0
     for name in place.attributes:
         value = source.get(name)
         if value is not None:
             target.set(name, value)
+            kept += 1 if value else 0
+    return kept
 
 
 def _count(parent: etree._Element, tag: str) -> int:

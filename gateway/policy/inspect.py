@@ -24,7 +24,7 @@ _MOST_PATHS: Final = 20
 # In a well-formed document without DOCTYPE, `<!` opens a comment or a CDATA section and `<?` an instruction.
 _MARKUP: Final = re.compile(rb"<!--|<!\[CDATA\[|<\?(?!xml[ \t\r\n])")
 _MARKUP_NAMES: Final = {b"<!--": "comment()", b"<![CDATA[": "cdata()"}
-_NAMESPACE: Final = re.compile(rb"xmlns")
+_DECLARATION: Final = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
 
 
@@ -53,8 +53,10 @@ def _markup(document: ValidDocument) -> Iterator[str]:
 
 def _namespaces(document: ValidDocument, policy: CompiledPolicy) -> Iterator[str]:
     """Declared namespaces that are none of the set's: a name in which anything could be written."""
-    declared = {uri for _, uri in _DECLARED(document.root)}
-    if not declared <= policy.namespaces:
+    # The bytes show every declaration, and perhaps texts that look like one; only then the tree must be asked, because
+    # its namespace axis has every namespace at every element.
+    seen = {(match[1] or match[2] or b"").decode() for match in _DECLARATION.finditer(document.document.raw)}
+    if not seen <= policy.namespaces and not {uri for _, uri in _DECLARED(document.root)} <= policy.namespaces:
         yield "namespace::*"
 
 
