@@ -13,6 +13,9 @@ from tests.law.source import ROOT, functions, listed, modules
 ELSEWHERE = ("tests.law", "tests.unit.test_errors")
 """Tests that walk whole catalogues: a code that stands only there is used by nobody."""
 
+PROMISED_EVENTS = {AuditEvent.TRANSFER_HELD, AuditEvent.TRANSFER_RELEASED, AuditEvent.HAND_OVER_RELEASED}
+"""Events whose acts are not built yet; the catalogue is closed, so they stand in it already."""
+
 
 def _test_text() -> str:
     return "\n".join(module.text for module in modules("tests") if not module.within(*ELSEWHERE))
@@ -57,17 +60,25 @@ def test_every_code_the_gateway_names_is_in_the_catalogue() -> None:
     assert not missing, listed(missing)
 
 
-@pytest.mark.parametrize("event", AuditEvent, ids=str)
-def test_an_audit_event_is_in_the_docs_and_in_a_test(event: AuditEvent) -> None:
-    assert f"`{event}`" in _doc_text("audit.md")
+def test_every_audit_event_is_in_the_docs() -> None:
+    page = _doc_text("audit.md")
+    missing = [event for event in AuditEvent if f"`{event}`" not in page]
+    assert not missing, listed(missing)
+
+
+def test_every_audit_event_is_in_a_test() -> None:
     text = _test_text()
-    assert f'"{event}"' in text or f"AuditEvent.{event.name}" in text, f"no test names {event}"
+    missing = [event for event in AuditEvent if not _names(text, event)]
+    assert not missing, listed(missing)
 
 
-@pytest.mark.parametrize("event", AuditEvent, ids=str)
-def test_an_audit_event_is_written_by_something(event: AuditEvent) -> None:
+def test_every_audit_event_is_written_by_something() -> None:
     text = "\n".join(module.text for module in modules() if not module.within("gateway.audit"))
-    assert f"AuditEvent.{event.name}" in text or f'"{event}"' in text
+    assert {event for event in AuditEvent if not _names(text, event)} == PROMISED_EVENTS
+
+
+def _names(text: str, event: AuditEvent) -> bool:
+    return f"AuditEvent.{event.name}" in text or f'"{event}"' in text
 
 
 def test_every_transition_is_in_a_test() -> None:

@@ -99,7 +99,7 @@ def test_any_other_step_of_a_hand_over_is_refused(state: HandOverState, event: H
     assert caught.value.code == "transfer.illegal_transition"
 
 
-@pytest.mark.parametrize("state", FINAL)
+@pytest.mark.parametrize("state", sorted(FINAL))
 def test_nothing_leaves_a_final_state(state: TransferState) -> None:
     assert [pair for pair in TRANSITIONS if pair[0] is state] == []
 
