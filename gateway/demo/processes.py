@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.client import OperationsClient
+from gateway.client import ClientError, OperationsClient
 
 
 class GatewayProcess:
@@ -49,8 +49,12 @@ class GatewayProcess:
             raise RuntimeError(f"the gateway of {self.config} is not ready:\n{self._log_end()}") from None
 
     async def _ready(self) -> bool:
-        async with self.operations() as client:
-            return await client.ready()
+        try:
+            async with self.operations() as client:
+                await client.ready()
+        except ClientError:
+            return False
+        return True
 
     def _log_end(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -1,0 +1,8 @@
+"""The only room that joins adapters: read the rules, start a node, stop it."""
+
+from gateway.app.desk import Snapshot, lay_desk
+from gateway.app.node import Node
+from gateway.app.rulebook import Rulebook
+from gateway.app.run import load_rulebook, run_node
+
+__all__ = ["Node", "Rulebook", "Snapshot", "lay_desk", "load_rulebook", "run_node"]

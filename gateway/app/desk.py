@@ -1,0 +1,70 @@
+"""How a worker lays out its desk: from a frozen snapshot it opens its own keys and compiles its own rules."""
+
+from dataclasses import dataclass
+
+from gateway.app.rulebook import Rulebook
+from gateway.exchange.desk import Desk
+from gateway.policy import compile_policy
+from gateway.ports import Sealer
+from gateway.schema import compile_set
+from gateway.settings import KeyFiles as KeyFileSettings
+from gateway.settings import NodeSettings
+from gateway.system import SystemClock
+from gateway.trust import FileSealer, FileTrust, KeyFiles, OwnFiles, PartnerFiles, PlainSealer, TrustFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a worker is given. No key is in it, only where keys are. `generation` counts reloads."""
+
+    generation: int
+    settings: NodeSettings
+    rulebook: Rulebook
+
+
+def lay_desk(snapshot: Snapshot) -> Desk:
+    """Return a desk of this process's own. Raises GatewayError when a key, set or policy can not be used."""
+    settings, rulebook = snapshot.settings, snapshot.rulebook
+    sets = {one.id: compile_set(one) for one in rulebook.sets.values()}
+    return Desk(
+        own=rulebook.own,
+        limits=settings.documents.limits,
+        agreements=rulebook,
+        sets=sets,
+        policies={
+            sha256: compile_policy(policy, sets[policy.schema_set]) for sha256, policy in rulebook.policies.items()
+        },
+        trust=open_trust(settings),
+        sealer=open_sealer(settings),
+    )
+
+
+def open_trust(settings: NodeSettings) -> FileTrust:
+    """Return this process's own keys and those of partners. Raises ConfigurationError or TrustError."""
+    own = tuple(
+        OwnFiles(
+            party=party.id,
+            signing=tuple(key_files(one) for one in party.signing),
+            decryption=tuple(key_files(one) for one in party.decryption),
+        )
+        for party in settings.parties
+    )
+    partners = tuple(
+        PartnerFiles(party=partner.id, bundle=partner.folder / "partner.json", pins=partner.pins)
+        for partner in settings.partners
+    )
+    trust = settings.trust
+    files = TrustFiles(own=own, partners=partners, roots=trust.roots, crls=trust.crls, crl_max_age=trust.crl_max_age)
+    return FileTrust(files, clock=SystemClock().now)
+
+
+def open_sealer(settings: NodeSettings) -> Sealer:
+    """Return what seals at rest: nothing, under `insecure_plain_at_rest` only. Raises TrustError."""
+    if settings.insecure_plain_at_rest or settings.at_rest is None:
+        return PlainSealer()
+    return FileSealer(settings.at_rest.key, settings.at_rest.retired)
+
+
+def key_files(files: KeyFileSettings) -> KeyFiles:
+    """Return key files as the trust room takes them."""
+    return KeyFiles(key=files.key, certificate=files.certificate)

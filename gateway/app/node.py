@@ -1,0 +1,258 @@
+"""One node, joined: the only place where adapters meet the use cases.
+
+Start: settings and rules were checked before; then the store is opened (one writer per file) and recovered, workers lay
+out their desks, loops begin, and listeners open last, so that nothing is taken that could not be worked on. Stop is the
+same backwards. A node that dies instead of stopping loses nothing: `recover` gives its leases back at the next start.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.app.channels import open_backends, open_partner_channel
+from gateway.app.clients import RegisteredClients
+from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
+from gateway.app.rulebook import Rulebook
+from gateway.app.statements import Statements
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.errors import GatewayError, TrustError
+from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
+from gateway.exchange.dispatch import Dispatch, DispatchLimits
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.hand_over import HandOver, HandOverLimits
+from gateway.exchange.operate import Operate
+from gateway.exchange.receive import Receive
+from gateway.exchange.settle import Settle
+from gateway.exchange.submit import Submit
+from gateway.exchange.sweep import Sweep
+from gateway.ports import Telemetry
+from gateway.settings import Listener as ListenerSettings
+from gateway.settings import NodeSettings
+from gateway.storage import SqliteStore
+from gateway.system import SystemClock, SystemIds
+from gateway.trust import FileTrust, PartnerGate, plain_server_context
+from gateway.web import (
+    Door,
+    Listener,
+    OperationsParts,
+    PartnerParts,
+    SubmissionParts,
+    operations_app,
+    partner_app,
+    serve,
+    submission_app,
+)
+from gateway.workers import JobTable, open_workers
+
+DATABASE: Final = "gateway.db"
+
+
+class Node:
+    """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends."""
+
+    def __init__(self, settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._rulebook = rulebook
+        self._telemetry = telemetry
+        self._clock = SystemClock()
+        self._ids = SystemIds()
+        self._stack = AsyncExitStack()
+        self._reports: set[asyncio.Task[None]] = set()
+        self.listeners: dict[str, Listener] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        settings, clock, ids, bells = self._settings, self._clock, self._ids, Doorbells()
+        trust = open_trust(settings)
+        sealer = open_sealer(settings)
+        gate = PartnerGate(trust, clock=clock.now)
+        store = await self._open_store()
+        workers = open_workers(
+            setup=lay_desk,
+            snapshot=Snapshot(generation=1, settings=settings, rulebook=self._rulebook),
+            table=JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check),
+            size=settings.workers,
+            telemetry=self._telemetry,
+        )
+        self._stack.push_async_callback(workers.close)
+        await workers.start()
+
+        settle = Settle(store=store, workers=workers, clock=clock)
+        submit = Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells)
+        operate = Operate(store=store, clock=clock, bells=bells)
+        receive = Receive(
+            store=store, workers=workers, trust=trust, clock=clock, ids=ids, bells=bells, telemetry=self._telemetry
+        )
+        channel = open_partner_channel(settings, gate, clock=clock)
+        self._stack.push_async_callback(channel.close)
+        backends = open_backends(settings, clock=clock)
+        self._stack.push_async_callback(backends.close)
+        dispatch = Dispatch(
+            store=store,
+            workers=workers,
+            channel=channel,
+            settle=settle,
+            clock=clock,
+            ids=ids,
+            bells=bells,
+            telemetry=self._telemetry,
+            limits=DispatchLimits(lease=settings.timing.lease, poll=settings.timing.poll),
+        )
+        hand_over = HandOver(
+            store=store,
+            channel=backends,
+            sealer=sealer,
+            clock=clock,
+            ids=ids,
+            bells=bells,
+            telemetry=self._telemetry,
+            limits=HandOverLimits(lease=settings.timing.lease, poll=settings.timing.poll),
+        )
+        sweep = Sweep(store=store, clock=clock, bells=bells, telemetry=self._telemetry, every=settings.timing.sweep)
+        loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
+        self._run([*loops, hand_over.serve(), sweep.serve()])
+
+        tokens = RegisteredClients(settings, clock=clock)
+        statements = Statements(settings, self._rulebook, trust, ids=ids)
+        us = settings.parties[0].id
+        await self._listen(
+            "submission",
+            settings.listeners.submission,
+            submission_app(
+                SubmissionParts(
+                    door=self._door("submission"),
+                    submit=submit,
+                    store=store,
+                    tokens=tokens,
+                    max_document_bytes=settings.documents.max_bytes,
+                )
+            ),
+        )
+        await self._listen(
+            "operations",
+            settings.listeners.operations,
+            operations_app(
+                OperationsParts(
+                    door=self._door("operations"),
+                    store=store,
+                    operate=operate,
+                    tokens=tokens,
+                    reference_index=sealer.index,
+                    partners=self._rulebook.partners,
+                    checks={"store": store.ready, "revocation": lambda: _check_revocation(trust, clock.now())},
+                    version=__version__,
+                )
+            ),
+        )
+        await self._listen(
+            "partner",
+            settings.listeners.partner,
+            partner_app(
+                PartnerParts(
+                    door=self._door("partner"),
+                    receive=receive,
+                    settle=settle,
+                    peers=gate,
+                    capabilities=lambda partner, now: statements.capabilities(us, partner, now),
+                    pong=lambda partner, now: statements.pong(us, partner, now),
+                    max_document_bytes=settings.documents.max_bytes,
+                )
+            ),
+            context=self._partner_context(gate, receive),
+        )
+
+    # ── parts ──
+
+    async def _open_store(self) -> SqliteStore:
+        """Open the store, record the start and what weakens it, and give back the leases of the process before."""
+        settings = self._settings
+        store = await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name)
+        self._stack.push_async_callback(store.close)
+        await store.record(self._entry(AuditEvent.NODE_STARTED))
+        for setting in settings.insecure:
+            await store.record(self._entry(AuditEvent.NODE_INSECURE, setting=setting))
+        await store.recover(now=self._clock.now())
+        self._stack.push_async_callback(self._record_stop, store)
+        return store
+
+    async def _record_stop(self, store: SqliteStore) -> None:
+        await store.record(self._entry(AuditEvent.NODE_STOPPED))
+
+    def _entry(self, event: AuditEvent, **facts: str | int) -> AuditEntry:
+        return AuditEntry(event=event, at=self._clock.now(), actor="system", facts=facts)
+
+    def _run(self, loops: list[Coroutine[Any, Any, None]]) -> None:
+        """Run the loops until the node stops; one that ends by an error ends the node."""
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in tasks:
+            task.add_done_callback(self._loop_ended)
+        self._stack.push_async_callback(_cancelled, tasks)
+
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self.failed.done():
+            self.failed.set_exception(task.exception() or RuntimeError("a loop of the node ended"))
+
+    def _partner_context(self, gate: PartnerGate, receive: Receive) -> ssl.SSLContext | None:
+        """Return the partner listener's TLS context, which reports every client that its handshake turns away."""
+        tls = self._settings.listeners.partner.tls
+        if tls is None:
+            return None
+        loop, reports = asyncio.get_running_loop(), self._reports
+
+        def refused(error: GatewayError) -> None:
+            report = loop.create_task(receive.refused_channel(certificate_sha256="", error=error))
+            reports.add(report)
+            report.add_done_callback(reports.discard)
+
+        return gate.server_context(key_files(tls), on_refused=refused)
+
+    def _door(self, name: str) -> Door:
+        return Door(name=name, clock=self._clock, ids=self._ids, telemetry=self._telemetry)
+
+    async def _listen(
+        self,
+        name: str,
+        where: ListenerSettings,
+        app: web.Application,
+        *,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        if context is None and where.tls is not None:
+            context = plain_server_context(key_files(where.tls))
+        listener = await serve(
+            app, host=where.host, port=where.port, ssl_context=context, stop_within=self._settings.timing.stop
+        )
+        self._stack.push_async_callback(listener.stop)
+        self.listeners[name] = listener
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _check_revocation(trust: FileTrust, now: datetime) -> None:
+    problems = trust.refresh(now)
+    if problems:
+        raise TrustError("trust.crl_stale", "; ".join(problems))

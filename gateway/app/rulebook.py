@@ -1,0 +1,44 @@
+"""The rules of a node, read once: schema sets, agreements, policies. A frozen value that workers get as it is.
+
+Workers compile from this value and never read the files again, so that all of them follow the same rules whatever
+happens to the files meanwhile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain.agreement import Agreement, Flow, choose_agreement
+from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
+from gateway.domain.message import MessageKind
+from gateway.errors import AgreementError
+from gateway.policy import Policy
+from gateway.schema import SchemaSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """Implements `ports.Agreements`. `policies` by their SHA-256, not compiled yet. `own`: the parties of this node."""
+
+    own: frozenset[PartyId]
+    agreements: tuple[Agreement, ...]
+    sets: Mapping[SchemaSetId, SchemaSet] = field(repr=False)
+    policies: Mapping[str, Policy] = field(repr=False)
+
+    def choose(
+        self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
+    ) -> tuple[Agreement, Flow]:
+        """Return what permits this exchange now. Raises AgreementError."""
+        return choose_agreement(self.agreements, sender=sender, recipient=recipient, kind=kind, now=now)
+
+    def version(self, agreement: AgreementId, version: int) -> Agreement:
+        """Return one version, in force or not. Raises AgreementError `agreement.none`."""
+        for one in self.agreements:
+            if one.id == agreement and one.version == version:
+                return one
+        raise AgreementError("agreement.none", f"Agreement {agreement} version {version} is not known here")
+
+    def partners(self) -> frozenset[PartyId]:
+        """Return every party that is not ours and stands in an agreement with one of ours."""
+        ours = [one for one in self.agreements if one.parties & self.own]
+        return frozenset(party for one in ours for party in one.parties) - self.own

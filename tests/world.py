@@ -1,0 +1,118 @@
+"""Two real gateways and their stand-in back ends for integration and fault tests.
+
+Each gateway is a process of its own, started by the command line like in production, with a database, keys and ports
+of its own. Agreements are the bundled examples with waits short enough for a test.
+"""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.bundled import bundled_folder
+from gateway.client import OperationsClient, SubmissionClient
+from gateway.demo.backend import StandInBackend
+from gateway.demo.layout import NodeLayout, World, lay_out
+from gateway.demo.processes import GatewayProcess
+from gateway.domain.ids import PartyId
+
+GB = PartyId("GB-HMRC")
+FR = PartyId("FR-DGDDI")
+
+
+def quick_agreements(folder: Path) -> Path:
+    """Copy the example agreements and policies to `folder`, with retries that a test can wait for."""
+    shutil.copytree(bundled_folder("config"), folder, dirs_exist_ok=True)
+    for file in (folder / "agreements").glob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        text = re.sub(r"first_wait: \S+", "first_wait: 200ms", text)
+        text = re.sub(r"cap: \S+", "cap: 1s", text)
+        file.write_text(text, encoding="utf-8")
+    return folder / "agreements"
+
+
+@dataclass(kw_only=True)
+class Side:
+    """One gateway: its files, its process, its back end."""
+
+    layout: NodeLayout
+    process: GatewayProcess
+    backend: StandInBackend
+
+    def submissions(self) -> SubmissionClient:
+        return SubmissionClient(self.layout.submission_url, self.layout.submitter_token)
+
+    def operations(self) -> OperationsClient:
+        return OperationsClient(self.layout.operations_url, self.layout.operator_token)
+
+    async def audit_is_whole(self) -> bool:
+        """Run `gateway audit verify` on the database of this node, as an auditor would."""
+        process = await asyncio.create_subprocess_exec(
+            *("python", "-m", "gateway", "audit", "verify", "--config", str(self.layout.config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode not in {0, 1}:
+            raise AssertionError(output.decode())
+        return process.returncode == 0
+
+
+@dataclass(kw_only=True)
+class TwoGateways:
+    """`gb` and `fr`, running."""
+
+    world: World
+    sides: Mapping[PartyId, Side] = field(default_factory=dict)
+
+    @property
+    def gb(self) -> Side:
+        return self.sides[GB]
+
+    @property
+    def fr(self) -> Side:
+        return self.sides[FR]
+
+
+@asynccontextmanager
+async def two_gateways(
+    folder: Path,
+    *,
+    workers: int = 0,
+    agreements: Path | None = None,
+    partner_ports: Mapping[tuple[PartyId, PartyId], int] | None = None,
+    extra: str = "",
+    start: bool = True,
+) -> AsyncIterator[TwoGateways]:
+    """Lay out two nodes in `folder`, start them and their back ends, and stop everything afterwards."""
+    world = lay_out(
+        folder,
+        [GB, FR],
+        agreements=agreements or quick_agreements(folder / "config"),
+        now=datetime.now(UTC),
+        workers=workers,
+        partner_ports=partner_ports,
+        extra=extra,
+    )
+    sides = {
+        party: Side(
+            layout=node,
+            process=GatewayProcess(node.config, operations_url=node.operations_url, operator_token=node.operator_token),
+            backend=StandInBackend(node.webhook_secret, port=node.backend_port),
+        )
+        for party, node in world.nodes.items()
+    }
+    try:
+        for side in sides.values():
+            await side.backend.start()
+        if start:
+            await asyncio.gather(*(side.process.start() for side in sides.values()))
+        yield TwoGateways(world=world, sides=sides)
+    finally:
+        for side in sides.values():
+            await side.process.stop()
+            await side.backend.stop()
