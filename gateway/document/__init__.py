@@ -4,6 +4,7 @@ Nothing outside this room parses or serialises XML. Bytes become a `Document` on
 """
 
 from gateway.document.door import Document, read
+from gateway.document.facts import find_body, read_facts
 from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
 from gateway.document.schema_files import locate, parse_schema
@@ -13,12 +14,14 @@ __all__ = [
     "METADATA_ROOT",
     "PREFIXES",
     "Document",
+    "find_body",
     "in_fixed_form",
     "indexed_path",
     "locate",
     "parse_schema",
     "prefixes_for",
     "read",
+    "read_facts",
     "segment",
     "serialise",
     "split_name",

@@ -1,0 +1,93 @@
+"""Which header facts are read, by qualified name and never by prefix."""
+
+import pytest
+
+from gateway.document import read
+from gateway.domain.message import DocumentFacts, MessageKind
+from tests.unit.document.messages import DEC, LIMITS, RES, SAMPLES, declaration
+
+
+def facts(raw: bytes) -> DocumentFacts:
+    document = read(raw, LIMITS)
+    assert document.kind is document.facts.kind
+    return document.facts
+
+
+def test_the_facts_of_an_import_are_read() -> None:
+    assert facts((SAMPLES / "valid/import-two-items.xml").read_bytes()) == DocumentFacts(
+        kind=MessageKind.DECLARATION,
+        lrn="SAMPLE-IM-0001",
+        ucr="6XA900000000003-COCOA-1",
+        function_code="9",
+        type_code="IMA",
+        item_count=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("amendment", MessageKind.AMENDMENT),
+        ("arrival", MessageKind.ARRIVAL),
+        ("cancellation", MessageKind.CANCELLATION),
+        ("export-one-item", MessageKind.DECLARATION),
+        ("transit-bare-declaration", MessageKind.DECLARATION),
+        ("import-24-items", MessageKind.DECLARATION),
+        ("response-accepted", MessageKind.RESPONSE),
+        ("responses-tax-and-error", MessageKind.RESPONSE),
+    ],
+)
+def test_the_kind_of_every_sample_is_told(name: str, kind: MessageKind) -> None:
+    assert facts((SAMPLES / f"valid/{name}.xml").read_bytes()).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("function", "type_code", "kind"),
+    [
+        ("9", "IMA", MessageKind.DECLARATION),
+        ("9", "INV", MessageKind.DECLARATION),
+        ("14", "COR", MessageKind.DECLARATION),
+        ("13", "COR", MessageKind.AMENDMENT),
+        ("13", "XYZ", MessageKind.AMENDMENT),
+        (" 13 ", " GPR\n", MessageKind.ARRIVAL),
+        ("13", "INV", MessageKind.CANCELLATION),
+        ("99", "IMA", MessageKind.DECLARATION),
+    ],
+)
+def test_the_kind_follows_from_function_and_type_code(function: str, type_code: str, kind: MessageKind) -> None:
+    raw = declaration(f"<FunctionCode>{function}</FunctionCode><TypeCode>{type_code}</TypeCode>")
+    assert facts(raw).kind is kind
+
+
+def test_the_response_names_the_declaration_it_answers() -> None:
+    found = facts((SAMPLES / "valid/responses-tax-and-error.xml").read_bytes())
+    assert (found.lrn, found.mrn, found.function_code) == ("SAMPLE-IM-0001", "26XA00000000000001", "13")
+    assert found.item_count == 1
+
+
+def test_a_bare_response_is_a_response() -> None:
+    assert facts(f'<Response xmlns="{RES}"/>'.encode()) == DocumentFacts(kind=MessageKind.RESPONSE)
+
+
+def test_the_prefix_means_nothing_and_the_namespace_everything() -> None:
+    odd = f'<md:Declaration xmlns:md="{DEC}"><md:ID>A</md:ID><ID xmlns="urn:example:other">B</ID></md:Declaration>'
+    assert facts(odd.encode()).mrn == "A"
+
+
+@pytest.mark.parametrize(
+    ("inside", "ucr"),
+    [
+        ("<UCR><ID>A</ID><TraderAssignedReferenceID>B</TraderAssignedReferenceID></UCR>", "A"),
+        ("<UCR><ID> </ID><TraderAssignedReferenceID>B</TraderAssignedReferenceID></UCR>", "B"),
+        ("<GovernmentAgencyGoodsItem><UCR><ID>C</ID></UCR></GovernmentAgencyGoodsItem>", "C"),
+        ("<GovernmentAgencyGoodsItem/><UCR><ID>A</ID></UCR>", "A"),
+        ("<UCR/>", None),
+        ("", None),
+    ],
+)
+def test_the_ucr_is_the_shipments_and_failing_that_the_first_items(inside: str, ucr: str | None) -> None:
+    assert facts(declaration(f"<GoodsShipment>{inside}</GoodsShipment>")).ucr == ucr
+
+
+def test_a_comment_inside_a_reference_does_not_cut_it_short() -> None:
+    assert facts(declaration("<ID>26XA<!-- here -->0001</ID>")).mrn == "26XA0001"
