@@ -1,6 +1,9 @@
 """Settings: files become validated frozen values, or every problem at once with file, line or key, and the mend."""
 
+from gateway.settings.agreements import AgreementBook, load_agreements
+from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
+from gateway.settings.schemas import Catalogue, load_catalogue, read_folder
 from gateway.settings.values import (
     AtRest,
     Backend,
@@ -19,9 +22,12 @@ from gateway.settings.values import (
 )
 
 __all__ = [
+    "AgreementBook",
     "AtRest",
     "Backend",
+    "Catalogue",
     "Client",
+    "Configuration",
     "Documents",
     "KeyFiles",
     "Listener",
@@ -33,5 +39,10 @@ __all__ = [
     "Timing",
     "Tokens",
     "Trust",
+    "check_configuration",
+    "load_agreements",
+    "load_catalogue",
+    "load_configuration",
     "load_node",
+    "read_folder",
 ]

@@ -59,8 +59,13 @@ def load_node(path: Path) -> NodeSettings:
         raise _invalid([_toml_finding(file, str(error))]) from None
     lines = key_lines(text)
     folder = path.absolute().parent
+    if "file" in raw:  # A value of NodeSettings, and nothing to write.
+        problem = "is not a key"
+        raise _invalid(
+            [Finding(file=file, line=line_at(lines, ("file",)), key="file", problem=problem, fix="Remove it")]
+        )
     try:
-        settings = TypeAdapter(NodeSettings).validate_python(raw, context={"folder": folder})
+        settings = TypeAdapter(NodeSettings).validate_python({**raw, "file": file}, context={"folder": folder})
     except ValidationError as error:
         raise _invalid([_finding(file, lines, detail) for detail in error.errors(include_url=False)]) from None
     findings = [

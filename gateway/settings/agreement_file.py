@@ -1,0 +1,214 @@
+"""Reads one agreement file: its terms and its flows, and everything that is wrong with them at once."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.ids import AgreementId, PartyId, SchemaSetId, party_id
+from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES
+from gateway.domain.message import MessageKind, Terms
+from gateway.domain.retry import RetryPolicy
+from gateway.policy import Policy
+from gateway.policy.reading import Reading, nearest
+from gateway.policy.source import Fields, Node, Word
+from gateway.settings.schemas import Catalogue
+
+__all__ = ["AgreementReading"]
+
+CRYPTO_PROFILES: Final = frozenset({"wcx-es256-1"})
+# Terms travel in a protected header of at most 8 KiB; this is what docs/protocol.md allows for each.
+MAX_TERM_CHARS: Final = 500
+_REQUIRED: Final = (
+    *("agreement", "version", "parties", "valid_from", "valid_until", "legal_basis", "purpose", "onward_use"),
+    *("retention_days", "crypto_profile", "message_lifetime", "retry", "flows"),
+)
+_OPTIONAL: Final = ("suspended", "max_document_bytes")
+
+
+class AgreementReading(Reading):
+    """The reading of one agreement file."""
+
+    def __init__(self, file: Path, catalogue: Catalogue, policy_in: Callable[[Path], Policy | None]) -> None:
+        """`policy_in` returns the policy in a file, or None after noting elsewhere what is wrong with it."""
+        super().__init__(str(file))
+        self.folder = file.parent
+        self.catalogue = catalogue
+        self.policy_in = policy_in
+        self.seen: dict[tuple[PartyId, PartyId, MessageKind], int] = {}
+
+    def agreement(self, node: Node) -> Agreement:
+        """Return the agreement, yet without its hash; only to be used when nothing was noted."""
+        top = self.fields(node, "", required=_REQUIRED, optional=_OPTIONAL)
+        parties = self.parties(top)
+        retry = self.retry(top)
+        lifetime = self.span(top, "message_lifetime", default=timedelta(days=1))
+        if "message_lifetime" in top.fields and lifetime < retry.deadline:
+            problem = "is shorter than the deadline of `retry`"
+            self.note(self.line(top, "message_lifetime"), "message_lifetime", problem, "Make it at least as long")
+        valid_from, valid_until = self.day(top, "valid_from"), self.day(top, "valid_until")
+        if {"valid_from", "valid_until"} <= set(top.fields) and not valid_from < valid_until:
+            self.note(self.line(top, "valid_until"), "valid_until", "is not after `valid_from`", "Write a later date")
+        terms = Terms(
+            legal_basis=self.term(top, "legal_basis"),
+            purpose=self.term(top, "purpose"),
+            onward_use=self.term(top, "onward_use"),
+            retention_days=self.number(top, "retention_days", least=1, most=36500),
+        )
+        return Agreement(
+            id=AgreementId(self.name(top, "agreement")),
+            version=self.number(top, "version", least=1, most=1_000_000),
+            sha256="",
+            parties=parties,
+            flows=self.flows(top, parties),
+            terms=terms,
+            crypto_profile=self.word(top, "crypto_profile", CRYPTO_PROFILES),
+            valid_from=valid_from,
+            valid_until=valid_until,
+            suspended=self.truth(top, "suspended", default=False),
+            retry=retry,
+            message_lifetime=lifetime,
+            max_document_bytes=self.number(
+                top, "max_document_bytes", least=1024, most=CEILING_DOCUMENT_BYTES, default=MAX_DOCUMENT_BYTES
+            ),
+        )
+
+    def line(self, parent: Fields, name: str) -> int:
+        return parent.fields[name].line if name in parent.fields else parent.line
+
+    def term(self, top: Fields, name: str) -> str:
+        text = self.text(top, name)
+        if len(text) > MAX_TERM_CHARS or not text.isprintable():
+            fix = f"Keep it to one line of at most {MAX_TERM_CHARS} characters; it travels with every message"
+            self.note(self.line(top, name), name, "is too long or holds characters that do not print", fix)
+        return text
+
+    def word(self, parent: Fields, name: str, known: Iterable[str], key: str = "") -> str:
+        text = self.text(parent, name, key)
+        if text and text not in known:
+            self.note(self.line(parent, name), name, "is not known", f"Write one of {', '.join(sorted(known))}")
+        return text
+
+    def party(self, node: Node, key: str) -> PartyId | None:
+        text = self.as_text(node, key)
+        try:
+            return party_id(text) if text else None
+        except ValueError as error:
+            self.note(node.line, key, "is not a party id", f"Remember: {error}")
+            return None
+
+    def parties(self, top: Fields) -> frozenset[PartyId]:
+        found: list[PartyId] = []
+        for number, node in enumerate(self.items(top, "parties"), start=1):
+            party = self.party(node, f"parties[{number}]")
+            found += [party] if party is not None else []
+        if "parties" in top.fields and len(set(found)) != len(found):
+            self.note(self.line(top, "parties"), "parties", "names a party twice", "Name it once")
+        if "parties" in top.fields and len(found) < 2:
+            self.note(self.line(top, "parties"), "parties", "names fewer than two parties", "Name both sides")
+        return frozenset(found)
+
+    def retry(self, top: Fields) -> RetryPolicy:
+        entry, usual = top.fields.get("retry"), RetryPolicy()
+        if entry is None:
+            return usual
+        fields = self.fields(entry.node, "retry", required=("first_wait", "cap", "deadline"), optional=("attempts",))
+        most = self.number(fields, "attempts", "retry", least=1, most=1_000_000)
+        retry = RetryPolicy(
+            first_wait=self.span(fields, "first_wait", "retry", default=usual.first_wait),
+            cap=self.span(fields, "cap", "retry", default=usual.cap),
+            deadline=self.span(fields, "deadline", "retry", default=usual.deadline),
+            attempts=most if "attempts" in fields.fields else None,
+        )
+        if not retry.first_wait <= retry.cap <= retry.deadline:
+            fix = "Write first_wait ≤ cap ≤ deadline"
+            self.note(entry.line, "retry", "has waits that do not fit together", fix)
+        return retry
+
+    # ── flows ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def flows(self, top: Fields, parties: frozenset[PartyId]) -> tuple[Flow, ...]:
+        found: list[Flow] = []
+        for number, node in enumerate(self.items(top, "flows"), start=1):
+            flow = self.flow(node, f"flows[{number}]", parties)
+            found += [flow] if flow is not None else []
+        return tuple(found)
+
+    def flow(self, node: Node, key: str, parties: frozenset[PartyId]) -> Flow | None:
+        fields = self.fields(node, key, required=("from", "to", "kinds", "schema_set", "policy"))
+        sender, recipient = self.side(fields, "from", key, parties), self.side(fields, "to", key, parties)
+        kinds = self.kinds(fields, key)
+        schema_set = self.schema_set(fields, key, kinds)
+        policy = self.policy(fields, key, schema_set)
+        if sender is None or recipient is None or policy is None:
+            return None
+        if sender == recipient:
+            self.note(fields.line, key, "has the same party on both sides", "Name two parties")
+        for kind in kinds:
+            first = self.seen.setdefault((sender, recipient, kind), fields.line)
+            if first != fields.line:
+                problem = f"covers {kind} from {sender} to {recipient}, as the flow of line {first} does"
+                self.note(fields.line, f"{key}.kinds", problem, "Remove the kind from one of them")
+        return Flow(
+            sender=sender,
+            recipient=recipient,
+            kinds=kinds,
+            schema_set=policy.schema_set,
+            schema_set_sha256=self.catalogue[policy.schema_set].sha256,
+            policy=f"{policy.id} version {policy.version}",
+            policy_sha256=policy.sha256,
+        )
+
+    def side(self, fields: Fields, name: str, key: str, parties: frozenset[PartyId]) -> PartyId | None:
+        entry = fields.fields.get(name)
+        if entry is None:
+            return None
+        found = self.party(entry.node, f"{key}.{name}")
+        if found is not None and found not in parties:
+            self.note(entry.line, f"{key}.{name}", f"names {found}, which is not in `parties`", "Add it there")
+        return found
+
+    def kinds(self, fields: Fields, key: str) -> frozenset[MessageKind]:
+        found: list[MessageKind] = []
+        for node in self.items(fields, "kinds", key):
+            text = node.value if isinstance(node, Word) else None
+            if isinstance(text, str) and text in frozenset(MessageKind):
+                found.append(MessageKind(text))
+                continue
+            near = nearest(str(text), MessageKind)
+            fix = f"Did you mean `{near}`?" if near else f"Write some of {', '.join(MessageKind)}"
+            self.note(node.line, f"{key}.kinds", "holds what is not a message kind", fix)
+        return frozenset(found)
+
+    def schema_set(self, fields: Fields, key: str, kinds: frozenset[MessageKind]) -> SchemaSetId | None:
+        name = self.name(fields, "schema_set", key)
+        if not name:
+            return None
+        known = self.catalogue.get(SchemaSetId(name))
+        line, where = self.line(fields, "schema_set"), f"{key}.schema_set"
+        if known is None:
+            near = nearest(name, self.catalogue)
+            fix = f"Did you mean `{near}`?" if near else f"Use one of {', '.join(sorted(self.catalogue))}"
+            self.note(line, where, f"names the unknown schema set {name}", fix)
+            return None
+        if foreign := sorted(kinds - set(known.kinds)):
+            problem = f"names {name}, which is not for {', '.join(foreign)}"
+            self.note(line, where, problem, "Make a flow of its own for that kind, under its set")
+        return known.id
+
+    def policy(self, fields: Fields, key: str, schema_set: SchemaSetId | None) -> Policy | None:
+        name = self.text(fields, "policy", key)
+        if not name:
+            return None
+        line, where = self.line(fields, "policy"), f"{key}.policy"
+        file = self.folder / name
+        if not file.is_file():
+            fix = f"Correct the path; it is taken from {self.folder}"
+            self.note(line, where, f"names a policy file that does not exist ({name})", fix)
+            return None
+        policy = self.policy_in(file)
+        if policy is not None and schema_set is not None and policy.schema_set != schema_set:
+            problem = f"names a policy for {policy.schema_set}, while the flow is under {schema_set}"
+            self.note(line, where, problem, "Name a policy written for the flow's schema set")
+        return policy

@@ -1,0 +1,193 @@
+"""Reads agreements and the policies they name from folders of YAML files, every problem at once.
+
+Both parties hold the same files. The hash of an agreement is over its meaning: its terms, the hashes of its schema sets
+and of its policies, not over layout, comments or where the files lie. `suspended` is left out: either side may suspend
+at once, and must be able to say so without its text seeming to differ.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.agreement import Agreement, Flow, agreement_sha256
+from gateway.domain.ids import AgreementId, SchemaSetId
+from gateway.domain.message import MessageKind
+from gateway.errors import ConfigurationError, Finding, GatewayError
+from gateway.policy import Policy, check_policy, read_policy
+from gateway.policy.source import SourceError, read_source
+from gateway.schema import CompiledSet, compile_set
+from gateway.settings.agreement_file import AgreementReading
+from gateway.settings.schemas import Catalogue
+
+__all__ = ["AgreementBook", "load_agreements"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementBook:
+    """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read."""
+
+    agreements: tuple[Agreement, ...]
+    policies: Mapping[str, Policy]
+    files: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict)
+
+
+def load_agreements(folders: Sequence[Path], catalogue: Catalogue) -> AgreementBook:
+    """Return every agreement in `folders` (`*.yaml`), checked against `catalogue`, policies included.
+
+    Raises ConfigurationError `config.invalid` with every finding of every file.
+    """
+    shelf = _Shelf(catalogue)
+    for folder in folders:
+        files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+        if not files:
+            shelf.note(str(folder), "holds no agreement", "Put the agreements there as .yaml files, or name another")
+        for file in files:
+            shelf.add(file)
+    shelf.check_overlaps()
+    if shelf.findings:
+        ordered = sorted(shelf.findings, key=lambda one: (one.file, one.line or 0, one.key))
+        raise ConfigurationError("config.invalid", findings=tuple(ordered))
+    return AgreementBook(agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files)
+
+
+class _Shelf:
+    """What was read so far. Policies and sets are read and compiled once, however many flows name them."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.agreements: list[Agreement] = []
+        self.policies: dict[str, Policy] = {}
+        self.files: dict[tuple[AgreementId, int], str] = {}
+        self.findings: list[Finding] = []
+        self._read: dict[Path, Policy | None] = {}
+        self._compiled: dict[SchemaSetId, CompiledSet | None] = {}
+
+    def note(self, file: str, problem: str, fix: str, *, line: int | None = None, key: str = "") -> None:
+        self.findings.append(Finding(file=file, line=line, key=key, problem=problem, fix=fix))
+
+    def add(self, file: Path) -> None:
+        """Read one agreement file; what is wrong is noted."""
+        reading = AgreementReading(file, self.catalogue, self.policy)
+        try:
+            agreement = reading.agreement(read_source(file.read_bytes(), file=str(file)))
+        except SourceError as error:
+            self.findings.append(error.finding)
+            return
+        except OSError:
+            self.note(str(file), "can not be read", "Make it readable, or remove it")
+            return
+        self.findings += reading.findings
+        if reading.findings:
+            return
+        known = self.files.setdefault((agreement.id, agreement.version), str(file))
+        if known != str(file):
+            problem = f"is version {agreement.version} of {agreement.id}, as is {known}"
+            self.note(str(file), problem, "Give the newer one a higher version", key="version")
+            return
+        self.agreements.append(_with_hash(agreement))
+
+    def policy(self, file: Path) -> Policy | None:
+        """Return the policy in `file`, checked; None when it was found wrong (and noted, once)."""
+        path = file.resolve()
+        if path not in self._read:
+            self._read[path] = self._new_policy(path, os.path.normpath(file))
+        return self._read[path]
+
+    def _new_policy(self, path: Path, shown: str) -> Policy | None:
+        try:
+            policy = read_policy(path.read_bytes(), file=shown)
+        except ConfigurationError as error:
+            self.findings += error.findings
+            return None
+        compiled = self.compiled(policy.schema_set)
+        if compiled is None:
+            known = ", ".join(sorted(self.catalogue))
+            self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
+            return None
+        findings = check_policy(policy, compiled)
+        self.findings += findings
+        if findings:
+            return None
+        self.policies[policy.sha256] = policy
+        return policy
+
+    def compiled(self, set_id: SchemaSetId) -> CompiledSet | None:
+        if set_id not in self._compiled:
+            schema_set = self.catalogue.get(set_id)
+            self._compiled[set_id] = None if schema_set is None else self._compile(set_id)
+        return self._compiled[set_id]
+
+    def _compile(self, set_id: SchemaSetId) -> CompiledSet | None:
+        try:
+            compiled = compile_set(self.catalogue[set_id])
+            _ = compiled.tree
+        except GatewayError as error:
+            self.note(str(set_id), f"does not compile: {error.detail}", "Add the set anew: gateway schema add")
+            return None
+        return compiled
+
+    def check_overlaps(self) -> None:
+        """Two agreements must not both permit the same message at the same time: nobody could say which holds."""
+        for index, one in enumerate(self.agreements):
+            for other in self.agreements[index + 1 :]:
+                if one.id == other.id or one.valid_from >= other.valid_until or other.valid_from >= one.valid_until:
+                    continue
+                for flow, kind in _covered_twice(one, other):
+                    problem = f"permits {kind} from {flow.sender} to {flow.recipient}, as {one.id} does"
+                    file = self.files[other.id, other.version]
+                    self.note(file, problem, "Remove the flow from one, or let one end first", key="flows")
+
+
+def _covered_twice(one: Agreement, other: Agreement) -> Iterable[tuple[Flow, MessageKind]]:
+    for flow in other.flows:
+        for kind in sorted(flow.kinds):
+            if one.flow(flow.sender, flow.recipient, kind) is not None:
+                yield flow, kind
+
+
+def _with_hash(agreement: Agreement) -> Agreement:
+    """Return the agreement with the hash of its canonical content (docs/policy.md)."""
+    content: dict[str, Any] = {
+        "agreement": agreement.id,
+        "version": agreement.version,
+        "parties": sorted(agreement.parties),
+        "valid_from": f"{agreement.valid_from:%Y-%m-%d}",
+        "valid_until": f"{agreement.valid_until:%Y-%m-%d}",
+        "terms": {
+            "legal_basis": agreement.terms.legal_basis,
+            "purpose": agreement.terms.purpose,
+            "onward_use": agreement.terms.onward_use,
+            "retention_days": agreement.terms.retention_days,
+        },
+        "crypto_profile": agreement.crypto_profile,
+        "message_lifetime_seconds": _seconds(agreement.message_lifetime),
+        "max_document_bytes": agreement.max_document_bytes,
+        "retry": {
+            "first_wait_seconds": _seconds(agreement.retry.first_wait),
+            "cap_seconds": _seconds(agreement.retry.cap),
+            "deadline_seconds": _seconds(agreement.retry.deadline),
+            "attempts": agreement.retry.attempts or 0,
+        },
+        "flows": sorted((_flow_content(flow) for flow in agreement.flows), key=json.dumps),
+    }
+    return dataclasses.replace(agreement, sha256=agreement_sha256(content))
+
+
+def _flow_content(flow: Flow) -> dict[str, Any]:
+    return {
+        "from": flow.sender,
+        "to": flow.recipient,
+        "kinds": sorted(flow.kinds),
+        "schema_set": flow.schema_set,
+        "schema_set_sha256": flow.schema_set_sha256,
+        "policy_sha256": flow.policy_sha256,
+    }
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())

@@ -1,0 +1,99 @@
+"""All that a node is configured with, read and held against each other: settings, schema sets, agreements, policies.
+
+`load_configuration` is what a start needs; `check_configuration` is the same without a start. Every part is read even
+when another is wrong, so that one run shows everything there is to mend.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.bundled import schema_folder
+from gateway.errors import ConfigurationError, Finding
+from gateway.settings.agreements import AgreementBook, load_agreements
+from gateway.settings.node import load_node
+from gateway.settings.schemas import Catalogue, load_catalogue
+from gateway.settings.values import NodeSettings
+
+__all__ = ["Configuration", "check_configuration", "load_configuration"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A node's settings, its schema sets, and its agreements with their policies. Can be sent to worker processes."""
+
+    node: NodeSettings
+    catalogue: Catalogue
+    book: AgreementBook
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Return the configuration that starts with the TOML file at `path`.
+
+    Raises ConfigurationError: `config.not_found` when that file can not be read, else `config.invalid` with every
+    finding of every file.
+    """
+    findings: list[Finding] = []
+    node, catalogue, book = None, None, None
+    try:
+        node = load_node(path)
+    except ConfigurationError as error:
+        if error.code == "config.not_found":
+            raise
+        findings += error.findings
+    folders, schemas = (node.agreements, node.schemas) if node is not None else _folders(path)
+    try:
+        catalogue = load_catalogue(schemas or schema_folder())
+        book = load_agreements(folders, catalogue)
+    except ConfigurationError as error:
+        findings += error.findings
+    if node is not None and book is not None:
+        findings += _disagreements(node, book)
+    if findings or node is None or catalogue is None or book is None:
+        raise ConfigurationError("config.invalid", findings=tuple(findings))
+    return Configuration(node=node, catalogue=catalogue, book=book)
+
+
+def check_configuration(path: Path) -> tuple[Finding, ...]:
+    """Return everything that is wrong with the configuration at `path`; nothing when a node may start with it."""
+    try:
+        load_configuration(path)
+    except ConfigurationError as error:
+        return error.findings
+    return ()
+
+
+def _folders(path: Path) -> tuple[tuple[Path, ...], Path | None]:
+    """Return the folders of agreements and schema sets that a settings file with errors names, if it does."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return (), None
+    named = raw.get("agreements")
+    agreements = (
+        [path.absolute().parent / one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+    )
+    schemas = raw.get("schemas")
+    folder = path.absolute().parent / schemas if isinstance(schemas, str) else None
+    return tuple(one for one in agreements if one.is_dir()), folder if folder is not None and folder.is_dir() else None
+
+
+def _disagreements(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]:
+    """Agreements and settings that do not fit: nobody of ours, or a partner whom the settings do not know."""
+    ours = {party.id for party in node.parties}
+    partners = {partner.id for partner in node.partners}
+    for agreement in book.agreements:
+        file = book.files[agreement.id, agreement.version]
+        if not ours & agreement.parties:
+            problem = f"is between {', '.join(sorted(agreement.parties))}, none of them a party of this node"
+            yield Finding(file=file, key="parties", problem=problem, fix="Move the file away, or add the party")
+            continue
+        for stranger in sorted(agreement.parties - ours - partners):
+            problem = f"names {stranger}, which the settings do not know"
+            fix = f'Add [[partners]] with id = "{stranger}" and the folder of its bundle, or move the agreement away'
+            yield Finding(file=file, key="parties", problem=problem, fix=fix)
+    known = {party for agreement in book.agreements for party in agreement.parties}
+    for stranger in sorted(partners - known):
+        problem = f"lists the partner {stranger}, with which there is no agreement"
+        yield Finding(file=node.file, key="partners", problem=problem, fix="Add the agreement, or remove the partner")
