@@ -124,12 +124,20 @@ def parse_json(data: bytes) -> JsonObject:
 def _segments(token: str, count: int, max_bytes: int) -> list[bytes]:
     if len(token) > max_bytes:
         _refuse("the token is larger than the limit")
-    if token.count(".") != count - 1:
-        _refuse("the token has the wrong number of segments")
     try:
-        return token.encode("ascii").split(b".")
+        rest = token.encode("ascii")
     except UnicodeEncodeError as error:
         raise EnvelopeError("envelope.malformed", "the token is not ASCII") from error
+    # Cut at one full stop after the other: much faster than split or count on long tokens, and bounded.
+    segments = []
+    for _ in range(count - 1):
+        segment, dot, rest = rest.partition(b".")
+        if not dot:
+            _refuse("the token has too few segments")
+        segments.append(segment)
+    if b"." in rest:
+        _refuse("the token has too many segments")
+    return [*segments, rest]
 
 
 def _header(segment: bytes) -> JsonObject:

@@ -129,7 +129,7 @@ def written_time(moment: datetime) -> str:
     """Return RFC 3339 in whole seconds with `Z`. `moment` must be aware and whole; else ValueError."""
     if moment.tzinfo is None or moment.microsecond:
         raise ValueError("a time on the wire must be aware and in whole seconds")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 def numeric_date(value: object, name: str) -> datetime:
