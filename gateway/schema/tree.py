@@ -159,6 +159,9 @@ class _Reader:
         step = replace(at, element=derived)
         base = self._named_content(at, derived.get("base", ""))
         attributes = {**base.attributes, **self._attributes(step)}
+        for prohibited in derived.iterchildren(f"{XSD}attribute"):
+            if prohibited.get("use") == "prohibited":
+                attributes.pop(self._attribute_name(step, prohibited), None)
         extends = derived.tag == f"{XSD}extension"
         if holder.tag == f"{XSD}simpleContent":
             value = base.value or _ANY_VALUE
@@ -203,17 +206,21 @@ class _Reader:
                 group = self.component("attributeGroup", self._name(here, reference or ""))
                 found |= self._attributes(group)
                 continue
-            name, declared = child.get("name", ""), here
-            if reference is not None:
-                resolved = self._name(here, reference)
-                declared = self._components.get(("attribute", resolved), here)
-                name = f"{{{resolved[0]}}}{resolved[1]}" if resolved[0] else resolved[1]
             if child.get("use") == "prohibited":
-                found.pop(name, None)
                 continue
+            name, declared = self._attribute_name(at, child), here
+            if reference is not None:
+                declared = self._components.get(("attribute", self._name(here, reference)), here)
             value = self.content(declared).value or _ANY_VALUE
             found[name] = AttributeFacts(name=name, required=child.get("use") == "required", value=value)
         return found
+
+    def _attribute_name(self, at: _Component, attribute: etree._Element) -> str:
+        reference = attribute.get("ref")
+        if reference is None:
+            return attribute.get("name", "")
+        namespace, local = self._name(replace(at, element=attribute), reference)
+        return f"{{{namespace}}}{local}" if namespace else local
 
     def _value(self, at: _Component) -> ValueFacts:
         restriction = next(at.element.iterchildren(f"{XSD}restriction"), None)

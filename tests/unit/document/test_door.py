@@ -1,6 +1,7 @@
 """What passes the XML door, what does not, and with which code."""
 
 import contextlib
+import pickle
 import socket
 import threading
 import time
@@ -259,6 +260,13 @@ def test_only_read_makes_a_document() -> None:
     document = read(declaration(), LIMITS)
     with pytest.raises(TypeError, match="only"):
         Document(document.root, document.body, document.raw, object())
+
+
+def test_a_document_does_not_travel_and_does_not_show_itself() -> None:
+    document = read(declaration(f"<ID>{CANARY}</ID>"), LIMITS)
+    assert CANARY not in repr(document)
+    with pytest.raises(TypeError, match="stays"):
+        pickle.dumps(document)
 
 
 _PIECES = st.sampled_from(

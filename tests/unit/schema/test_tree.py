@@ -1,12 +1,13 @@
 """What the tree of a set says about its places, with xmlschema as the oracle."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import xmlschema
 
 from gateway.errors import SchemaError
-from gateway.schema import SchemaNode, ValueFacts, compile_set, expectation, read_tree
+from gateway.schema import SchemaNode, ValueFacts, assemble_set, compile_set, expectation, read_tree
 from tests.unit.schema.sets import DATA, FOREIGN, SET_IDS, bundled, foreign
 
 
@@ -120,6 +121,57 @@ def test_choice_group_wildcard_include_and_derivation_are_understood() -> None:
         base="decimal", total_digits=4, fraction_digits=1, least="0", most="9"
     )
     assert tree.nodes["/Report/Tail"].value is None
+
+
+def test_rarer_constructs_are_understood() -> None:
+    schema = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:f" targetNamespace="urn:f">
+      <xs:attribute name="global" type="xs:int"/>
+      <xs:complexType name="Wide"><xs:sequence><xs:element name="Bare" type="Several" form="unqualified"/></xs:sequence>
+        <xs:attribute name="gone"/><xs:attribute ref="global"/><xs:attribute name="stays"/></xs:complexType>
+      <xs:simpleType name="Several"><xs:list itemType="xs:int"/></xs:simpleType>
+      <xs:simpleType name="Either"><xs:union memberTypes="xs:int xs:date"/></xs:simpleType>
+      <xs:element name="Report"><xs:complexType><xs:complexContent><xs:restriction base="Wide">
+        <xs:sequence>
+          <xs:element name="Bare" type="Several" form="unqualified"/>
+        </xs:sequence>
+        <xs:attribute name="gone" use="prohibited"/><xs:attribute ref="global" use="prohibited"/>
+      </xs:restriction></xs:complexContent></xs:complexType></xs:element>
+      <xs:element name="Value"><xs:complexType><xs:simpleContent><xs:restriction base="Priced">
+        <xs:minExclusive value="1"/><xs:maxExclusive value="5"/></xs:restriction></xs:simpleContent>
+      </xs:complexType></xs:element>
+      <xs:complexType name="Priced"><xs:simpleContent><xs:extension base="xs:decimal"/></xs:simpleContent></xs:complexType>
+      <xs:element name="Inline"><xs:simpleType><xs:restriction><xs:simpleType><xs:restriction base="xs:string">
+        <xs:maxLength value="7"/></xs:restriction></xs:simpleType><xs:minLength value="2"/></xs:restriction>
+      </xs:simpleType></xs:element>
+      <xs:element name="Any"/>
+      <xs:element name="Sum" type="Either"/>
+    </xs:schema>"""
+    loaded = assemble_set(
+        {"entry.xsd": schema},
+        set_id="rare",
+        release="1",
+        title="t",
+        entry="entry.xsd",
+        kinds=["response"],
+        roots=[f"{{urn:f}}{name}" for name in ("Report", "Value", "Inline", "Any", "Sum")],
+        namespaces=["urn:f"],
+    )
+    nodes = compile_set(loaded).tree.nodes
+    assert nodes["/Report/Bare"].namespace == ""
+    assert nodes["/Report/Bare"].qualified == "Bare"
+    assert nodes["/Report/Bare"].value == ValueFacts(base="string")
+    assert list(nodes["/Report"].attributes) == ["stays"]
+    assert nodes["/Value"].value == ValueFacts(base="decimal", least="1", most="5")
+    assert nodes["/Inline"].value == ValueFacts(base="string", min_length=2, max_length=7)
+    assert nodes["/Any"].value == ValueFacts(base="anySimpleType")
+    assert nodes["/Sum"].value == ValueFacts(base="string")
+    assert nodes["/Report"].qualified == "{urn:f}Report"
+
+
+def test_a_root_that_no_file_declares_refuses_the_tree() -> None:
+    loaded = replace(foreign(), roots=("{urn:f}Nowhere",))
+    with pytest.raises(SchemaError, match="declares the element Nowhere"):
+        read_tree(loaded)
 
 
 def test_a_set_that_nests_without_end_is_refused() -> None:
