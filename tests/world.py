@@ -6,17 +6,15 @@ of its own. Agreements are the bundled examples with waits short enough for a te
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.bundled import bundled_folder
 from gateway.client import OperationsClient, SubmissionClient
 from gateway.demo.backend import StandInBackend
-from gateway.demo.layout import NodeLayout, World, lay_out
+from gateway.demo.layout import NodeLayout, World, copy_agreement, lay_out
 from gateway.demo.processes import GatewayProcess
 from gateway.domain.ids import PartyId
 
@@ -25,14 +23,14 @@ FR = PartyId("FR-DGDDI")
 
 
 def quick_agreements(folder: Path) -> Path:
-    """Copy the example agreements and policies to `folder`, with retries that a test can wait for."""
-    shutil.copytree(bundled_folder("config"), folder, dirs_exist_ok=True)
-    for file in (folder / "agreements").glob("*.yaml"):
+    """Copy the example agreement between both, with retries that a test can wait for."""
+    agreements = copy_agreement("gb-fr", folder)
+    for file in agreements.glob("*.yaml"):
         text = file.read_text(encoding="utf-8")
         text = re.sub(r"first_wait: \S+", "first_wait: 200ms", text)
         text = re.sub(r"cap: \S+", "cap: 1s", text)
         file.write_text(text, encoding="utf-8")
-    return folder / "agreements"
+    return agreements
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 from gateway.app.desk import Snapshot, lay_desk
 from gateway.app.node import Node
-from gateway.app.rulebook import Rulebook
-from gateway.app.run import load_rulebook, run_node
+from gateway.app.rulebook import Rulebook, rulebook_of
+from gateway.app.run import run_node
 
-__all__ = ["Node", "Rulebook", "Snapshot", "lay_desk", "load_rulebook", "run_node"]
+__all__ = ["Node", "Rulebook", "Snapshot", "lay_desk", "rulebook_of", "run_node"]

@@ -8,6 +8,7 @@ from gateway.domain.ids import PartyId
 from gateway.errors import ConfigurationError
 from gateway.ports import BackendChannel, Clock
 from gateway.settings import Backend, NodeSettings
+from gateway.settings.kinds import is_loopback
 from gateway.trust import PartnerGate, plain_client_context
 
 
@@ -31,10 +32,9 @@ def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Cl
     endpoints = {
         partner.id: Endpoint(
             url=partner.url,
-            tls=None if partner.url.startswith("http:") else gate.client_context(identity, partner.id),
+            tls=gate.client_context(identity, partner.id),
             allow_private=partner.allow_private,
-            allow_loopback=partner.allow_loopback,
-            insecure_plain_http=settings.insecure_plain_wire,
+            allow_loopback=is_loopback(urlsplit(partner.url).hostname or ""),
         )
         for partner in settings.partners
     }

@@ -14,6 +14,7 @@ from gateway.domain.message import MessageKind
 from gateway.errors import AgreementError
 from gateway.policy import Policy
 from gateway.schema import SchemaSet
+from gateway.settings import Configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +43,13 @@ class Rulebook:
         """Return every party that is not ours and stands in an agreement with one of ours."""
         ours = [one for one in self.agreements if one.parties & self.own]
         return frozenset(party for one in ours for party in one.parties) - self.own
+
+
+def rulebook_of(configuration: Configuration) -> Rulebook:
+    """Return the rules of a configuration that was read and checked."""
+    return Rulebook(
+        own=frozenset(party.id for party in configuration.node.parties),
+        agreements=configuration.book.agreements,
+        sets=configuration.catalogue,
+        policies=configuration.book.policies,
+    )

@@ -8,27 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app.node import Node
-from gateway.app.rulebook import Rulebook
+from gateway.app.rulebook import Rulebook, rulebook_of
 from gateway.logs import configure_logs
 from gateway.ports import Telemetry
-from gateway.settings import NodeSettings, load_node, load_rules
-
-
-def load_rulebook(settings: NodeSettings) -> Rulebook:
-    """Read schema sets, agreements and policies. Raises ConfigurationError with every finding at once."""
-    rules = load_rules(settings)
-    return Rulebook(
-        own=frozenset(party.id for party in settings.parties),
-        agreements=rules.agreements,
-        sets=rules.sets,
-        policies=rules.policies,
-    )
+from gateway.settings import NodeSettings, load_configuration
 
 
 def run_node(config: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises GatewayError when the node must not start; then nothing was started."""
-    settings = load_node(config)
-    rulebook = load_rulebook(settings)
+    configuration = load_configuration(config)
+    settings, rulebook = configuration.node, rulebook_of(configuration)
     telemetry = configure_logs(level=settings.log_level, service=settings.name, stream=sys.stdout)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(settings, rulebook, telemetry))

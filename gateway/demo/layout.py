@@ -8,6 +8,7 @@ Everything is made fresh, stays on loopback, and is for demonstrations and tests
 
 import json
 import secrets
+import shutil
 import socket
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+from gateway.bundled import config_folder
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId, PartyId
 from gateway.trust import (
@@ -91,8 +93,9 @@ def lay_out(
 ) -> World:
     """Make a world in `folder` and return it.
 
-    `agreements`: the folder every node reads. `partner_ports`: where a party reaches another, if not directly (a relay
-    between them). `extra`: TOML lines at the head of every node's settings.
+    `agreements`: the folder every node reads, with agreements between these parties only. `partner_ports`: where a
+    party reaches another, if not directly (a relay between them). `extra`: TOML lines at the head of every node's
+    settings.
     """
     authority = folder / "ca"
     pki.init(authority, now=now)
@@ -115,6 +118,15 @@ def lay_out(
         node.config.write_text(text, encoding="utf-8")
         nodes[party] = node
     return World(folder=folder, authority=authority, nodes=nodes)
+
+
+def copy_agreement(name: str, folder: Path) -> Path:
+    """Copy one example agreement and the example policies to `folder`; return the folder of agreements."""
+    shutil.copytree(config_folder() / "policies", folder / "policies")
+    agreements = folder / "agreements"
+    agreements.mkdir()
+    shutil.copy(config_folder() / "agreements" / f"{name}.yaml", agreements)
+    return agreements
 
 
 def _issue_keys(authority: Path, home: Path, party: PartyId, now: datetime) -> None:
@@ -195,7 +207,6 @@ def _settings(
 id = "{partner}"
 url = "https://127.0.0.1:{port}"
 folder = "partners/{partner}"
-allow_loopback = true
 """
         for partner, port in reach.items()
     )

@@ -138,6 +138,7 @@ class Partner:
     folder: ExistingFolder
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
+    allow_private: bool = False
     timeout: Duration = timedelta(seconds=30)
     connections: Annotated[int, Field(ge=1, le=64)] = 4
 
