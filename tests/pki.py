@@ -158,13 +158,17 @@ def forge(
     begins: timedelta = -timedelta(hours=1),
     ends: timedelta = timedelta(days=1),
     dns: str = "localhost",
+    by: str = "issuing",
 ) -> KeyFiles:
-    """Return a TLS key and certificate of any shape, signed by `issuer`; begin and end count from `now`."""
+    """Return a TLS key and certificate of any shape, signed by `issuer`; begin and end count from `now`.
+
+    `by`: which of its authorities signs, `issuing` or `root`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
-    above = load_pem_private_key((issuer.folder / "issuing.key.pem").read_bytes(), password=None)
+    above = load_pem_private_key((issuer.folder / f"{by}.key.pem").read_bytes(), password=None)
     assert isinstance(above, ec.EllipticCurvePrivateKey)
-    issuing = read_certificates(issuer.chain)[0]
+    issuing = read_certificates(issuer.folder / f"{by}.crt.pem")[0]
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forged")])
     names: list[x509.GeneralName] = [x509.DNSName(dns), x509.IPAddress(LOOPBACK[0])]
     names += [x509.UniformResourceIdentifier(uri) for uri in uris]

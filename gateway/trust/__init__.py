@@ -6,7 +6,8 @@ who calls; `pki` is a development authority. Everything fails closed, with a cod
 
 from gateway.trust.bundle import PartnerBundle, export_bundle, fingerprints, load_bundle, write_bundle_json
 from gateway.trust.certificates import Purpose, party_uri, read_certificates
-from gateway.trust.directory import FileTrust, OwnFiles, OwnPublicKey, PartnerFiles, TrustFiles
+from gateway.trust.certified import OwnFiles, OwnPublicKey, PartnerFiles, TrustFiles
+from gateway.trust.directory import FileTrust
 from gateway.trust.issuing import Use
 from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, key_files_in
 from gateway.trust.sealing import FileSealer, PlainSealer, create_at_rest_key, rotate_at_rest_key

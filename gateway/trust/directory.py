@@ -10,117 +10,32 @@ open what was sent to them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, NoReturn
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.ids import KeyId, PartyId
-from gateway.envelope import (
-    VECTOR_KEY_IDS,
-    Signer,
-    Unwrapper,
-    VerificationKey,
-    WrappingKey,
-    certificate_thumbprint,
-    thumbprint,
-)
-from gateway.errors import ConfigurationError, EnvelopeError, GatewayError, TrustError
+from gateway.envelope import Signer, Unwrapper, VerificationKey, WrappingKey
+from gateway.errors import ConfigurationError, EnvelopeError, TrustError
 from gateway.trust.bundle import load_bundle
-from gateway.trust.certificates import (
-    PARTY_URI_PREFIX,
-    Purpose,
-    build_path,
-    check_usage,
-    p256_key,
-    party_uri,
-    read_certificates,
-    san_uris,
+from gateway.trust.certificates import Purpose, build_path, p256_key, party_uri, read_certificates
+from gateway.trust.certified import (
+    Anchor,
+    Certified,
+    OwnFiles,
+    OwnPublicKey,
+    PartnerFiles,
+    TrustFiles,
+    certify,
+    require_usage,
+    verification_key_of,
 )
 from gateway.trust.crl import RevocationLists, Standing
-from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, load_own_key
+from gateway.trust.keys import FileSigner, FileUnwrapper, load_own_key
 
-__all__ = ["Anchor", "FileTrust", "OwnFiles", "OwnPublicKey", "PartnerFiles", "TrustFiles"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnFiles:
-    """The signing and decryption keys of one of our own parties, old and new."""
-
-    party: PartyId
-    signing: tuple[KeyFiles, ...]
-    decryption: tuple[KeyFiles, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartnerFiles:
-    """A partner's bundle. `san_uri` "" means `urn:wco-gateway:party:{id}`; `pins` (hex) win over the bundle's.
-
-    With pins, its certificates need no URI: the pin knows the TLS certificate, the confirmed bundle knows the others.
-    """
-
-    party: PartyId
-    bundle: Path
-    san_uri: str = ""
-    pins: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustFiles:
-    """All files of trust of one node. `roots`: the agreed roots, ours and partners'."""
-
-    own: tuple[OwnFiles, ...]
-    partners: tuple[PartnerFiles, ...]
-    roots: Path
-    crls: tuple[Path, ...]
-    crl_max_age: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPublicKey:
-    """What partners may know of one of our keys. `use`: `sig` or `enc` (RFC 7517 §4.2)."""
-
-    use: Literal["sig", "enc"]
-    key_id: KeyId
-    public_key: EllipticCurvePublicKey = field(repr=False)
-    not_before: datetime
-    not_after: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """How a partner's TLS certificate is known: by a pin if there are any, else by its SAN URI; under which roots."""
-
-    party: PartyId
-    uri: str
-    pins: frozenset[str]
-    roots: tuple[x509.Certificate, ...] = field(repr=False)
-    intermediates: tuple[x509.Certificate, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Certified:
-    """A key with its certificate and the path above it."""
-
-    party: PartyId
-    key_id: KeyId
-    path: tuple[x509.Certificate, ...]
-    own: bool
-
-    @property
-    def leaf(self) -> x509.Certificate:
-        return self.path[0]
-
-    def valid(self, now: datetime, standing: Standing) -> bool:
-        ended = standing.retired_at is not None and now >= standing.retired_at
-        return self.leaf.not_valid_before_utc <= now <= self.leaf.not_valid_after_utc and not (
-            ended or standing.compromised
-        )
+__all__ = ["FileTrust"]
 
 
 class FileTrust:
@@ -136,9 +51,9 @@ class FileTrust:
         self._roots = read_certificates(files.roots)
         self._signers: dict[KeyId, FileSigner] = {}
         self._unwrappers: dict[PartyId, dict[KeyId, FileUnwrapper]] = {}
-        self._signing: dict[KeyId, _Certified] = {}
+        self._signing: dict[KeyId, Certified] = {}
         self._verification: dict[KeyId, tuple[int, VerificationKey]] = {}
-        self._encryption: dict[PartyId, list[_Certified]] = {}
+        self._encryption: dict[PartyId, list[Certified]] = {}
         anchors: dict[PartyId, Anchor] = {}
         for own in files.own:
             self._add_own(own)
@@ -175,7 +90,7 @@ class FileTrust:
         standing = self._standing(found, self._clock())
         generation, known = self._verification.get(key_id, (-1, None))
         if known is None or generation != self.revocation.generation:
-            known = _verification_key(found, standing)
+            known = verification_key_of(found, standing)
             self._verification[key_id] = (self.revocation.generation, known)
         return known
 
@@ -231,12 +146,12 @@ class FileTrust:
         for files in own.signing:
             key = load_own_key(files, Purpose.SIGN)
             path = self._path(key.certificate, self._roots, key.intermediates, str(files.certificate))
-            self._add_signing(_certified(own.party, path, str(files.certificate), uri=uri))
+            self._add_signing(certify(own.party, path, str(files.certificate), uri=uri))
             self._signers[key.key_id] = FileSigner(key)
         for files in own.decryption:
             key = load_own_key(files, Purpose.DECRYPT)
             path = self._path(key.certificate, self._roots, key.intermediates, str(files.certificate))
-            self._encryption[own.party].append(_certified(own.party, path, str(files.certificate), uri=uri))
+            self._encryption[own.party].append(certify(own.party, path, str(files.certificate), uri=uri))
             self._unwrappers[own.party][key.key_id] = FileUnwrapper(key)
 
     def _add_partner(self, partner: PartnerFiles) -> Anchor:
@@ -262,12 +177,12 @@ class FileTrust:
         self._encryption[partner.party] = certified[len(bundle.signing) :]
         return anchor
 
-    def _of_partner(self, anchor: Anchor, certificate: x509.Certificate, purpose: Purpose, origin: str) -> _Certified:
-        _require_usage(certificate, purpose, origin)
+    def _of_partner(self, anchor: Anchor, certificate: x509.Certificate, purpose: Purpose, origin: str) -> Certified:
+        require_usage(certificate, purpose, origin)
         path = self._path(certificate, anchor.roots, anchor.intermediates, origin)
-        return _certified(anchor.party, path, origin, uri=anchor.uri, own=False, pinned=bool(anchor.pins))
+        return certify(anchor.party, path, origin, uri=anchor.uri, own=False, pinned=bool(anchor.pins))
 
-    def _add_signing(self, key: _Certified) -> None:
+    def _add_signing(self, key: Certified) -> None:
         # The key id stands for party and certificate; one key under two of either would make that ambiguous.
         if key.key_id in self._signing:
             raise ConfigurationError(
@@ -291,13 +206,13 @@ class FileTrust:
 
     # ── looking up ──
 
-    def _standing(self, key: _Certified, now: datetime) -> Standing:
+    def _standing(self, key: Certified, now: datetime) -> Standing:
         self.revocation.refresh()
         if not key.own:
             self.revocation.require_fresh(key.path, now)
         return self.revocation.standing(key.path)
 
-    def _published(self, use: Literal["sig", "enc"], keys: Iterable[_Certified]) -> Iterator[OwnPublicKey]:
+    def _published(self, use: Literal["sig", "enc"], keys: Iterable[Certified]) -> Iterator[OwnPublicKey]:
         for one in sorted(keys, key=lambda key: key.leaf.not_valid_before_utc):
             if not self.revocation.standing(one.path).revoked:
                 yield OwnPublicKey(
@@ -308,51 +223,9 @@ class FileTrust:
                     not_after=one.leaf.not_valid_after_utc,
                 )
 
-    def _newest(self, keys: Iterable[_Certified], now: datetime, otherwise: str) -> _Certified:
+    def _newest(self, keys: Iterable[Certified], now: datetime, otherwise: str) -> Certified:
         self.revocation.refresh()
         valid = [one for one in keys if one.valid(now, self.revocation.standing(one.path))]
         if not valid:
             raise TrustError("trust.key_unknown", otherwise)
         return max(valid, key=lambda one: (one.leaf.not_valid_before_utc, one.leaf.not_valid_after_utc, one.key_id))
-
-
-def _certified(
-    party: PartyId,
-    path: tuple[x509.Certificate, ...],
-    origin: str,
-    *,
-    uri: str,
-    own: bool = True,
-    pinned: bool = False,
-) -> _Certified:
-    """Return the key of a path's leaf, which must name `party` alone (nobody, if pinned) and be no test key."""
-    try:
-        key_id = thumbprint(p256_key(path[0]))
-        named = {one for one in san_uris(path[0]) if one == uri or one.startswith(PARTY_URI_PREFIX)}
-        if named - {uri, party_uri(party)} or not (named or pinned):
-            raise TrustError("trust.certificate_invalid", f"the certificate does not name {party} alone")
-    except GatewayError as error:
-        raise TrustError("trust.certificate_invalid", f"{origin}: {error.detail}") from error
-    if key_id in VECTOR_KEY_IDS:
-        raise TrustError("trust.certificate_invalid", f"{origin} holds a published test key")
-    return _Certified(party=party, key_id=key_id, path=path, own=own)
-
-
-def _verification_key(found: _Certified, standing: Standing) -> VerificationKey:
-    not_after = found.leaf.not_valid_after_utc
-    return VerificationKey(
-        key_id=found.key_id,
-        party=found.party,
-        certificate_sha256=certificate_thumbprint(found.leaf.public_bytes(Encoding.DER)),
-        public_key=p256_key(found.leaf),
-        not_before=found.leaf.not_valid_before_utc,
-        not_after=min(not_after, standing.retired_at or not_after),
-        revoked=standing.compromised,
-    )
-
-
-def _require_usage(certificate: x509.Certificate, purpose: Purpose, origin: str) -> None:
-    try:
-        check_usage(certificate, purpose)
-    except TrustError as error:
-        raise TrustError(error.code, f"{origin}: {error.detail}") from error

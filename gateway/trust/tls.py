@@ -33,7 +33,8 @@ from gateway.trust.certificates import (
     spki_sha256,
     to_pem,
 )
-from gateway.trust.directory import Anchor, FileTrust
+from gateway.trust.certified import Anchor
+from gateway.trust.directory import FileTrust
 from gateway.trust.keys import KeyFiles, load_own_key
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.jobs import ReferenceKind
@@ -32,6 +32,7 @@ def sealers(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @every_sealer
+@settings(deadline=None)  # other work shares the machine
 @given(plaintext=st.binary(max_size=512), row=st.text(max_size=40))
 def test_what_was_sealed_comes_back_from_its_row(name: str, plaintext: bytes, row: str) -> None:
     sealer = _made[name]
@@ -39,6 +40,7 @@ def test_what_was_sealed_comes_back_from_its_row(name: str, plaintext: bytes, ro
 
 
 @every_sealer
+@settings(deadline=None)  # other work shares the machine
 @given(values=st.lists(st.tuples(st.sampled_from(ReferenceKind), st.text(max_size=40)), unique=True, max_size=8))
 def test_an_index_is_stable_and_tells_kinds_and_values_apart(
     name: str, values: list[tuple[ReferenceKind, str]]
@@ -50,6 +52,7 @@ def test_an_index_is_stable_and_tells_kinds_and_values_apart(
 
 
 @every_real_sealer
+@settings(deadline=None)  # other work shares the machine
 @given(data=st.data(), plaintext=st.binary(max_size=200))
 def test_a_flipped_bit_anywhere_is_noticed(name: str, data: st.DataObject, plaintext: bytes) -> None:
     sealed = bytearray(_made[name].seal(plaintext, row="transfer:1"))
@@ -59,6 +62,7 @@ def test_a_flipped_bit_anywhere_is_noticed(name: str, data: st.DataObject, plain
 
 
 @every_real_sealer
+@settings(deadline=None)  # other work shares the machine
 @given(data=st.data())
 def test_a_cut_or_longer_blob_is_noticed(name: str, data: st.DataObject) -> None:
     sealed = _made[name].seal(b"plaintext", row="transfer:1")
@@ -68,6 +72,7 @@ def test_a_cut_or_longer_blob_is_noticed(name: str, data: st.DataObject) -> None
 
 
 @every_real_sealer
+@settings(deadline=None)  # other work shares the machine
 @given(rows=st.lists(st.text(max_size=20), min_size=2, max_size=2, unique=True))
 def test_a_blob_can_not_be_moved_to_another_row(name: str, rows: list[str]) -> None:
     expect_refusal(_made[name], _made[name].seal(b"plaintext", row=rows[0]), rows[1])

@@ -43,6 +43,10 @@ def _wrong_authority(pki: TestPki, folder: Path, now: datetime) -> KeyFiles:
     return forge(pki[FR].authority, folder, now, uris=[uri(GB)])
 
 
+def _wrong_root(pki: TestPki, folder: Path, now: datetime) -> KeyFiles:
+    return forge(pki[FR].authority, folder, now, uris=[uri(GB)], by="root")
+
+
 def _stranger(_pki: TestPki, folder: Path, now: datetime) -> KeyFiles:
     return make_pki(folder / "stranger", [GB], now)[GB].tls
 
@@ -53,6 +57,7 @@ FLAWS: dict[str, Shape] = {
     "revoked": _revoked,
     "superseded": _superseded,
     "another partner's authority": _wrong_authority,
+    "another partner's root": _wrong_root,
     "an unknown authority": _stranger,
     "no extended key usage": _forged(usages=()),
     "any extended key usage": _forged(usages=ANY),

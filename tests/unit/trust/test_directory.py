@@ -10,7 +10,7 @@ from cryptography import x509
 
 from gateway.domain.ids import KeyId, PartyId
 from gateway.errors import ConfigurationError, GatewayError, TrustError
-from gateway.trust import FileTrust, TrustFiles, Use, directory
+from gateway.trust import FileTrust, TrustFiles, Use, certified
 from gateway.trust.pki import issue
 from tests.pki import PkiNode, TestPki, make_pki, write_bundle
 from tests.unit.trust.conftest import StandingClock
@@ -176,7 +176,7 @@ def test_a_party_that_stands_twice_is_refused(pki: TestPki, clock: StandingClock
 def test_a_published_test_key_is_no_partners_key(
     pki: TestPki, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "VECTOR_KEY_IDS", (_key_of(pki[GB], clock),))
+    monkeypatch.setattr(certified, "VECTOR_KEY_IDS", (_key_of(pki[GB], clock),))
     expect_refusal(pki[FR].files(), clock, "trust.certificate_invalid", "published")
 
 
