@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 
 import orjson
 from aiohttp import web
-from multidict import MultiDict
 
 from gateway.domain.ids import PartyId, is_uuid, party_id
 from gateway.errors import GatewayError, RequestError
@@ -35,13 +34,13 @@ class Query:
     """
 
     def __init__(self, request: web.Request, known: Collection[str], *, form: bool = False) -> None:
-        self._values = MultiDict((name, value) for name, value in request.query.items() if value or not form)
+        given = [(name, value) for name, value in request.query.items() if value or not form]
+        self._values = dict(given)
         if set(self._values) - set(known):
             allowed = ", ".join(sorted(known)) or "none"
             raise RequestError("request.malformed", f"The query has an unknown parameter; known here: {allowed}")
-        for name in self._values:
-            if len(self._values.getall(name)) > 1:
-                raise RequestError("request.malformed", f"Give `{name}` once")
+        if len(self._values) != len(given):
+            raise RequestError("request.malformed", "Give each parameter once")
 
     def __contains__(self, name: str) -> bool:
         return name in self._values

@@ -1,0 +1,117 @@
+"""`gateway inbox`: received messages and where their hand-over stands. Shows no document."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table, say
+from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
+from gateway.domain.ids import MessageId
+from gateway.domain.lifecycle import HandOverState
+
+if TYPE_CHECKING:
+    from gateway.client import InboxDetail, InboxMessage
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Received messages: list, show.")
+
+
+@app.command("list")
+def list_inbox(
+    state: Annotated[HandOverState | None, typer.Option(help="Only in this state of hand-over.")] = None,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 50,
+    before: Annotated[str | None, typer.Option(help="Only older ones than this message id.")] = None,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List received messages, newest first."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "tuple[tuple[InboxMessage, ...], MessageId | None]":
+        async with operations(target) as client:
+            return await client.inbox(state=state, limit=limit, before=None if before is None else MessageId(before))
+
+    rows, following = calling(work, as_json=as_json)
+    if as_json:
+        from dataclasses import asdict
+
+        for row in rows:
+            print_json(asdict(row))
+        return
+    print_table(
+        "",
+        ("Message", "Hand-over", "Kind", "From", "To", "Received", "Tries", "Difficulty"),
+        [
+            (
+                row.message_id,
+                row.hand_over.value,
+                row.kind.value,
+                row.sender,
+                row.recipient,
+                clock(row.received),
+                row.attempts,
+                row.code,
+            )
+            for row in rows
+        ],
+    )
+    if following is not None:
+        say(f"More: --before {following}")
+
+
+@app.command("show")
+def show_message(
+    message: Annotated[str, typer.Argument(help="Id of the message.", metavar="ID")],
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of one received message, and its timeline."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "InboxDetail":
+        async with operations(target) as client:
+            return await client.inbox_message(MessageId(message))
+
+    detail = calling(work, as_json=as_json)
+    if as_json:
+        from dataclasses import asdict
+
+        shown = asdict(detail)
+        print_json({**shown.pop("message"), **shown})
+    else:
+        _show(detail)
+
+
+def _show(detail: "InboxDetail") -> None:
+    row, receipt = detail.message, detail.receipt
+    print_lines(
+        [
+            ("Message", row.message_id),
+            ("Hand-over", row.hand_over.value),
+            ("Difficulty", f"{row.code} {row.detail}".strip() or None),
+            ("Route", f"{row.sender} → {row.recipient}"),
+            ("Kind", row.kind.value),
+            ("Size", f"{row.size_bytes} bytes"),
+            ("Agreement", f"{row.agreement.id} version {row.agreement.version}"),
+            ("Legal basis", row.terms.legal_basis),
+            ("Purpose", row.terms.purpose),
+            ("Onward use", row.terms.onward_use),
+            ("To be kept for", f"{row.terms.retention_days} days"),
+            ("Conversation", f"{row.conversation}, number {row.sequence}"),
+            ("In reply to", row.in_reply_to),
+            ("Digest", row.digest),
+            ("Received", row.received),
+            ("Handed over", row.handed_over),
+            ("Our receipt", None if receipt is None else f"{receipt.verdict.value} {receipt.code}"),
+        ]
+    )
+    print_table("Timeline", ("Time", "Event", "By"), [(clock(one.at), one.event, one.actor) for one in detail.timeline])

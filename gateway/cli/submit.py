@@ -1,0 +1,176 @@
+"""`gateway submit`: hand documents in through the submission API, as a national system would."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import AsJson, print_json, print_table, say
+from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, explained, submissions
+from gateway.domain.ids import MessageId, PartyId, party_id
+
+if TYPE_CHECKING:
+    from gateway.client import ClientError, Submission, SubmissionClient
+
+__all__ = ["submit"]
+
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    to: tuple[PartyId, ...]
+    sender: PartyId | None
+    conversation: str | None
+    in_reply_to: MessageId | None
+    key: str | None
+    wait: float
+
+
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="Documents (XML).", exists=True, dir_okay=False)],
+    to: Annotated[str, typer.Option("--to", help="Recipients, such as FR-DGDDI,NL-DOUANE.")],
+    sender: Annotated[
+        str | None, typer.Option("--from", help="Our party; needed when the client speaks for several.")
+    ] = None,
+    conversation: Annotated[str | None, typer.Option(help="Your own case reference; keeps messages in order.")] = None,
+    in_reply_to: Annotated[str | None, typer.Option(help="Message id that this answers.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Idempotency-Key, to ask again after an unknown outcome. One file only.")
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for all transfers to be delivered; 0: do not wait.", min=0)
+    ] = 0,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit documents to one or several partners.
+
+    Each file is one submission: accepted for all recipients or refused for all. Exit code 1 when any was refused, or
+    with --wait when any was not delivered in time.
+    """
+    if key is not None and len(files) > 1:
+        raise typer.BadParameter("is for one file; each submission needs its own", param_hint="--key")
+    order = _Order(
+        to=tuple(_party(one) for one in to.split(",")),
+        sender=None if sender is None else _party(sender),
+        conversation=conversation,
+        in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
+        key=key,
+        wait=wait,
+    )
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+    outcomes = calling(lambda: _submit_all(files, order, target), as_json=as_json)
+    if as_json:
+        for file, outcome in outcomes:
+            print_json(_json(file, outcome))
+    else:
+        _show(outcomes)
+    if not all(_is_well(outcome, order) for _, outcome in outcomes):
+        raise typer.Exit(1)
+
+
+async def _submit_all(
+    files: list[Path], order: _Order, target: Target
+) -> "list[tuple[Path, Submission | ClientError]]":
+    async with submissions(target) as client:
+        return [(file, await _submit(client, file, order)) for file in files]
+
+
+async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Submission | ClientError":
+    import asyncio
+
+    from gateway.client import ClientError
+
+    try:
+        submission = await client.submit(
+            await asyncio.to_thread(file.read_bytes),
+            to=order.to,
+            sender=order.sender,
+            conversation=order.conversation,
+            in_reply_to=order.in_reply_to,
+            idempotency_key=order.key,
+        )
+        return await _await_delivery(client, submission, order.wait)
+    except ClientError as error:
+        # Without an answer, or without the right to ask, the other files would fare no better.
+        if error.status in {None, 401, 403}:
+            raise
+        return error
+
+
+async def _await_delivery(client: "SubmissionClient", submission: "Submission", seconds: float) -> "Submission":
+    import asyncio
+
+    try:
+        async with asyncio.timeout(seconds):
+            while submission.status == "in_progress" and seconds > 0:
+                await asyncio.sleep(_POLL_SECONDS)
+                submission = await client.get(submission.id)
+    except TimeoutError:
+        return submission
+    return submission
+
+
+def _is_well(outcome: "Submission | ClientError", order: _Order) -> bool:
+    from gateway.client import ClientError
+
+    return not isinstance(outcome, ClientError) and (order.wait == 0 or outcome.status == "delivered")
+
+
+def _json(file: Path, outcome: "Submission | ClientError") -> dict[str, Any]:
+    from gateway.client import ClientError
+
+    if isinstance(outcome, ClientError):
+        return {"file": str(file), "accepted": False, "problem": {**outcome.problem, "code": outcome.code}}
+    return {
+        "file": str(file),
+        "accepted": True,
+        "id": outcome.id,
+        "status": outcome.status,
+        "replayed": outcome.replayed,
+        "transfers": [
+            {
+                "id": one.id,
+                "recipient": one.recipient,
+                "state": one.state,
+                "message_id": one.message_id,
+                "conversation": one.conversation,
+                "sequence": one.sequence,
+                "kept": one.kept,
+                "withheld": one.withheld,
+            }
+            for one in outcome.transfers
+        ],
+    }
+
+
+def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
+    from gateway.client import ClientError
+
+    rows: list[tuple[object, ...]] = []
+    refused: list[str] = []
+    for file, outcome in outcomes:
+        if isinstance(outcome, ClientError):
+            rows.append((file.name, "refused", outcome.code, "", ""))
+            refused.append(f"{file.name}: {explained(outcome)}")
+            continue
+        rows += [
+            (file.name, one.recipient, one.state.value, f"{one.kept} / {one.withheld}", one.id)
+            for one in outcome.transfers
+        ]
+    print_table("", ("File", "Recipient", "State", "Kept / withheld", "Transfer"), rows)
+    for line in refused:
+        say(line)
+
+
+def _party(text: str) -> PartyId:
+    try:
+        return party_id(text.strip())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,137 @@
+"""Which node a command talks to, and as whom: `--url --token --ca`, or `--config` of the node, or the environment.
+
+A token on a command line can be read by other users of the machine; `--token-file` and GATEWAY_TOKEN are the better
+ways. With `--config` the address of the right listener and the authority come from the node's own settings.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from gateway.cli.output import fail, reporting
+
+if TYPE_CHECKING:
+    import ssl
+
+    from gateway.client import ClientError, OperationsClient, SubmissionClient
+
+__all__ = ["Ca", "Config", "Target", "TokenFile", "TokenText", "Url", "calling", "operations", "submissions"]
+
+Value = TypeVar("Value")
+
+Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", help="Address of the API, https://host:port.")]
+TokenText = Annotated[
+    str, typer.Option("--token", envvar="GATEWAY_TOKEN", help="Bearer token.", show_envvar=True, metavar="TOKEN")
+]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File that holds the bearer token.", exists=True, dir_okay=False)
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", help="Root certificates (PEM) to check the server with.", exists=True, dir_okay=False),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings of the node, instead of --url and --ca.", exists=True, dir_okay=False),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The options of one call, as given."""
+
+    url: str
+    token: str = field(repr=False)
+    token_file: Path | None
+    ca: Path | None
+    config: Path | None
+
+
+@asynccontextmanager
+async def submissions(target: Target) -> "AsyncIterator[SubmissionClient]":
+    """Open a client of the submission API."""
+    from gateway.client import SubmissionClient
+
+    url, roots = _where(target, "submission")
+    async with SubmissionClient(url, _token(target), _context(roots)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def operations(target: Target) -> "AsyncIterator[OperationsClient]":
+    """Open a client of the operations API."""
+    from gateway.client import OperationsClient
+
+    url, roots = _where(target, "operations")
+    async with OperationsClient(url, _token(target), _context(roots)) as client:
+        yield client
+
+
+def calling(work: Callable[[], Coroutine[Any, Any, Value]], *, as_json: bool) -> Value:
+    """Run `work` to its end; a refusal of the node is printed and ends the command with exit code 1."""
+    import asyncio
+
+    with reporting(as_json=as_json), _refusals(as_json=as_json):
+        return asyncio.run(work())
+    raise AssertionError("fail() does not return")
+
+
+@contextmanager
+def _refusals(*, as_json: bool) -> Iterator[None]:
+    from gateway.client import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        fail(error.code, explained(error), as_json=as_json, members=_members(error))
+
+
+def explained(error: "ClientError") -> str:
+    """Return a refusal in words, with what each recipient or place of the document is refused for."""
+    lines = [error.detail]
+    for one in error.problem.get("recipients", ()):
+        recipient = one.get("recipient") or "the document"
+        lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")
+        lines += [_violation(violation) for violation in one.get("violations", ())]
+    lines += [_violation(violation) for violation in error.problem.get("violations", ())]
+    return " · ".join(lines)
+
+
+def _violation(one: dict[str, Any]) -> str:
+    line = f"line {one['line']}, " if one.get("line") else ""
+    return f"{line}{one.get('path', '')}: {one.get('message', '')}"
+
+
+def _members(error: "ClientError") -> dict[str, Any]:
+    return {"status": error.status, **{k: v for k, v in error.problem.items() if k not in {"code", "detail", "status"}}}
+
+
+def _where(target: Target, listener: str) -> tuple[str, Path | None]:
+    if target.config is None:
+        if not target.url:
+            raise typer.BadParameter("give --url and a token, or --config of the node", param_hint="--url")
+        return target.url, target.ca
+    from gateway.settings import Listener, load_node
+
+    settings = load_node(target.config)
+    door: Listener = getattr(settings.listeners, listener)
+    host = f"[{door.host}]" if ":" in door.host else door.host
+    own = f"{'http' if door.tls is None else 'https'}://{host}:{door.port}"
+    return target.url or own, target.ca or settings.trust.roots
+
+
+def _token(target: Target) -> str:
+    token = target.token or (target.token_file.read_text("utf-8").strip() if target.token_file else "")
+    if not token:
+        raise typer.BadParameter("give --token-file, or set GATEWAY_TOKEN", param_hint="--token")
+    return token
+
+
+def _context(roots: Path | None) -> "ssl.SSLContext | None":
+    import ssl
+
+    return None if roots is None else ssl.create_default_context(cafile=str(roots))

@@ -1,0 +1,202 @@
+"""`gateway transfer`: watch and steer transfers through the operations API."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table, say
+from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
+from gateway.domain.ids import PartyId, TransferId
+from gateway.domain.lifecycle import TransferState
+
+if TYPE_CHECKING:
+    from gateway.client import Transfer, TransferDetail
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, requeue, cancel.")
+
+TransferArgument = Annotated[str, typer.Argument(help="Id of the transfer.", metavar="ID")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the audit trail with your name.")]
+
+
+@app.command("list")
+def list_transfers(
+    state: Annotated[TransferState | None, typer.Option(help="Only in this state.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="Only to this partner.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Only with this reference: mrn:VALUE, lrn:VALUE or ucr:VALUE.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 50,
+    before: Annotated[str | None, typer.Option(help="Only older ones than this id.")] = None,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List transfers, newest first."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "tuple[tuple[Transfer, ...], TransferId | None]":
+        async with operations(target) as client:
+            return await client.transfers(
+                state=state,
+                recipient=None if recipient is None else PartyId(recipient),
+                reference=reference,
+                limit=limit,
+                before=None if before is None else TransferId(before),
+            )
+
+    rows, following = calling(work, as_json=as_json)
+    if as_json:
+        for row in rows:
+            print_json(transfer_json(row))
+        return
+    print_table(
+        "",
+        ("Transfer", "State", "Kind", "From", "To", "Created", "Tries", "Difficulty"),
+        [
+            (
+                row.id,
+                row.state.value,
+                row.kind.value,
+                row.sender,
+                row.recipient,
+                clock(row.created),
+                row.attempts,
+                "" if row.code == "ok" else row.code,
+            )
+            for row in rows
+        ],
+    )
+    if following is not None:
+        say(f"More: --before {following}")
+
+
+@app.command("show")
+def show_transfer(
+    transfer: TransferArgument,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one transfer: where it stands, every attempt, the receipt, the timeline."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "TransferDetail":
+        async with operations(target) as client:
+            return await client.transfer(TransferId(transfer))
+
+    detail = calling(work, as_json=as_json)
+    if as_json:
+        print_json(_detail_json(detail))
+    else:
+        _show(detail)
+
+
+@app.command("requeue")
+def requeue_transfer(
+    transfer: TransferArgument,
+    reason: Reason,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a dead-lettered transfer again, under the same id."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "Transfer":
+        async with operations(target) as client:
+            return await client.requeue(TransferId(transfer), reason=reason)
+
+    _say_state(calling(work, as_json=as_json), as_json=as_json)
+
+
+@app.command("cancel")
+def cancel_transfer(
+    transfer: TransferArgument,
+    reason: Reason,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a transfer of which nothing was ever sent."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "Transfer":
+        async with operations(target) as client:
+            return await client.cancel(TransferId(transfer), reason=reason)
+
+    _say_state(calling(work, as_json=as_json), as_json=as_json)
+
+
+def transfer_json(row: "Transfer") -> dict[str, Any]:
+    """Return a transfer with the names of the API."""
+    from dataclasses import asdict
+
+    return asdict(row)
+
+
+def _detail_json(detail: "TransferDetail") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    shown = asdict(detail)
+    return {**shown.pop("transfer"), **shown}
+
+
+def _say_state(row: "Transfer", *, as_json: bool) -> None:
+    if as_json:
+        print_json(transfer_json(row))
+    else:
+        say(f"{row.id} is now {row.state.value}")
+
+
+def _show(detail: "TransferDetail") -> None:
+    row, receipt = detail.transfer, detail.receipt
+    print_lines(
+        [
+            ("Transfer", row.id),
+            ("State", row.state.value),
+            ("Difficulty", f"{row.code} {row.detail}".strip() or None),
+            ("Route", f"{row.sender} → {row.recipient}"),
+            ("Kind", row.kind.value),
+            ("Kept / withheld", f"{row.kept} / {row.withheld}"),
+            ("Agreement", f"{row.agreement.id} version {row.agreement.version}"),
+            ("Message", row.message_id),
+            ("Digest", row.digest),
+            ("Conversation", f"{row.conversation}, number {row.sequence}"),
+            ("Submission", f"{row.submission_id} by {row.client}"),
+            ("Created", row.created),
+            ("Tried until", row.deadline),
+            ("Next attempt", row.next_attempt_at),
+            (
+                "Receipt",
+                None if receipt is None else f"{receipt.verdict.value} {receipt.code} at {clock(receipt.received)}",
+            ),
+        ]
+    )
+    if detail.tries:
+        print_table(
+            "Attempts",
+            ("No.", "Started", "Outcome", "Explanation"),
+            [(one.number, clock(one.started), one.outcome, f"{one.code} {one.detail}".strip()) for one in detail.tries],
+        )
+    print_table(
+        "Timeline",
+        ("Time", "Event", "By", "Details"),
+        [
+            (clock(one.at), one.event, one.actor, ", ".join(f"{name} {value}" for name, value in one.facts.items()))
+            for one in detail.timeline
+        ],
+    )
