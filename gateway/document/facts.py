@@ -20,7 +20,6 @@ from gateway.document.names import (
 from gateway.domain.message import DocumentFacts, MessageKind
 from gateway.errors import DocumentError
 
-_ADDITIONAL_MESSAGE: Final = "13"
 _KIND_OF_TYPE: Final = {"INV": MessageKind.CANCELLATION, "GPR": MessageKind.ARRIVAL}
 _FUNCTION, _LRN, _MRN, _TYPE, _SHIPMENT, _UCR, _ITEM = (
     f"{{{DECLARATION}}}{local}"
@@ -44,6 +43,8 @@ _RES_FUNCTION, _RES_LRN, _RES_MRN, _RES_DECLARATION = (
         "Declaration",
     )
 )
+_IS_ADDITIONAL: Final = etree.XPath("normalize-space(dec:FunctionCode) = '13'", namespaces={"dec": DECLARATION})
+_TYPE_CODE: Final = etree.XPath("normalize-space(dec:TypeCode)", namespaces={"dec": DECLARATION}, smart_strings=False)
 _ITEMS: Final = etree.XPath("count(dec:GovernmentAgencyGoodsItem)", namespaces={"dec": DECLARATION})
 _RES_ITEMS: Final = etree.XPath("count(res:GoodsShipment/res:GovernmentAgencyGoodsItem)", namespaces={"res": RESPONSE})
 
@@ -73,27 +74,21 @@ def read_kind(body: etree._Element) -> MessageKind:
     """Return the message kind, given the body."""
     if body.tag == RESPONSE_BODY:
         return MessageKind.RESPONSE
-    codes = {child.tag: _text(child) for child in body.iterchildren(_FUNCTION, _TYPE)}
-    return _kind(codes.get(_FUNCTION), codes.get(_TYPE))
-
-
-def _kind(function_code: str | None, type_code: str | None) -> MessageKind:
-    if function_code != _ADDITIONAL_MESSAGE:
+    if not _IS_ADDITIONAL(body):
         return MessageKind.DECLARATION
-    return _KIND_OF_TYPE.get(type_code or "", MessageKind.AMENDMENT)
+    return _KIND_OF_TYPE.get(_TYPE_CODE(body), MessageKind.AMENDMENT)
 
 
 def _declaration_facts(body: etree._Element) -> DocumentFacts:
     found = {child.tag: child for child in body.iterchildren(_FUNCTION, _LRN, _MRN, _TYPE, _SHIPMENT)}
-    function_code, type_code = _text(found.get(_FUNCTION)), _text(found.get(_TYPE))
     shipment = found.get(_SHIPMENT)
     return DocumentFacts(
-        kind=_kind(function_code, type_code),
+        kind=read_kind(body),
         lrn=_text(found.get(_LRN)),
         mrn=_text(found.get(_MRN)),
         ucr=None if shipment is None else _ucr(shipment),
-        function_code=function_code,
-        type_code=type_code,
+        function_code=_text(found.get(_FUNCTION)),
+        type_code=_text(found.get(_TYPE)),
         item_count=0 if shipment is None else int(_ITEMS(shipment)),
     )
 
