@@ -129,7 +129,7 @@ class Partner:
     """A party we exchange with. `folder` holds its bundle (certificates of signing and encryption keys).
 
     Its TLS certificate is known by `san_uri` (`urn:party:{id}` unless given) or, when `pins` are given, only by the
-    SHA-256 of its SubjectPublicKeyInfo, lower-case hex.
+    SHA-256 of its SubjectPublicKeyInfo, lower-case hex. `allow_private`: its address may lie in a private network.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -138,9 +138,9 @@ class Partner:
     folder: ExistingFolder
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
-    allow_private: bool = False
     timeout: Duration = timedelta(seconds=30)
     connections: Annotated[int, Field(ge=1, le=64)] = 4
+    allow_private: bool = False
 
     @property
     def certificate_uri(self) -> str:
@@ -224,8 +224,7 @@ class Timing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """All of one node, read from `file`. `agreements` are folders; `schemas` None takes the bundled sets; `workers` 0
-    does the CPU
-    work in the main process."""
+    does the CPU work in the main process."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     file: str = ""
