@@ -1,0 +1,162 @@
+"""What waits for a worker, and which batch a free worker gets.
+
+The job type is chosen when a worker is free: receipts first (they end transfers), then seal and admit, then prepare.
+Every fourth batch goes to whoever has waited longest, so that a partner who floods one stage delays the others but can
+not starve them. Each stage has its own bounds, in jobs and in bytes; beyond them the caller is told to come back later,
+before memory grows. All of it runs on one event loop; nothing here blocks.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.domain.limits import MAX_BATCH_BYTES, STAGE_BATCH
+from gateway.errors import GatewayError
+from gateway.workers.table import Job, Result, Stage, size_bytes
+
+ORDER: Final = ((Stage.CHECK,), (Stage.SEAL, Stage.ADMIT), (Stage.PREPARE,))
+LONGEST_WAITING_EVERY: Final = 4
+STOPPING: Final = "The gateway is stopping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """How much may wait in each stage, what workers hold not counted. One job is always let in."""
+
+    jobs: int = 1024
+    size_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Waiting:
+    """One job on its way. `number`: order of arrival. `alone`: it goes in a batch of its own; `kills`: how many
+    workers ended while they had it."""
+
+    stage: Stage
+    job: Job
+    size: int
+    number: int
+    result: asyncio.Future[Result]
+    alone: bool = False
+    kills: int = 0
+
+    def answer(self, result: Result) -> None:
+        """Give the caller the result, unless it no longer waits."""
+        if not self.result.done():
+            self.result.set_result(result)
+
+    def give_up(self, why: str) -> None:
+        """Have the caller's call raise `capacity.exhausted`, unless it no longer waits."""
+        if not self.result.done():
+            self.result.set_exception(GatewayError("capacity.exhausted", why))
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    waiting: deque[Waiting] = field(default_factory=deque)
+    size: int = 0
+
+
+class StageQueue:
+    """The jobs that wait, by stage."""
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._limits = limits
+        self._lanes = {stage: _Lane() for stage in Stage}
+        self._arrived = asyncio.Event()
+        self._numbers = 0
+        self._batches = 0
+        self._closed = False
+
+    def put(self, stage: Stage, job: Job) -> Waiting:
+        """Queue a job. Raises GatewayError `capacity.exhausted`."""
+        lane, size = self._lanes[stage], size_bytes(job)
+        if self._closed:
+            raise GatewayError("capacity.exhausted", STOPPING)
+        if lane.waiting and (len(lane.waiting) >= self._limits.jobs or lane.size + size > self._limits.size_bytes):
+            raise GatewayError("capacity.exhausted", f"Too much waits for {stage.value}; come back later")
+        self._numbers += 1
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting = Waiting(stage=stage, job=job, size=size, number=self._numbers, result=result)
+        lane.waiting.append(waiting)
+        lane.size += size
+        self._arrived.set()
+        return waiting
+
+    async def ask(self, stage: Stage, job: Job) -> Any:
+        """Queue a job and return its result. Raises GatewayError `capacity.exhausted`.
+
+        The result is of the kind that belongs to the stage; the two implementations of the port say so.
+        """
+        return await self.put(stage, job).result
+
+    async def take(self) -> list[Waiting] | None:
+        """Return the next batch, of one stage, as soon as there is one; None when closed and nothing waits."""
+        while True:
+            stage = self._next_stage()
+            if stage is not None:
+                return self._batch(self._lanes[stage])
+            if self._closed:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def put_back(self, batch: Iterable[Waiting]) -> None:
+        """Put jobs that could not be done back at the head of their stage, in their order."""
+        for one in reversed(list(batch)):
+            lane = self._lanes[one.stage]
+            lane.waiting.appendleft(one)
+            lane.size += one.size
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Take no more jobs. What waits is still given out."""
+        self._closed = True
+        self._arrived.set()
+
+    def give_up(self, why: str) -> None:
+        """Have every waiting call raise `capacity.exhausted`."""
+        for lane in self._lanes.values():
+            for one in lane.waiting:
+                one.give_up(why)
+            lane.waiting.clear()
+            lane.size = 0
+
+    def depth(self) -> dict[Stage, int]:
+        """Return how many jobs wait in each stage."""
+        return {stage: len(lane.waiting) for stage, lane in self._lanes.items()}
+
+    def _next_stage(self) -> Stage | None:
+        for lane in self._lanes.values():
+            while lane.waiting and lane.waiting[0].result.done():  # its caller went away
+                lane.size -= lane.waiting.popleft().size
+        heads = {stage: lane.waiting[0].number for stage, lane in self._lanes.items() if lane.waiting}
+        if not heads:
+            return None
+        self._batches += 1
+        if self._batches % LONGEST_WAITING_EVERY == 0:
+            return min(heads, key=heads.__getitem__)
+        for group in ORDER:
+            ready = [stage for stage in group if stage in heads]
+            if ready:
+                return min(ready, key=heads.__getitem__)
+        return None
+
+    def _batch(self, lane: _Lane) -> list[Waiting]:
+        batch: list[Waiting] = []
+        size = 0
+        while lane.waiting and len(batch) < STAGE_BATCH:
+            head = lane.waiting[0]
+            if batch and (head.alone or size + head.size > MAX_BATCH_BYTES):
+                break
+            lane.waiting.popleft()
+            lane.size -= head.size
+            if head.result.done():
+                continue
+            batch.append(head)
+            size += head.size
+            if head.alone:
+                break
+        return batch

@@ -1,0 +1,149 @@
+"""A free worker gets what matters most, no stage starves, and nothing waits without bounds."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.limits import MAX_BATCH_BYTES, STAGE_BATCH
+from gateway.errors import GatewayError
+from gateway.workers.queue import QueueLimits, StageQueue, Waiting
+from gateway.workers.table import Job, Stage
+from tests.unit.workers.scripted_work import admit_job, check_job, prepare_job, seal_job
+
+JOBS: dict[Stage, Callable[[str], Job]] = {
+    Stage.CHECK: check_job,
+    Stage.SEAL: seal_job,
+    Stage.ADMIT: admit_job,
+    Stage.PREPARE: prepare_job,
+}
+
+
+def job(stage: Stage, told: str = "x") -> Job:
+    return JOBS[stage](told)
+
+
+def queue(jobs: int = 1024, size_bytes: int = 10**9) -> StageQueue:
+    return StageQueue(QueueLimits(jobs=jobs, size_bytes=size_bytes))
+
+
+async def taken(waiting: StageQueue) -> list[Waiting]:
+    async with asyncio.timeout(5):
+        batch = await waiting.take()
+    assert batch is not None
+    return batch
+
+
+async def test_receipts_go_first_then_seal_and_admit_by_age_then_prepare() -> None:
+    waiting = queue()
+    for stage in (Stage.CHECK, Stage.PREPARE, Stage.ADMIT, Stage.SEAL):
+        waiting.put(stage, job(stage))
+    assert [(await taken(waiting))[0].stage for _ in range(3)] == [Stage.CHECK, Stage.ADMIT, Stage.SEAL]
+
+
+async def test_a_flood_of_one_stage_starves_no_other() -> None:
+    waiting = queue()
+    mine = waiting.put(Stage.PREPARE, job(Stage.PREPARE))
+    stages = []
+    for _ in range(4):
+        for _ in range(STAGE_BATCH):
+            waiting.put(Stage.ADMIT, job(Stage.ADMIT))
+        stages.append((await taken(waiting))[0].stage)
+    assert stages == [Stage.ADMIT, Stage.ADMIT, Stage.ADMIT, Stage.PREPARE]
+    assert not mine.result.done()
+
+
+@given(st.lists(st.sampled_from(list(Stage)), max_size=150))
+def test_every_job_is_given_out_once_in_batches_of_one_stage_and_in_its_order(stages: list[Stage]) -> None:
+    async def drain() -> list[list[Waiting]]:
+        waiting = queue()
+        for number, stage in enumerate(stages):
+            waiting.put(stage, job(stage, str(number)))
+        waiting.close()
+        batches = []
+        while (batch := await waiting.take()) is not None:
+            batches.append(batch)
+        return batches
+
+    batches = asyncio.run(drain())
+    assert all(1 <= len(batch) <= STAGE_BATCH and len({one.stage for one in batch}) == 1 for batch in batches)
+    for stage in Stage:
+        numbers = [one.number for batch in batches for one in batch if one.stage is stage]
+        assert numbers == [number + 1 for number, other in enumerate(stages) if other is stage]
+
+
+async def test_a_batch_is_bounded_in_bytes_but_never_empty() -> None:
+    waiting = queue()
+    for padding in (MAX_BATCH_BYTES + 1, MAX_BATCH_BYTES // 2, MAX_BATCH_BYTES // 3, MAX_BATCH_BYTES // 3):
+        waiting.put(Stage.PREPARE, prepare_job("", padding))
+    assert [len(await taken(waiting)) for _ in range(3)] == [1, 2, 1]
+
+
+async def test_beyond_its_bounds_a_stage_turns_callers_away_and_the_others_go_on() -> None:
+    waiting = queue(jobs=2)
+    for _ in range(2):
+        waiting.put(Stage.ADMIT, job(Stage.ADMIT))
+    with pytest.raises(GatewayError) as refusal:
+        waiting.put(Stage.ADMIT, job(Stage.ADMIT))
+    assert refusal.value.code == "capacity.exhausted"
+    waiting.put(Stage.PREPARE, job(Stage.PREPARE))
+    await taken(waiting)
+    waiting.put(Stage.ADMIT, job(Stage.ADMIT))
+
+
+async def test_bytes_are_bounded_too_but_one_job_is_always_let_in() -> None:
+    waiting = queue(size_bytes=100)
+    waiting.put(Stage.PREPARE, prepare_job("", 1000))
+    with pytest.raises(GatewayError):
+        waiting.put(Stage.PREPARE, prepare_job("", 1))
+    await taken(waiting)
+    waiting.put(Stage.PREPARE, prepare_job("", 60))
+    waiting.put(Stage.PREPARE, prepare_job("", 40))
+    with pytest.raises(GatewayError):
+        waiting.put(Stage.PREPARE, prepare_job("", 1))
+
+
+async def test_what_is_put_back_comes_first_and_alone_where_it_must() -> None:
+    waiting = queue()
+    for number in range(4):
+        waiting.put(Stage.SEAL, seal_job(str(number)))
+    batch = (await taken(waiting))[:3]
+    waiting.put(Stage.SEAL, seal_job("later"))
+    for one in batch:
+        one.alone = True
+    waiting.put_back(batch)
+    assert [[one.number for one in await taken(waiting)] for _ in range(4)] == [[1], [2], [3], [5]]
+
+
+async def test_jobs_whose_callers_left_are_not_given_out() -> None:
+    waiting = queue()
+    results = [waiting.put(Stage.SEAL, seal_job(str(number))).result for number in range(4)]
+    results[0].cancel()
+    results[2].cancel()
+    assert [one.number for one in await taken(waiting)] == [2, 4]
+    assert waiting.depth()[Stage.SEAL] == 0
+
+
+async def test_a_worker_that_waits_gets_the_next_job_and_the_end() -> None:
+    waiting = queue()
+    first, second = asyncio.ensure_future(waiting.take()), asyncio.ensure_future(waiting.take())
+    await asyncio.sleep(0)
+    waiting.put(Stage.SEAL, seal_job("a"))
+    waiting.close()
+    batches = await asyncio.gather(first, second)
+    assert sorted(len(batch or []) for batch in batches) == [0, 1]
+    with pytest.raises(GatewayError):
+        waiting.put(Stage.SEAL, seal_job("b"))
+
+
+async def test_giving_up_tells_every_caller_to_come_back_later() -> None:
+    waiting = queue()
+    results = [waiting.put(stage, job(stage)).result for stage in Stage]
+    waiting.give_up("no worker")
+    for result in results:
+        with pytest.raises(GatewayError) as told:
+            await result
+        assert told.value.code == "capacity.exhausted"
+    assert set(waiting.depth().values()) == {0}
