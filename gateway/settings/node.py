@@ -16,11 +16,12 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.domain.access import Role
 from gateway.errors import ConfigurationError, Finding
 from gateway.policy.reading import nearest
 from gateway.settings.kinds import WRONG, is_loopback
 from gateway.settings.toml_lines import Location, key_lines, line_at
-from gateway.settings.values import Listener, NodeSettings, Role
+from gateway.settings.values import Listener, NodeSettings
 
 __all__ = ["load_node"]
 
@@ -176,11 +177,11 @@ def _check_ids(settings: NodeSettings) -> Iterator[_Disagreement]:
     for index, partner in enumerate(settings.partners):
         if partner.id in ours:
             yield ("partners", index, "id"), "is a party of this node", "List it in [[parties]] or here, not both"
-    uris = Counter(partner.certificate_uri for partner in settings.partners if not partner.pins)
+    uris = Counter(partner.san_uri for partner in settings.partners)
     for index, partner in enumerate(settings.partners):
-        if not partner.pins and uris[partner.certificate_uri] > 1:
+        if partner.san_uri and uris[partner.san_uri] > 1:
             place = ("partners", index, "san_uri")
-            yield place, "names more than one partner", "Give each partner its own san_uri, or pins"
+            yield place, "names more than one partner", "Give each partner the name in its own certificate"
     pins = Counter(pin for partner in settings.partners for pin in set(partner.pins))
     for index, partner in enumerate(settings.partners):
         if any(pins[pin] > 1 for pin in partner.pins):

@@ -7,11 +7,11 @@ absolute here. What weakens a promise has a name that starts with `insecure_` an
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
 from gateway.domain.limits import CEILING_DOCUMENT_BYTES, DocumentLimits
 from gateway.settings.kinds import (
@@ -41,7 +41,6 @@ __all__ = [
     "NodeSettings",
     "OurParty",
     "Partner",
-    "Role",
     "Timing",
     "Tokens",
     "Trust",
@@ -50,18 +49,6 @@ __all__ = [
 STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _BUILT_IN: Final = DocumentLimits()
 LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class Role(StrEnum):
-    """What a client may do; deny by default."""
-
-    SUBMITTER = "submitter"
-    BACKEND = "backend"
-    OPERATOR = "operator"
-    OFFICER = "officer"
-    AUDITOR = "auditor"
-    SECURITY = "security"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +115,9 @@ class OurParty:
 class Partner:
     """A party we exchange with. `folder` holds its bundle (certificates of signing and encryption keys).
 
-    Its TLS certificate is known by `san_uri` (`urn:party:{id}` unless given) or, when `pins` are given, only by the
-    SHA-256 of its SubjectPublicKeyInfo, lower-case hex. `allow_private`: its address may lie in a private network.
+    Its TLS certificate is known by the URI in its subject alternative name (`san_uri`; empty: the usual one made of
+    the id), or by the SHA-256 of its SubjectPublicKeyInfo, lower-case hex, when there are `pins`; the bundle may bring
+    some. `allow_private`: its address may lie in a private network.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -141,11 +129,6 @@ class Partner:
     timeout: Duration = timedelta(seconds=30)
     connections: Annotated[int, Field(ge=1, le=64)] = 4
     allow_private: bool = False
-
-    @property
-    def certificate_uri(self) -> str:
-        """The SAN URI by which its TLS certificate is known when there are no pins."""
-        return self.san_uri or f"urn:party:{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

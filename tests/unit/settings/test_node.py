@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.access import Role
 from gateway.domain.ids import ClientId, PartyId
 from gateway.errors import ConfigurationError, Finding
-from gateway.settings import Role, load_node
+from gateway.settings import load_node
 
 Write = Callable[..., Path]
 
@@ -27,7 +28,6 @@ def test_right_settings_become_values_with_absolute_paths(write_node: Write, fol
     assert node.parties[0].signing[0].key == folder / "keys/sign.pem"
     assert node.data_dir == folder / "data"
     assert node.trust.crl_max_age == timedelta(hours=24)
-    assert node.partners[0].certificate_uri == "urn:party:FR-DGDDI"
     assert node.parties[0].backend is not None
     assert node.parties[0].backend.timeout == timedelta(seconds=10)
     client = node.client(ClientId("cds"))
@@ -128,7 +128,8 @@ def test_the_same_id_or_certificate_name_twice_is_refused(write_node: Write, fol
     (folder / "partners/NL-DOUANE").mkdir()
     second = '[[partners]]\nid = "NL-DOUANE"\nurl = "https://nl.example"\nfolder = "partners/NL-DOUANE"\n'
     twice = '[[clients]]\nid = "cds"\nroles = ["auditor"]\n\n[[clients]]'
-    path = write_node(("[[clients]]", f'{second}san_uri = "urn:party:FR-DGDDI"\n\n{twice}'))
+    uri = 'san_uri = "urn:customs:one"\n'
+    path = write_node(('folder = "partners', f'{uri}folder = "partners'), ("[[clients]]", f"{second}{uri}\n{twice}"))
     assert {one.key for one in findings_of(path)} == {"partners[1].san_uri", "partners[2].san_uri", "clients[2].id"}
 
 
