@@ -19,7 +19,7 @@ from tests.unit.channels.samples import SECRET, inbox_row
 from tests.unit.channels.scripted import Authority, FixedClock, Script, answering, serving
 
 OTHER_SECRET = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
-SHORT = Timeouts(connect=timedelta(seconds=5), total=timedelta(milliseconds=300))
+SHORT = Timeouts(connect=timedelta(seconds=5), total=timedelta(milliseconds=800))
 LONG = Timeouts(connect=timedelta(seconds=5), total=timedelta(seconds=20))
 
 

@@ -29,7 +29,7 @@ from tests.unit.channels.scripted import Authority, FixedClock, Script, answerin
 NL = PartyId("NL-DUANE")
 MESSAGE = MessageId("0195c7a0-0000-7000-8000-000000000001")
 JWE = "eyJhbGciOiJ4In0.a.b.c.d"
-SHORT = Timeouts(connect=timedelta(seconds=5), total=timedelta(milliseconds=300))
+SHORT = Timeouts(connect=timedelta(seconds=5), total=timedelta(milliseconds=800))
 LONG = Timeouts(connect=timedelta(seconds=5), total=timedelta(seconds=20))
 
 

@@ -270,7 +270,7 @@ async def test_two_poisonous_jobs_in_one_batch_are_both_found(tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", ["hang", "stop"])
 async def test_a_job_that_never_ends_is_ended(tmp_path: Path, how: str) -> None:
-    limits = PoolLimits(batch=timedelta(milliseconds=200))
+    limits = PoolLimits(batch=timedelta(milliseconds=600))
     async with working(tmp_path, 1, limits=limits) as workers:
         assert code_of(await workers.seal(seal_job(how))) == "transfer.poisoned"
         assert told_by(await workers.seal(seal_job("a"))) == "a"
