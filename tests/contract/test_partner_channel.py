@@ -223,6 +223,18 @@ async def test_a_name_that_leads_to_this_host_is_not_connected_to(tmp_path: Path
     assert "allow_loopback" in outcome.detail
 
 
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001"])
+async def test_an_address_in_an_odd_form_is_no_way_around(tmp_path: Path, host: str) -> None:
+    tls = scripted.client_context(Authority(tmp_path, "ca").file)
+    async with serving(answering(200)) as inside:
+        endpoint = Endpoint(url=f"https://{host}:{inside.port}", tls=tls)
+        channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock())
+        outcome = failed(await channel.send(NL, MESSAGE, JWE))
+        await channel.close()
+        assert inside.connections == 0
+    assert (outcome.code, outcome.sent, outcome.connected) == ("channel.unreachable", False, False)
+
+
 async def test_silence_is_a_time_out_after_sending() -> None:
     outcome = failed(await outcome_of(scripted.hanging, timeouts=SHORT))
     assert (outcome.code, outcome.sent, outcome.connected) == ("channel.timeout", True, True)

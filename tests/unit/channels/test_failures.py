@@ -2,12 +2,16 @@
 
 import ssl
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.failures import Progress, explain, safe_words
 from gateway.errors import CATALOGUE, ChannelError
+
+KEY = ConnectionKey("gateway.example", 443, True, True, None, None, None)
 
 
 @given(st.text())
@@ -50,6 +54,20 @@ def test_a_tls_alert_is_put_into_words(reason: str, words: str) -> None:
     error.reason = reason
     failure = explain(error, Progress(tried=True, connected=True, fresh=True, sent=True), plain=False)
     assert failure.code == "channel.tls_refused"
+    assert words in failure.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (aiohttp.ClientConnectorDNSError(KEY, OSError("told by the resolver")), "can not be resolved"),
+        (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError()), "Nothing listens"),
+        (aiohttp.ClientConnectorError(KEY, OSError("no route")), "over the network"),
+    ],
+)
+def test_not_getting_there_is_told_apart(error: Exception, words: str) -> None:
+    failure = explain(error, Progress(tried=True), plain=False)
+    assert (failure.code, failure.sent, failure.connected) == ("channel.unreachable", False, False)
     assert words in failure.detail
 
 
