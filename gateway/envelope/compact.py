@@ -105,13 +105,7 @@ def parse_json(data: bytes) -> JsonObject:
     if _deeper_than_limit(data):
         _refuse("a JSON text is nested too deep")
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object_without_duplicates,
-            parse_int=_bounded_integer,
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )
+        value = _STRICT_JSON.decode(data.decode("utf-8"))
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate has no UTF-8 form
     except (ValueError, RecursionError) as error:  # JSONDecodeError and the Unicode errors are ValueErrors
@@ -181,3 +175,11 @@ def _refuse_number(_text: str) -> NoReturn:
 
 def _refuse(detail: str) -> NoReturn:
     raise EnvelopeError("envelope.malformed", detail)
+
+
+_STRICT_JSON: Final = json.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates,
+    parse_int=_bounded_integer,
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+)
