@@ -44,7 +44,7 @@ _LEASE_ENDED = (
     .order_by(hand_over.c.lease_until)
     .limit(bindparam("limit"))
 )
-_LEASED = _COLUMNS.where(literal_column(LEASED)).order_by(hand_over.c.message_id).limit(bindparam("limit"))
+_LEASED = _COLUMNS.where(literal_column(LEASED)).order_by(hand_over.c.lease_until).limit(bindparam("limit"))
 _ONE = _COLUMNS.where(inbox.c.message_id == bindparam("message_id")).order_by(inbox.c.received, inbox.c.sender).limit(1)
 _FROM = _COLUMNS.where(inbox.c.sender == bindparam("sender"), inbox.c.message_id == bindparam("message_id"))
 _PAYLOAD = select(inbox_payload.c.sealed).where(

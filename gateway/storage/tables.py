@@ -34,14 +34,15 @@ from gateway.domain.lifecycle import FINAL, HandOverState, TransferState
 NORMAL_LANE: Final = 1
 """The priority lane of a transfer unless said otherwise; a lower number is more urgent."""
 
-# A partial index is used only when the query holds the same words, so both take them from here.
+# A partial index is used only when the query holds the same words, so both take them from here. Where another index
+# begins with `state`, the partial one does too, or excludes states with NOT IN: else planners prefer the other.
 DUE: Final = "state = 'QUEUED' AND head = 1"
 UNFINISHED: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
 HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
 HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
 LEASED: Final = "state = 'IN_FLIGHT'"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
-BOUND_BY_DEADLINE: Final = "state IN ('AWAITING_RECEIPT', 'HELD', 'QUEUED')"
+BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
 
 metadata: Final = MetaData(
     naming_convention={
@@ -227,8 +228,8 @@ transfer = _table(
     Index("transfer_by_state", "state", "id"),
     _partial("transfer_due", "recipient", "lane", "next_attempt_at", "id", where=DUE),
     _partial("transfer_unfinished", "sender", "recipient", "conversation", "sequence", where=UNFINISHED),
-    _partial("transfer_leased", "lease_until", where=LEASED),
-    _partial("transfer_awaiting", "next_attempt_at", where=AWAITING),
+    _partial("transfer_leased", "state", "lease_until", where=LEASED),
+    _partial("transfer_awaiting", "state", "next_attempt_at", where=AWAITING),
     _partial("transfer_deadline", "deadline", where=BOUND_BY_DEADLINE),
 )
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
@@ -381,9 +382,9 @@ hand_over = _table(
     CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
     CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="pending_has_a_time"),
     Index("hand_over_by_state", "state"),
-    _partial("hand_over_due", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
+    _partial("hand_over_due", "state", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
     _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
-    _partial("hand_over_leased", "lease_until", where=LEASED),
+    _partial("hand_over_leased", "state", "lease_until", where=LEASED),
 )
 
 # ── partners ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -155,7 +155,7 @@ _PAST_DEADLINE = (
     .order_by(transfer.c.deadline)
     .limit(bindparam("limit"))
 )
-_LEASED = select(transfer).where(literal_column(LEASED)).order_by(transfer.c.id).limit(bindparam("limit"))
+_LEASED = select(transfer).where(literal_column(LEASED)).order_by(transfer.c.lease_until).limit(bindparam("limit"))
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -71,7 +71,7 @@ def upgrade() -> None:
         sa.Column("token", sa.Text, nullable=False),
         sa.Column("received", _NUMBER, nullable=False),
         sa.Column("keep_until", _NUMBER, nullable=False),
-        sa.CheckConstraint("verdict IN ('accepted', 'not_seen')", name="dedupe_verdict_is_known"),
+        sa.CheckConstraint("verdict IN ('accepted', 'not_seen')", name=op.f("dedupe_verdict_is_known")),
         sa.PrimaryKeyConstraint("sender", "message_id", name="dedupe_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -141,7 +141,7 @@ def upgrade() -> None:
         sa.Column("added", _NUMBER, nullable=False),
         sa.Column("revoked", _NUMBER, nullable=True),
         sa.Column("revocation", sa.Text, nullable=True),
-        sa.CheckConstraint("use IN ('decrypt', 'sign', 'tls')", name="party_key_use_is_known"),
+        sa.CheckConstraint("use IN ('decrypt', 'sign', 'tls')", name=op.f("party_key_use_is_known")),
         sa.PrimaryKeyConstraint("party", "use", "key_id", name="party_key_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -154,7 +154,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("key_index", sa.Text, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
-        sa.CheckConstraint("subject_kind IN ('inbox', 'submission')", name="reference_subject_kind_is_known"),
+        sa.CheckConstraint("subject_kind IN ('inbox', 'submission')", name=op.f("reference_subject_kind_is_known")),
         sa.PrimaryKeyConstraint("subject_kind", "subject_id", "kind", "key_index", name="reference_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -228,12 +228,16 @@ def upgrade() -> None:
         sa.Column("handed_over", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
-        sa.CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="hand_over_lease_in_flight_only"),
-        sa.CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="hand_over_pending_has_a_time"),
         sa.CheckConstraint(
-            "state IN ('HANDED_OVER', 'IN_FLIGHT', 'PENDING', 'QUARANTINED')", name="hand_over_state_is_known"
+            "(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name=op.f("hand_over_lease_in_flight_only")
         ),
-        sa.CheckConstraint("head IN (0, 1)", name="hand_over_head_is_flag"),
+        sa.CheckConstraint(
+            "state <> 'PENDING' OR next_attempt_at IS NOT NULL", name=op.f("hand_over_pending_has_a_time")
+        ),
+        sa.CheckConstraint(
+            "state IN ('HANDED_OVER', 'IN_FLIGHT', 'PENDING', 'QUARANTINED')", name=op.f("hand_over_state_is_known")
+        ),
+        sa.CheckConstraint("head IN (0, 1)", name=op.f("hand_over_head_is_flag")),
         sa.ForeignKeyConstraint(
             ["sender", "message_id"], ["inbox.sender", "inbox.message_id"], name="hand_over_sender_known"
         ),
@@ -243,9 +247,12 @@ def upgrade() -> None:
     )
     op.create_index("hand_over_by_state", "hand_over", ["state"])
     op.create_index(
-        "hand_over_due", "hand_over", ["next_attempt_at", "message_id"], **_where("state = 'PENDING' AND head = 1")
+        "hand_over_due",
+        "hand_over",
+        ["state", "next_attempt_at", "message_id"],
+        **_where("state = 'PENDING' AND head = 1"),
     )
-    op.create_index("hand_over_leased", "hand_over", ["lease_until"], **_where("state = 'IN_FLIGHT'"))
+    op.create_index("hand_over_leased", "hand_over", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
     op.create_index(
         "hand_over_unfinished",
         "hand_over",
@@ -326,15 +333,17 @@ def upgrade() -> None:
         sa.Column("last_detail", sa.Text, nullable=False),
         sa.Column("kept", _NUMBER, nullable=False),
         sa.Column("withheld", _NUMBER, nullable=False),
-        sa.CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="transfer_lease_in_flight_only"),
-        sa.CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="transfer_queued_has_a_time"),
+        sa.CheckConstraint(
+            "(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name=op.f("transfer_lease_in_flight_only")
+        ),
+        sa.CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name=op.f("transfer_queued_has_a_time")),
         sa.CheckConstraint(
             "state IN ('AWAITING_RECEIPT', 'CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'HELD', 'IN_FLIGHT', 'QUEUED')",
-            name="transfer_state_is_known",
+            name=op.f("transfer_state_is_known"),
         ),
-        sa.CheckConstraint("ever_sent IN (0, 1)", name="transfer_ever_sent_is_flag"),
-        sa.CheckConstraint("head IN (0, 1)", name="transfer_head_is_flag"),
-        sa.CheckConstraint("sequence > 0", name="transfer_sequence_from_one"),
+        sa.CheckConstraint("ever_sent IN (0, 1)", name=op.f("transfer_ever_sent_is_flag")),
+        sa.CheckConstraint("head IN (0, 1)", name=op.f("transfer_head_is_flag")),
+        sa.CheckConstraint("sequence > 0", name=op.f("transfer_sequence_from_one")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="transfer_submission_id_known"),
         sa.PrimaryKeyConstraint("id", name="transfer_primary"),
         sa.UniqueConstraint("message_id", name="transfer_message_id_once"),
@@ -342,10 +351,15 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index("transfer_awaiting", "transfer", ["next_attempt_at"], **_where("state = 'AWAITING_RECEIPT'"))
+    op.create_index(
+        "transfer_awaiting", "transfer", ["state", "next_attempt_at"], **_where("state = 'AWAITING_RECEIPT'")
+    )
     op.create_index("transfer_by_state", "transfer", ["state", "id"])
     op.create_index(
-        "transfer_deadline", "transfer", ["deadline"], **_where("state IN ('AWAITING_RECEIPT', 'HELD', 'QUEUED')")
+        "transfer_deadline",
+        "transfer",
+        ["deadline"],
+        **_where("state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"),
     )
     op.create_index(
         "transfer_due",
@@ -353,7 +367,7 @@ def upgrade() -> None:
         ["recipient", "lane", "next_attempt_at", "id"],
         **_where("state = 'QUEUED' AND head = 1"),
     )
-    op.create_index("transfer_leased", "transfer", ["lease_until"], **_where("state = 'IN_FLIGHT'"))
+    op.create_index("transfer_leased", "transfer", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
     op.create_index("transfer_of_submission", "transfer", ["submission_id"])
     op.create_index(
         "transfer_unfinished",
@@ -398,7 +412,7 @@ def upgrade() -> None:
         sa.Column("issued", _NUMBER, nullable=False),
         sa.Column("received", _NUMBER, nullable=False),
         sa.Column("token", sa.Text, nullable=False),
-        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name="receipt_verdict_is_known"),
+        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_verdict_is_known")),
         sa.ForeignKeyConstraint(["message_id"], ["transfer.message_id"], name="receipt_message_id_known"),
         sa.PrimaryKeyConstraint("id", name="receipt_primary"),
         sqlite_strict=True,

@@ -1,0 +1,133 @@
+"""What a claim costs, counted in steps of SQLite's machine, which unlike time are the same on every machine."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.audit import genesis
+from gateway.domain.lifecycle import TransferState
+from gateway.storage import hand_overs, receiving, submissions, transfers
+from gateway.storage.engine import Transaction
+from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
+from gateway.storage.sqlite.files import own_file
+from gateway.storage.sqlite.store import prepare_file
+from tests.store_values import LEASE, NOW, PARTNER, StoreValues, message_evidence
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> SqliteConnection:
+    path = tmp_path / "gateway.db"
+    own_file(path)
+    prepare_file(path)
+    made = open_writing(path)
+    made.raw.execute("PRAGMA synchronous=OFF")
+    return made
+
+
+class Steps:
+    """Counts the steps of SQLite's machine."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.number = 0
+        raw.set_progress_handler(self._count, 1)
+
+    def _count(self) -> int:
+        self.number += 1
+        return 0
+
+
+def accept(transaction: Transaction, values: StoreValues, *, conversations: int, length: int) -> None:
+    for _ in range(conversations):
+        name = values.uuid4()
+        for sequence in range(1, length + 1):
+            submissions.accept(transaction, values.submission(conversation=name, sequence=sequence))
+
+
+def cost_of_claim(transaction: Transaction) -> int:
+    connection = transaction.connection
+    assert isinstance(connection, SqliteConnection)
+    connection.savepoint()
+    steps = Steps(connection.raw)
+    assert len(transfers.claim(transaction, PARTNER, limit=8, now=NOW, lease=LEASE)) == 8
+    connection.raw.set_progress_handler(None, 1)
+    connection.rollback_to_savepoint()
+    connection.release()
+    return steps.number
+
+
+def test_a_claim_costs_the_same_however_much_waits(connection: SqliteConnection) -> None:
+    values, transaction = StoreValues(), Transaction(connection, genesis("node"))
+    connection.begin()
+    accept(transaction, values, conversations=20, length=1)
+    few = cost_of_claim(transaction)
+    # Most of these stand behind the head of their conversation, and are due all the same.
+    accept(transaction, values, conversations=40, length=40)
+    many = cost_of_claim(transaction)
+    connection.close()
+    assert many <= few * 1.1
+
+
+def test_a_claim_costs_the_same_when_the_heads_are_dead(connection: SqliteConnection) -> None:
+    values, transaction = StoreValues(), Transaction(connection, genesis("node"))
+    connection.begin()
+    accept(transaction, values, conversations=30, length=30)
+    connection.raw.execute(
+        f"UPDATE transfer SET state = '{TransferState.DEAD_LETTERED}', next_attempt_at = NULL WHERE head = 1"
+    )
+    accept(transaction, values, conversations=20, length=1)
+    blocked = cost_of_claim(transaction)
+    connection.raw.execute("UPDATE transfer SET head = 0 WHERE state = 'QUEUED' AND sequence > 1")
+    assert cost_of_claim(transaction) == blocked
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (transfers._DUE, "transfer_due"),
+        (transfers._NEXT_DUE, "transfer_due"),
+        (transfers._LEASED, "transfer_leased"),
+        (transfers._LEASE_ENDED, "transfer_leased"),
+        (transfers._PAST_DEADLINE, "transfer_deadline"),
+        (transfers._RECEIPT_OVERDUE, "transfer_awaiting"),
+        (hand_overs._DUE, "hand_over_due"),
+        (hand_overs._LEASE_ENDED, "hand_over_leased"),
+        (receiving._KNOWN, "dedupe"),
+    ],
+)
+def test_hot_questions_use_their_index(connection: SqliteConnection, statement: object, index: str) -> None:
+    text, constants = compiled(statement)  # type: ignore[arg-type]  # parametrize knows only objects
+    names = {"recipient", "lane", "now", "limit", "sender", "message_id", *constants}
+    plan = connection.raw.execute(f"EXPLAIN QUERY PLAN {text}", dict.fromkeys(names, 1)).fetchall()
+    connection.close()
+    details = [row["detail"] for row in plan]
+    assert any(f"INDEX {index}" in detail or f"autoindex_{index}" in detail for detail in details), details
+    assert not any(detail.startswith("SCAN") and index not in detail for detail in details), details
+    assert not any("TEMP B-TREE" in detail for detail in details), details
+
+
+def test_an_inbox_of_any_size_is_handed_over_at_the_same_cost(connection: SqliteConnection) -> None:
+    values, transaction = StoreValues(), Transaction(connection, genesis("node"))
+    connection.begin()
+
+    def receive(number: int) -> None:
+        for sequence in range(number):
+            result = values.admitted(conversation=f"c{sequence // 20}", sequence=sequence + 1)
+            receiving.admit(transaction, result, now=NOW, audit=message_evidence(result))
+
+    def cost() -> int:
+        connection.savepoint()
+        steps = Steps(connection.raw)
+        assert len(hand_overs.claim(transaction, limit=2, now=NOW, lease=LEASE)) == 2
+        connection.raw.set_progress_handler(None, 1)
+        connection.rollback_to_savepoint()
+        connection.release()
+        return steps.number
+
+    receive(60)
+    few = cost()
+    receive(1000)
+    many = cost()
+    connection.close()
+    assert many <= few * 1.1
