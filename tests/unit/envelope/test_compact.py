@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain import limits
@@ -52,6 +52,7 @@ def test_an_encrypted_token_has_five_segments(segments: int) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_encoding_and_decoding_are_inverse(data: bytes) -> None:
     encoded = compact.encode(data)
     assert b"=" not in encoded
@@ -59,6 +60,7 @@ def test_encoding_and_decoding_are_inverse(data: bytes) -> None:
 
 
 @given(st.text(st.sampled_from("AQgwEIMUYckos048-_+/= \n\t.Bz9"), max_size=12).map(str.encode))
+@settings(deadline=None)
 def test_every_segment_that_is_read_is_the_only_spelling_of_its_bytes(segment: bytes) -> None:
     try:
         data = compact.decode(segment)
@@ -138,6 +140,7 @@ def test_a_header_over_the_size_limit_is_refused() -> None:
 
 
 @given(st.text(max_size=200) | st.lists(st.binary(max_size=60), max_size=6).map(lambda parts: b".".join(parts).hex()))
+@settings(deadline=None)
 def test_no_text_crashes_the_parser(text: str) -> None:
     for parse in (compact.parse_jws, compact.parse_jwe):
         with pytest.raises(EnvelopeError):
@@ -145,6 +148,7 @@ def test_no_text_crashes_the_parser(text: str) -> None:
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_no_header_crashes_the_parser(header: bytes) -> None:
     with contextlib.suppress(EnvelopeError):
         assert compact.parse_jws(token(header), max_bytes=BIG).header == json.loads(header)
@@ -164,6 +168,7 @@ def depth(value: object) -> int:
 
 
 @given(st.dictionaries(st.text(max_size=4), JSON, max_size=4), st.booleans())
+@settings(deadline=None)
 def test_every_object_within_the_limits_is_read_as_it_is(value: dict[str, object], ascii_only: bool) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8")
     if depth(value) <= compact.MAX_JSON_DEPTH:

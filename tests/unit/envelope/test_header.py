@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.ids import AgreementId, ConversationId, MessageId, SchemaSetId
@@ -60,6 +60,7 @@ def headers(draw: Callable[..., Any]) -> MessageHeader:
 
 
 @given(headers())
+@settings(deadline=None)
 def test_a_header_survives_writing_and_reading(header: MessageHeader) -> None:
     assert wire.read_header(orjson.loads(orjson.dumps(wire.write_header(header)))) == header
 

@@ -82,7 +82,7 @@ def test_nothing_of_the_document_stands_in_the_clear() -> None:
 
 
 @given(position=st.integers(0, len(JWE) - 1), sign=st.characters(codec="ascii"))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_an_envelope_with_any_one_character_changed_is_refused(position: int, sign: str) -> None:
     changed = JWE[:position] + sign + JWE[position + 1 :]
     if changed != JWE:
@@ -91,7 +91,7 @@ def test_an_envelope_with_any_one_character_changed_is_refused(position: int, si
 
 
 @given(position=st.integers(0, len(SIGNED.jws) - 1), sign=st.characters(codec="ascii"))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_signed_message_with_any_one_character_changed_is_refused(position: int, sign: str) -> None:
     changed = SIGNED.jws[:position] + sign + SIGNED.jws[position + 1 :]
     if changed != SIGNED.jws:
@@ -100,7 +100,7 @@ def test_a_signed_message_with_any_one_character_changed_is_refused(position: in
 
 
 @given(st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_bit_flipped_in_any_part_is_refused(data: st.DataObject) -> None:
     segments = JWE.split(".")
     which = data.draw(st.integers(0, 4))
@@ -113,6 +113,7 @@ def test_a_bit_flipped_in_any_part_is_refused(data: st.DataObject) -> None:
 
 
 @given(st.text(max_size=100))
+@settings(deadline=None)
 def test_no_content_of_a_right_envelope_crashes_the_reader(text: str) -> None:
     ascii_text = text.encode("unicode_escape").decode()
     with pytest.raises(EnvelopeError):

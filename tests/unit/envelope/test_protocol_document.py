@@ -66,6 +66,7 @@ def test_the_members_of_the_protected_headers_are_listed() -> None:
 @pytest.mark.parametrize(
     ("name", "token"),
     [("Receipt", sign_receipt(RECEIPT, SOUTH.signer)), ("Problem", sign_problem(PROBLEM, SOUTH.signer))],
+    ids=["receipt", "problem"],
 )
 def test_the_members_of_receipt_and_problem_are_listed(name: str, token: str) -> None:
     claims = parse_json(parse_jws(token, max_bytes=100_000).payload)

@@ -114,7 +114,7 @@ def test_a_receipt_stays_true_however_late_it_is_read() -> None:
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), sign=st.characters(codec="ascii"))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_receipt_with_any_one_character_changed_is_not_believed(position: int, sign: str) -> None:
     changed = TOKEN[:position] + sign + TOKEN[position + 1 :]
     if changed != TOKEN:
@@ -122,6 +122,7 @@ def test_a_receipt_with_any_one_character_changed_is_not_believed(position: int,
 
 
 @given(st.text(max_size=100))
+@settings(deadline=None)
 def test_no_text_crashes_the_reader(text: str) -> None:
     assert refused(text).code == "receipt.invalid"
 
