@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from gateway.app.desk import key_files
 from gateway.channels import BackendRouter, Endpoint, HttpsPartnerChannel, Timeouts, WebhookBackend
 from gateway.domain.ids import PartyId
+from gateway.domain.retry import RetryPolicy
 from gateway.errors import ConfigurationError
 from gateway.ports import BackendChannel, Clock
 from gateway.settings import Backend, NodeSettings
@@ -52,6 +53,17 @@ def open_backends(settings: NodeSettings, *, clock: Clock) -> Backends:
             if party.backend is not None
         }
     )
+
+
+def hand_over_retries(settings: NodeSettings) -> dict[PartyId, RetryPolicy]:
+    """Return how often and how long after each other a hand-over to each back end is tried."""
+    return {
+        party.id: RetryPolicy(
+            first_wait=party.backend.first_wait, cap=party.backend.cap, attempts=party.backend.attempts
+        )
+        for party in settings.parties
+        if party.backend is not None
+    }
 
 
 def _webhook(backend: Backend, settings: NodeSettings, *, clock: Clock) -> WebhookBackend:

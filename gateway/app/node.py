@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,7 +17,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from gateway import __version__
-from gateway.app.channels import open_backends, open_partner_channel
+from gateway.app.channels import hand_over_retries, open_backends, open_partner_channel
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.rulebook import Rulebook
@@ -32,7 +33,7 @@ from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
-from gateway.ports import Telemetry
+from gateway.ports import Sealer, Telemetry, Workers
 from gateway.settings import Listener as ListenerSettings
 from gateway.settings import NodeSettings
 from gateway.storage import SqliteStore
@@ -54,6 +55,27 @@ from gateway.workers import JobTable, open_workers
 DATABASE: Final = "gateway.db"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Adapters:
+    """What stands below the use cases."""
+
+    store: SqliteStore
+    workers: Workers
+    trust: FileTrust
+    gate: PartnerGate
+    sealer: Sealer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UseCases:
+    """What listeners call."""
+
+    submit: Submit
+    settle: Settle
+    receive: Receive
+    operate: Operate
+
+
 class Node:
     """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends."""
 
@@ -63,6 +85,7 @@ class Node:
         self._telemetry = telemetry
         self._clock = SystemClock()
         self._ids = SystemIds()
+        self._bells = Doorbells()
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
         self.listeners: dict[str, Listener] = {}
@@ -70,7 +93,10 @@ class Node:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._start()
+            below = await self._open_adapters()
+            use = self._join(below)
+            self._run_loops(below, use)
+            await self._open_listeners(below, use)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -81,11 +107,11 @@ class Node:
     ) -> None:
         await self._stack.aclose()
 
-    async def _start(self) -> None:
-        settings, clock, ids, bells = self._settings, self._clock, self._ids, Doorbells()
-        trust = open_trust(settings)
-        sealer = open_sealer(settings)
-        gate = PartnerGate(trust, clock=clock.now)
+    # ── adapters ──
+
+    async def _open_adapters(self) -> _Adapters:
+        settings = self._settings
+        trust, sealer = open_trust(settings), open_sealer(settings)
         store = await self._open_store()
         workers = open_workers(
             setup=lay_desk,
@@ -96,92 +122,8 @@ class Node:
         )
         self._stack.push_async_callback(workers.close)
         await workers.start()
-
-        settle = Settle(store=store, workers=workers, clock=clock)
-        submit = Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells)
-        operate = Operate(store=store, clock=clock, bells=bells)
-        receive = Receive(
-            store=store, workers=workers, trust=trust, clock=clock, ids=ids, bells=bells, telemetry=self._telemetry
-        )
-        channel = open_partner_channel(settings, gate, clock=clock)
-        self._stack.push_async_callback(channel.close)
-        backends = open_backends(settings, clock=clock)
-        self._stack.push_async_callback(backends.close)
-        dispatch = Dispatch(
-            store=store,
-            workers=workers,
-            channel=channel,
-            settle=settle,
-            clock=clock,
-            ids=ids,
-            bells=bells,
-            telemetry=self._telemetry,
-            limits=DispatchLimits(lease=settings.timing.lease, poll=settings.timing.poll),
-        )
-        hand_over = HandOver(
-            store=store,
-            channel=backends,
-            sealer=sealer,
-            clock=clock,
-            ids=ids,
-            bells=bells,
-            telemetry=self._telemetry,
-            limits=HandOverLimits(lease=settings.timing.lease, poll=settings.timing.poll),
-        )
-        sweep = Sweep(store=store, clock=clock, bells=bells, telemetry=self._telemetry, every=settings.timing.sweep)
-        loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
-        self._run([*loops, hand_over.serve(), sweep.serve()])
-
-        tokens = RegisteredClients(settings, clock=clock)
-        statements = Statements(settings, self._rulebook, trust, ids=ids)
-        us = settings.parties[0].id
-        await self._listen(
-            "submission",
-            settings.listeners.submission,
-            submission_app(
-                SubmissionParts(
-                    door=self._door("submission"),
-                    submit=submit,
-                    store=store,
-                    tokens=tokens,
-                    max_document_bytes=settings.documents.max_bytes,
-                )
-            ),
-        )
-        await self._listen(
-            "operations",
-            settings.listeners.operations,
-            operations_app(
-                OperationsParts(
-                    door=self._door("operations"),
-                    store=store,
-                    operate=operate,
-                    tokens=tokens,
-                    reference_index=sealer.index,
-                    partners=self._rulebook.partners,
-                    checks={"store": store.ready, "revocation": lambda: _check_revocation(trust, clock.now())},
-                    version=__version__,
-                )
-            ),
-        )
-        await self._listen(
-            "partner",
-            settings.listeners.partner,
-            partner_app(
-                PartnerParts(
-                    door=self._door("partner"),
-                    receive=receive,
-                    settle=settle,
-                    peers=gate,
-                    capabilities=lambda partner, now: statements.capabilities(us, partner, now),
-                    pong=lambda partner, now: statements.pong(us, partner, now),
-                    max_document_bytes=settings.documents.max_bytes,
-                )
-            ),
-            context=self._partner_context(gate, receive),
-        )
-
-    # ── parts ──
+        gate = PartnerGate(trust, clock=self._clock.now)
+        return _Adapters(store=store, workers=workers, trust=trust, gate=gate, sealer=sealer)
 
     async def _open_store(self) -> SqliteStore:
         """Open the store, record the start and what weakens it, and give back the leases of the process before."""
@@ -201,8 +143,60 @@ class Node:
     def _entry(self, event: AuditEvent, **facts: str | int) -> AuditEntry:
         return AuditEntry(event=event, at=self._clock.now(), actor="system", facts=facts)
 
+    # ── use cases ──
+
+    def _join(self, below: _Adapters) -> _UseCases:
+        store, workers, clock, ids, bells = below.store, below.workers, self._clock, self._ids, self._bells
+        return _UseCases(
+            submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells),
+            settle=Settle(store=store, workers=workers, clock=clock),
+            operate=Operate(store=store, clock=clock, bells=bells),
+            receive=Receive(
+                store=store,
+                workers=workers,
+                trust=below.trust,
+                clock=clock,
+                ids=ids,
+                bells=bells,
+                telemetry=self._telemetry,
+            ),
+        )
+
+    def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
+        """Run what nobody asks for: sending, handing over, sweeping. A loop that ends by an error ends the node."""
+        settings, timing = self._settings, self._settings.timing
+        channel = open_partner_channel(settings, below.gate, clock=self._clock)
+        self._stack.push_async_callback(channel.close)
+        backends = open_backends(settings, clock=self._clock)
+        self._stack.push_async_callback(backends.close)
+        dispatch = Dispatch(
+            store=below.store,
+            workers=below.workers,
+            channel=channel,
+            settle=use.settle,
+            clock=self._clock,
+            ids=self._ids,
+            bells=self._bells,
+            telemetry=self._telemetry,
+            limits=DispatchLimits(lease=timing.lease, poll=timing.poll),
+        )
+        hand_over = HandOver(
+            store=below.store,
+            channel=backends,
+            sealer=below.sealer,
+            clock=self._clock,
+            ids=self._ids,
+            bells=self._bells,
+            telemetry=self._telemetry,
+            limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
+        )
+        sweep = Sweep(
+            store=below.store, clock=self._clock, bells=self._bells, telemetry=self._telemetry, every=timing.sweep
+        )
+        loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
+        self._run([*loops, hand_over.serve(), sweep.serve()])
+
     def _run(self, loops: list[Coroutine[Any, Any, None]]) -> None:
-        """Run the loops until the node stops; one that ends by an error ends the node."""
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
             task.add_done_callback(self._loop_ended)
@@ -211,6 +205,48 @@ class Node:
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and not self.failed.done():
             self.failed.set_exception(task.exception() or RuntimeError("a loop of the node ended"))
+
+    # ── listeners ──
+
+    async def _open_listeners(self, below: _Adapters, use: _UseCases) -> None:
+        settings, clock = self._settings, self._clock
+        where = settings.listeners
+        tokens = RegisteredClients(settings, clock=clock)
+        statements = Statements(settings, self._rulebook, below.trust, ids=self._ids)
+        us = settings.parties[0].id
+        submission = SubmissionParts(
+            door=self._door("submission"),
+            submit=use.submit,
+            store=below.store,
+            tokens=tokens,
+            max_document_bytes=settings.documents.max_bytes,
+        )
+        await self._listen("submission", where.submission, submission_app(submission))
+        operations = OperationsParts(
+            door=self._door("operations"),
+            store=below.store,
+            operate=use.operate,
+            tokens=tokens,
+            reference_index=below.sealer.index,
+            partners=self._rulebook.partners,
+            checks={"store": below.store.ready, "revocation": lambda: _check_revocation(below.trust, clock.now())},
+            version=__version__,
+        )
+        await self._listen("operations", where.operations, operations_app(operations))
+        partner = PartnerParts(
+            door=self._door("partner"),
+            receive=use.receive,
+            settle=use.settle,
+            peers=below.gate,
+            capabilities=lambda partner, now: statements.capabilities(us, partner, now),
+            pong=lambda partner, now: statements.pong(us, partner, now),
+            max_document_bytes=settings.documents.max_bytes,
+        )
+        context = self._partner_context(below.gate, use.receive)
+        await self._listen("partner", where.partner, partner_app(partner), context=context)
+
+    def _door(self, name: str) -> Door:
+        return Door(name=name, clock=self._clock, ids=self._ids, telemetry=self._telemetry)
 
     def _partner_context(self, gate: PartnerGate, receive: Receive) -> ssl.SSLContext | None:
         """Return the partner listener's TLS context, which reports every client that its handshake turns away."""
@@ -226,16 +262,8 @@ class Node:
 
         return gate.server_context(key_files(tls), on_refused=refused)
 
-    def _door(self, name: str) -> Door:
-        return Door(name=name, clock=self._clock, ids=self._ids, telemetry=self._telemetry)
-
     async def _listen(
-        self,
-        name: str,
-        where: ListenerSettings,
-        app: web.Application,
-        *,
-        context: ssl.SSLContext | None = None,
+        self, name: str, where: ListenerSettings, app: web.Application, *, context: ssl.SSLContext | None = None
     ) -> None:
         if context is None and where.tls is not None:
             context = plain_server_context(key_files(where.tls))

@@ -6,11 +6,13 @@ until an operator releases it.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import HandOverEvent
 from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import ClaimedHandOver
@@ -25,12 +27,13 @@ from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverLimits:
-    """`retry.attempts` bounds refusals by the back end before quarantine; an unreachable back end is never counted."""
+    """`retries`: per party of ours; `attempts` there bounds the tries of a back end that answers before the message is
+    quarantined, while one that can not be reached is tried for ever."""
 
     parallel: int = 8
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=1)
-    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=20, cap=timedelta(minutes=5)))
+    retries: Mapping[PartyId, RetryPolicy] = field(default_factory=dict)
 
 
 class HandOver:
@@ -117,7 +120,7 @@ class HandOver:
                 assert_never(outcome)
 
     async def _failed(self, claimed: ClaimedHandOver, failure: TransientFailure) -> None:
-        retry = self._limits.retry
+        retry = self._limits.retries.get(claimed.row.recipient, RetryPolicy())
         wait = wait_before_retry(retry, attempt=claimed.row.attempts, jitter=self._ids.jitter())
         if wait is None and failure.connected:
             await self._settle(claimed, HandOverEvent.EXHAUSTED, AuditEvent.HAND_OVER_EXHAUSTED, failure)
