@@ -1,11 +1,10 @@
 """Two real gateways and their stand-in back ends for integration and fault tests.
 
 Each gateway is a process of its own, started by the command line like in production, with a database, keys and ports
-of its own. Agreements are the bundled examples with waits short enough for a test.
+of its own. The agreement is the bundled example with waits short enough for a test.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,17 +19,6 @@ from gateway.domain.ids import PartyId
 
 GB = PartyId("GB-HMRC")
 FR = PartyId("FR-DGDDI")
-
-
-def quick_agreements(folder: Path) -> Path:
-    """Copy the example agreement between both, with retries that a test can wait for."""
-    agreements = copy_agreement("gb-fr", folder)
-    for file in agreements.glob("*.yaml"):
-        text = file.read_text(encoding="utf-8")
-        text = re.sub(r"first_wait: \S+", "first_wait: 200ms", text)
-        text = re.sub(r"cap: \S+", "cap: 1s", text)
-        file.write_text(text, encoding="utf-8")
-    return agreements
 
 
 @dataclass(kw_only=True)
@@ -90,7 +78,7 @@ async def two_gateways(
     world = lay_out(
         folder,
         [GB, FR],
-        agreements=agreements or quick_agreements(folder / "config"),
+        agreements=agreements or copy_agreement("gb-fr", folder / "config"),
         now=datetime.now(UTC),
         workers=workers,
         partner_ports=partner_ports,

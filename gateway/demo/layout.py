@@ -7,6 +7,7 @@ Everything is made fresh, stays on loopback, and is for demonstrations and tests
 """
 
 import json
+import re
 import secrets
 import shutil
 import socket
@@ -121,11 +122,17 @@ def lay_out(
 
 
 def copy_agreement(name: str, folder: Path) -> Path:
-    """Copy one example agreement and the example policies to `folder`; return the folder of agreements."""
+    """Copy one example agreement and the example policies to `folder`; return the folder of agreements.
+
+    Only the waits between tries are made shorter, so that nobody sits through a back-off meant for another continent.
+    """
     shutil.copytree(config_folder() / "policies", folder / "policies")
     agreements = folder / "agreements"
     agreements.mkdir()
-    shutil.copy(config_folder() / "agreements" / f"{name}.yaml", agreements)
+    text = (config_folder() / "agreements" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"first_wait: \S+", "first_wait: 200ms", text)
+    text = re.sub(r"cap: \S+", "cap: 1s", text)
+    (agreements / f"{name}.yaml").write_text(text, encoding="utf-8")
     return agreements
 
 
