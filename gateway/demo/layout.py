@@ -130,8 +130,8 @@ def copy_agreement(name: str, folder: Path) -> Path:
     agreements = folder / "agreements"
     agreements.mkdir()
     text = (config_folder() / "agreements" / f"{name}.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"first_wait: \S+", "first_wait: 200ms", text)
-    text = re.sub(r"cap: \S+", "cap: 1s", text)
+    text = re.sub(r"first_wait: \S+", "first_wait: 1s", text)
+    text = re.sub(r"cap: \S+", "cap: 2s", text)
     (agreements / f"{name}.yaml").write_text(text, encoding="utf-8")
     return agreements
 
