@@ -98,24 +98,24 @@ def decrypt(token: CompactJwe, ephemeral: ec.EllipticCurvePublicKey, unwrapper: 
         raise EnvelopeError("envelope.decryption_failed") from error
 
 
-def check_signature_form(signature: bytes) -> None:
-    """Raise EnvelopeError `envelope.signature_invalid` unless this is R‖S with both in range; needs no key.
+def read_signature(signature: bytes) -> bytes:
+    """Return a signature given as R‖S in DER (RFC 3279 §2.2.3), its form being right; needs no key.
 
-    Zero for r or s verifies anything in a careless library ("psychic signatures", CVE-2022-21449).
+    Zero for r or s verifies anything in a careless library ("psychic signatures", CVE-2022-21449). Raises
+    EnvelopeError `envelope.signature_invalid`.
     """
     if len(signature) != _SIGNATURE_BYTES:
         raise EnvelopeError("envelope.signature_invalid", "the signature has the wrong length")
     r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
     if not (0 < r < _ORDER and 0 < s < _ORDER):
         raise EnvelopeError("envelope.signature_invalid", "the signature is out of range")
+    return encode_dss_signature(r, s)
 
 
 def verify(public_key: ec.EllipticCurvePublicKey, digest: bytes, signature: bytes) -> None:
-    """Raise EnvelopeError `envelope.signature_invalid` unless `signature` (R‖S) is by this key over what hashes to
-    `digest` (SHA-256)."""
-    check_signature_form(signature)
-    r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
+    """Raise EnvelopeError `envelope.signature_invalid` unless `signature`, as `read_signature` returns it, is by this
+    key over what hashes to `digest` (SHA-256)."""
     try:
-        public_key.verify(encode_dss_signature(r, s), digest, _ES256)
+        public_key.verify(signature, digest, _ES256)
     except InvalidSignature as error:
         raise EnvelopeError("envelope.signature_invalid") from error

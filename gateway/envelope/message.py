@@ -151,7 +151,7 @@ def verify_message(
     token = parse_jws(decrypted.jws, max_bytes=len(decrypted.jws))
     # 7. Exactly the header of the profile, every member of its type; a signature in form and range.
     named, header = protected.read_message(token.header)
-    es256.check_signature_form(token.signature)
+    signature = es256.read_signature(token.signature)
     # 8. A key we know, with the certificate it was introduced with, not revoked, valid when the message was made.
     key = verification_key(named.key_id)
     check_key(key, named, header.created)
@@ -165,7 +165,7 @@ def verify_message(
         raise EnvelopeError("envelope.header_refused", "the outer header names another message")
     # 11. The signature, over the same bytes that give the digest.
     digest = hashlib.sha256(token.signing_input)
-    es256.verify(key.public_key, digest.digest(), token.signature)
+    es256.verify(key.public_key, digest.digest(), signature)
     return OpenedMessage(header=header, payload=token.payload, digest=digest.hexdigest(), key_id=key.key_id)
 
 

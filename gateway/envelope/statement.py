@@ -70,7 +70,7 @@ def verify_statement(
     # 1. One reading of the token; exactly the header of this type; a signature in form and range.
     parsed = parse_jws(token, max_bytes=max_bytes)
     named = protected.read_statement(parsed.header, kind)
-    es256.check_signature_form(parsed.signature)
+    signature = es256.read_signature(parsed.signature)
     # 2. One reading of the claims.
     claims = parse_json(parsed.payload)
     try:
@@ -85,7 +85,7 @@ def verify_statement(
     if issued_at > now + limits.MAX_CLOCK_SKEW:
         raise EnvelopeError("envelope.created_in_future")
     # 4. The signature.
-    es256.verify(key.public_key, hashlib.sha256(parsed.signing_input).digest(), parsed.signature)
+    es256.verify(key.public_key, hashlib.sha256(parsed.signing_input).digest(), signature)
     return claims
 
 

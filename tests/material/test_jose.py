@@ -103,7 +103,8 @@ def verify_below_the_doors(token: str, jwk: dict[str, Any]) -> None:
     parsed = parse_jws(token, max_bytes=MAX_BYTES)
     if parsed.header.get("alg") != es256.SIGNATURE_ALGORITHM:
         raise EnvelopeError("envelope.algorithm_refused")
-    es256.verify(es256_key(jwk), hashlib.sha256(parsed.signing_input).digest(), parsed.signature)
+    signature = es256.read_signature(parsed.signature)
+    es256.verify(es256_key(jwk), hashlib.sha256(parsed.signing_input).digest(), signature)
 
 
 def test_no_wycheproof_token_passes_a_door(suites: Path, capsys: pytest.CaptureFixture[str]) -> None:

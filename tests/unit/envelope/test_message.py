@@ -1,9 +1,10 @@
 """A message opens only for whom it is meant, from whom it says, unchanged."""
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pybase64
 import pytest
@@ -218,8 +219,31 @@ def test_a_key_with_another_certificate_than_known_is_unknown() -> None:
 
 def test_a_directory_that_answers_with_another_key_is_not_believed() -> None:
     decrypted = decrypt_envelope(JWE, ours={SOUTH.party}, unwrapper=RING.unwrapper)
+    other = replace(NORTH.verification, key_id=EAST.verification.key_id)
     with pytest.raises(EnvelopeError, match="key_unknown"):
-        verify_message(decrypted, channel_party=NORTH.party, verification_key=lambda _: EAST.verification)
+        verify_message(decrypted, channel_party=NORTH.party, verification_key=lambda _: other)
+
+
+def looked_up(*_: object) -> NoReturn:
+    pytest.fail("a key was looked up")
+
+
+def test_no_key_is_looked_up_for_a_signature_that_can_not_be_one() -> None:
+    header, payload, _ = SIGNED.jws.split(".")
+    decrypted = decrypt_envelope(JWE, ours={SOUTH.party}, unwrapper=RING.unwrapper)
+    for signature in ("", "A" * 86, "A" * 88):
+        psychic = replace(decrypted, jws=f"{header}.{payload}.{signature}")
+        with pytest.raises(EnvelopeError, match="signature_invalid"):
+            verify_message(psychic, channel_party=NORTH.party, verification_key=looked_up)
+
+
+@pytest.mark.parametrize("member", ["alg", "enc", "typ", "cty", "crit", "epk", "wcx", "kid"])
+def test_no_key_is_looked_up_for_a_header_that_is_not_the_profiles(member: str) -> None:
+    header, rest = JWE.split(".", 1)
+    changed = json.loads(pybase64.urlsafe_b64decode(header + "==")) | {member: "none"}
+    other = pybase64.urlsafe_b64encode(json.dumps(changed).encode()).rstrip(b"=").decode()
+    with pytest.raises(EnvelopeError, match="refused"):
+        decrypt_envelope(f"{other}.{rest}", ours={SOUTH.party}, unwrapper=looked_up)
 
 
 def test_an_unknown_signing_key_asks_for_fresh_keys() -> None:
