@@ -75,7 +75,7 @@ def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
     check = _Check(policy, compiled)
     findings = [*check.paths()]
     if not findings:  # The rest reasons about places, which must exist.
-        findings = [*check.attributes(), *check.required(), *check.meaning()]
+        findings = [*check.attributes(), *check.required()] + ([*check.meaning()] if check.keeps_something() else [])
     return tuple(sorted(findings, key=lambda one: (one.line or 0, one.problem)))
 
 
@@ -216,6 +216,9 @@ class _Check:
         keeping = min(inside, key=lambda rule: rule.line) if inside else self.rulings[node.path]
         problem = f"keeps a part of {node.path} without {child.name}, which the schema requires in it"
         return self.finding(keeping, Action.KEEP, problem, fix)
+
+    def keeps_something(self) -> bool:
+        return any(is_kept(rule) for rule in self.rulings.values())
 
     # ── what would lose its meaning ──────────────────────────────────────────────────────────────────────────────
 

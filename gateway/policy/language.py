@@ -46,6 +46,9 @@ class Action(StrEnum):
     DROP = "drop"
 
 
+_RULE_KEYS: Final = (*(action.value for action in Action), "attributes", "reason", "legal")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. `path` as written; `attributes` names those kept, or says `required`; `line` is where it stands."""
@@ -136,10 +139,12 @@ def read_policy(raw: bytes, *, file: str) -> Policy:
 
 def _add_rule(reading: Reading, rules: list[Rule], node: Node, key: str) -> None:
     actions = tuple(action.value for action in Action)
-    fields = reading.fields(node, key, required=(), optional=(*actions, "attributes", "reason", "legal"))
+    fields = reading.fields(node, key, required=(), optional=_RULE_KEYS)
     named = [action for action in Action if action.value in fields.fields]
     if len(named) != 1:
-        if isinstance(node, Fields):
+        # A misspelt action was noted as an unknown key already.
+        misspelt = not named and any(name not in _RULE_KEYS for name in fields.fields)
+        if isinstance(node, Fields) and not misspelt:
             reading.note(node.line, key, "does not say one action", f"Write one of {', '.join(actions)} with a path")
         return
     action, entry = named[0], fields.fields[named[0].value]

@@ -1,0 +1,80 @@
+"""Short ways to policies, valid documents and views, over the bundled sets."""
+
+from functools import cache
+from pathlib import Path
+
+from gateway.document import read
+from gateway.domain.message import View
+from gateway.policy import CompiledPolicy, Policy, apply_policy, compile_policy, read_policy
+from gateway.schema import ValidDocument, validate
+from tests.oracle.xsd_paths import Place, read_paths
+from tests.unit.schema.sets import DATA, DEC, LIMITS, MD, bundled
+
+ROOT = DATA.parent
+POLICIES = sorted((ROOT / "config" / "policies").glob("*.yaml"))
+SAMPLES = sorted((DATA / "samples" / "valid").glob("*.xml"))
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+HEAD = "policy: p\nversion: 1\nschema_set: dms-declaration\nrules:\n"
+CODES = """\
+  - keep: /MetaData/Declaration/FunctionCode
+  - keep: /MetaData/Declaration/TypeCode
+"""
+
+
+def policy(rules: str, head: str = HEAD) -> Policy:
+    """Return the policy with these rules (YAML lines, indented by two)."""
+    return read_policy((head + rules).encode(), file="p.yaml")
+
+
+def compiled(rules: str, head: str = HEAD) -> CompiledPolicy:
+    found = policy(rules, head)
+    return compile_policy(found, bundled(found.schema_set))
+
+
+@cache
+def example(name: str) -> CompiledPolicy:
+    """Return one of the example policies, compiled."""
+    file = ROOT / "config" / "policies" / f"{name}.yaml"
+    found = read_policy(file.read_bytes(), file=file.name)
+    return compile_policy(found, bundled(found.schema_set))
+
+
+@cache
+def places(set_id: str) -> dict[str, Place]:
+    """Return what the oracle knows of a set."""
+    return dict(read_paths(DATA / set_id))
+
+
+def valid(raw: bytes | str, set_id: str = "dms-declaration") -> ValidDocument:
+    return validate(read(raw.encode() if isinstance(raw, str) else raw, LIMITS), bundled(set_id))
+
+
+def sample(name: str) -> bytes:
+    return (DATA / "samples" / "valid" / f"{name}.xml").read_bytes()
+
+
+def apply(raw: bytes | str, how: CompiledPolicy) -> View:
+    """Return the view of a document under a policy."""
+    return apply_policy(valid(raw, how.schema_set), how, bundled(how.schema_set))
+
+
+def declaration(inside: str, *, code: str = "9", attributes: str = "", head: str = "") -> str:
+    """Return a declaration of few elements in MetaData; `inside` stands after the type code."""
+    return (
+        f'<md:MetaData xmlns:md="{MD}" xmlns="{DEC}" {attributes}>{head}'
+        f"<Declaration><FunctionCode>{code}</FunctionCode><TypeCode>IMA</TypeCode>{inside}</Declaration></md:MetaData>"
+    )
+
+
+def body(view: View) -> str:
+    """Return what stands inside the view's Declaration after the two codes."""
+    text = view.xml.decode()
+    inside = text.split("<dec:TypeCode>", 1)[1].split(">", 1)[1]
+    return inside.rsplit("</dec:Declaration>", 1)[0]
+
+
+def fitting(path: Path) -> tuple[str, ...]:
+    """Return the names of the example policies whose set is for the kind of a sample."""
+    kind = read(path.read_bytes(), LIMITS).kind
+    return tuple(file.stem for file in POLICIES if kind in bundled(example(file.stem).schema_set).schema_set.kinds)

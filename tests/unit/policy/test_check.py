@@ -1,0 +1,186 @@
+"""The static check finds what can not work before any document is seen, and says what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError, Finding
+from gateway.policy import check_policy, compile_policy, read_policy
+from gateway.schema import CompiledSet, assemble_set, compile_set
+from tests.unit.policy.rules import CODES, HEAD, POLICIES, policy
+from tests.unit.schema.sets import bundled
+
+D = "/MetaData/Declaration"
+RESPONSE = HEAD.replace("dms-declaration", "dms-response")
+
+
+def findings(rules: str, head: str = HEAD) -> tuple[Finding, ...]:
+    found = policy(rules, head)
+    return check_policy(found, bundled(found.schema_set))
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_every_example_policy_passes_without_a_finding(file: Path) -> None:
+    found = read_policy(file.read_bytes(), file="p")
+    assert check_policy(found, bundled(found.schema_set)) == ()
+
+
+# Rules after CODES (lines 5 and 6) → the golden message, line first.
+GOLDEN = [
+    (
+        f"  - keep: {D}/GoodsShipment/Consigne\n",
+        (
+            f"p.yaml:7 [keep]: names {D}/GoodsShipment/Consigne, which is not a path of the schema set dms-declaration. "
+            f"Below {D}/GoodsShipment there is no `Consigne`; did you mean `Consignee`?"
+        ),
+    ),
+    (
+        "  - drop: /Metadata/Declaration\n",
+        (
+            "p.yaml:7 [drop]: names /Metadata/Declaration, which is not a path of the schema set dms-declaration. "
+            "At the start there is no `Metadata`; did you mean `MetaData`?"
+        ),
+    ),
+    (
+        f"  - keep: {D}/ID/Value\n",
+        (
+            f"p.yaml:7 [keep]: names {D}/ID/Value, which is not a path of the schema set dms-declaration. "
+            f"Below {D}/ID there is no `Value`; there is nothing: it holds a value"
+        ),
+    ),
+    (
+        "  - keep: /Declaration/ID\n",
+        (
+            f"p.yaml:7 [keep]: names /Declaration/ID, which starts at a bare body. Write {D}/ID; it speaks for a bare body "
+            "too"
+        ),
+    ),
+    (
+        f"  - keep: {D}/TotalGrossMassMeasure\n    attributes: [unitcode]\n",
+        (
+            "p.yaml:7 [attributes]: names the attribute unitcode, which nothing the rule speaks for takes. "
+            "Did you mean `unitCode`?"
+        ),
+    ),
+    (
+        f"  - keep: {D}/GoodsShipment/Consignment/TransportEquipment/SequenceNumeric\n    attributes: [x]\n",
+        ("p.yaml:7 [attributes]: names the attribute x, which nothing the rule speaks for takes. Remove it"),
+    ),
+    (
+        f"  - keep: {D}/IssueDateTime\n",
+        (
+            f"p.yaml:7 [attributes]: keeps {D}/IssueDateTime/DateTimeString without the attribute formatCode, which the "
+            "schema requires. Add formatCode to `attributes`, write `attributes: required`, or drop the element"
+        ),
+    ),
+    (
+        f"  - keep: {D}/GoodsShipment/GovernmentAgencyGoodsItem/Origin\n",
+        (
+            f"p.yaml:7 [keep]: keeps a part of {D}/GoodsShipment/GovernmentAgencyGoodsItem without SequenceNumeric, which "
+            f"the schema requires in it. Keep {D}/GoodsShipment/GovernmentAgencyGoodsItem/SequenceNumeric, or drop "
+            f"{D}/GoodsShipment/GovernmentAgencyGoodsItem as a whole"
+        ),
+    ),
+    (
+        f"  - keep: {D}/Consignment/Itinerary\n  - drop: {D}/Consignment/Itinerary/SequenceNumeric\n",
+        (
+            f"p.yaml:8 [drop]: drops {D}/Consignment/Itinerary/SequenceNumeric, which the schema requires in every "
+            f"Itinerary that is kept. Keep {D}/Consignment/Itinerary/SequenceNumeric, or drop {D}/Consignment/Itinerary "
+            "as a whole"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "message"), GOLDEN)
+def test_each_finding_says_where_what_and_what_to_write_instead(rules: str, message: str) -> None:
+    (finding,) = findings(CODES + rules)
+    assert str(finding) == message
+
+
+def test_two_places_without_a_required_attribute_are_one_finding() -> None:
+    (finding,) = findings(f"  - keep: {D}\n")
+    assert f"{D}/AcceptanceDateTime/DateTimeString and 4 more" in finding.problem
+
+
+def test_a_policy_that_keeps_nothing_is_refused() -> None:
+    (finding,) = findings(f"  - drop: {D}\n")
+    assert "keep nothing below /MetaData" in finding.problem
+
+
+def test_a_body_without_its_required_code_is_refused() -> None:
+    words = [one.problem for one in findings(f"  - keep: {D}/TypeCode\n")]
+    assert f"keeps a part of {D} without FunctionCode, which the schema requires in it" in words
+
+
+def test_a_head_without_a_body_is_refused() -> None:
+    problems = [one.problem for one in findings("  - keep: /MetaData/WCOTypeName\n")]
+    assert "keeps a part of /MetaData without Declaration, which the schema requires in it" in problems
+
+
+def test_codes_that_tell_the_kind_of_message_must_be_kept() -> None:
+    (absent,) = findings(f"  - keep: {D}/FunctionCode\n")
+    assert absent.line is None
+    assert f"lack {D}/TypeCode, without which the receiver can not tell the kind" in absent.problem
+    (dropped,) = findings(f"  - keep: {D}\n    attributes: required\n  - drop: {D}/TypeCode\n")
+    assert dropped.line == 7
+    assert f"drops {D}/TypeCode, without which the receiver can not tell the kind" in dropped.problem
+
+
+def test_a_set_for_one_kind_needs_no_codes_beyond_the_schema() -> None:
+    rules = "  - keep: /MetaData/Response/FunctionCode\n  - keep: /MetaData/Response/Declaration/ID\n"
+    assert findings(rules, RESPONSE) == ()
+
+
+def test_the_declaration_inside_a_response_has_a_prefix_of_its_own() -> None:
+    rules = "  - keep: /MetaData/Response/FunctionCode\n  - keep: /MetaData/Response/Declaration/ID\n"
+    nested = "  - keep: /MetaData/Response/dec:Declaration/FunctionCode\n"
+    assert findings(rules + nested, RESPONSE) == ()
+    (finding,) = findings(rules + nested.replace("dec:Declaration", "dec:Decl"), RESPONSE)
+    assert "did you mean `dec:Declaration`?" in finding.fix
+
+
+def test_unknown_paths_come_all_at_once_and_alone() -> None:
+    found = findings(f"  - keep: {D}/A\n  - drop: {D}/B\n  - keep: {D}/IssueDateTime\n")
+    assert [one.line for one in found] == [5, 6]
+
+
+def test_a_policy_for_another_set_is_refused() -> None:
+    (finding,) = check_policy(policy(CODES), bundled("dms-response"))
+    assert finding.key == "schema_set"
+
+
+def test_a_policy_with_findings_is_not_compiled() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        compile_policy(policy(f"  - keep: {D}/Nothing\n"), bundled("dms-declaration"))
+    assert caught.value.code == "policy.invalid"
+    assert len(caught.value.findings) == 1
+
+
+# ── a set of another maker: values that lean on prefixes ─────────────────────────────────────────────────────────
+
+NAMES = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:n" elementFormDefault="qualified">
+  <xs:element name="R"><xs:complexType><xs:sequence>
+    <xs:element name="Plain" type="xs:string"/><xs:element name="Name" type="xs:QName" minOccurs="0"/>
+  </xs:sequence></xs:complexType></xs:element></xs:schema>"""
+
+
+def named_set() -> CompiledSet:
+    made = assemble_set(
+        {"n.xsd": NAMES},
+        set_id="names",
+        release="1",
+        title="A set with a qualified name as a value",
+        entry="n.xsd",
+        kinds=["declaration"],
+        roots=["{urn:n}R"],
+        namespaces=["urn:n"],
+    )
+    return compile_set(made)
+
+
+def test_a_value_that_refers_to_a_prefix_can_not_be_kept() -> None:
+    head = HEAD.replace("dms-declaration", "names")
+    (finding,) = check_policy(policy("  - keep: /R\n", head), named_set())
+    assert "keeps /R/Name, whose value refers to a prefix" in finding.problem
+    assert check_policy(policy("  - keep: /R\n  - drop: /R/Name\n", head), named_set()) == ()
