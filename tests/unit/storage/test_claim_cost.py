@@ -68,18 +68,29 @@ def test_a_claim_costs_the_same_however_much_waits(connection: SqliteConnection)
     assert many <= few * 1.1
 
 
-def test_a_claim_costs_the_same_when_the_heads_are_dead(connection: SqliteConnection) -> None:
+def test_a_claim_costs_the_same_when_much_is_blocked_by_dead_letters(connection: SqliteConnection) -> None:
     values, transaction = StoreValues(), Transaction(connection, genesis("node"))
     connection.begin()
+    accept(transaction, values, conversations=20, length=1)
+    none_blocked = cost_of_claim(transaction)
     accept(transaction, values, conversations=30, length=30)
     connection.raw.execute(
-        f"UPDATE transfer SET state = '{TransferState.DEAD_LETTERED}', next_attempt_at = NULL WHERE head = 1"
+        f"UPDATE transfer SET state = '{TransferState.DEAD_LETTERED}', next_attempt_at = NULL WHERE sequence = 1 "
+        "AND conversation IN (SELECT conversation FROM transfer WHERE sequence = 2)"
     )
-    accept(transaction, values, conversations=20, length=1)
-    blocked = cost_of_claim(transaction)
-    connection.raw.execute("UPDATE transfer SET head = 0 WHERE state = 'QUEUED' AND sequence > 1")
-    assert cost_of_claim(transaction) == blocked
+    many_blocked = cost_of_claim(transaction)
     connection.close()
+    assert many_blocked <= none_blocked * 1.1
+
+
+def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -> None:
+    values, transaction = StoreValues(), Transaction(connection, genesis("node"))
+    connection.begin()
+    accept(transaction, values, conversations=1, length=5)
+    connection.raw.execute("UPDATE transfer SET head = 1")
+    claimed = transfers.claim(transaction, PARTNER, limit=9, now=NOW, lease=LEASE)
+    connection.close()
+    assert [one.row.sequence for one in claimed] == [1]
 
 
 @pytest.mark.parametrize(
