@@ -145,7 +145,7 @@ class AgreementReading(Reading):
             return None
         if sender == recipient:
             self.note(fields.line, key, "has the same party on both sides", "Name two parties")
-        for kind in kinds:
+        for kind in sorted(kinds):
             first = self.seen.setdefault((sender, recipient, kind), fields.line)
             if first != fields.line:
                 problem = f"covers {kind} from {sender} to {recipient}, as the flow of line {first} does"

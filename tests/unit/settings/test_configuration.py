@@ -1,0 +1,82 @@
+"""A whole configuration is read as one: everything wrong in any file comes at once, and nothing starts with it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.bundled import config_folder
+from gateway.errors import ConfigurationError
+from gateway.settings import check_configuration, load_configuration
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def with_agreements(folder: Path) -> Path:
+    shutil.copytree(config_folder() / "policies", folder / "policies")
+    shutil.copy(config_folder() / "agreements" / "gb-fr.yaml", folder / "agreements")
+    return folder
+
+
+def test_a_right_configuration_loads_and_has_no_finding(write_node: Write, with_agreements: Path) -> None:
+    path = write_node()
+    assert check_configuration(path) == ()
+    configuration = load_configuration(path)
+    assert [one.id for one in configuration.book.agreements] == ["gb-fr"]
+    assert set(configuration.catalogue) == {"dms-declaration", "dms-response", "dms-cancellation"}
+    assert configuration.node.file == str(path)
+
+
+def test_a_missing_settings_file_is_its_own_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(tmp_path / "none.toml")
+    assert caught.value.code == "config.not_found"
+    assert len(check_configuration(tmp_path / "none.toml")) == 1
+
+
+def test_findings_of_settings_agreements_and_policies_come_at_once(write_node: Write, with_agreements: Path) -> None:
+    agreement = with_agreements / "agreements" / "gb-fr.yaml"
+    agreement.write_text(agreement.read_text(encoding="utf-8").replace("version: 1", "version: x"), encoding="utf-8")
+    policy = with_agreements / "policies" / "customs-response.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("/Bank", "/Banc"), encoding="utf-8")
+    found = check_configuration(write_node(("workers = 0", "wrokers = 0")))
+    assert {(Path(one.file).name, one.key) for one in found} == {
+        ("node.toml", "wrokers"),
+        ("gb-fr.yaml", "version"),
+        ("customs-response.yaml", "drop"),
+    }
+
+
+def test_a_partner_of_an_agreement_must_stand_in_the_settings(write_node: Write, with_agreements: Path) -> None:
+    shutil.copy(config_folder() / "agreements" / "gb-nl.yaml", with_agreements / "agreements")
+    (finding,) = check_configuration(write_node())
+    assert finding.file.endswith("gb-nl.yaml")
+    assert "names NL-DOUANE, which the settings do not know" in finding.problem
+
+
+def test_an_agreement_between_others_is_reported(write_node: Write, with_agreements: Path) -> None:
+    file = with_agreements / "agreements" / "gb-fr.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("GB-HMRC", "NO-TOLL"), encoding="utf-8")
+    problems = [one.problem for one in check_configuration(write_node())]
+    assert "is between FR-DGDDI, NO-TOLL, none of them a party of this node" in problems
+
+
+def test_a_partner_without_an_agreement_is_reported(write_node: Write, with_agreements: Path) -> None:
+    (with_agreements / "partners/NL-DOUANE").mkdir()
+    second = '[[partners]]\nid = "NL-DOUANE"\nurl = "https://nl.example"\nfolder = "partners/NL-DOUANE"\n\n[[clients]]'
+    (finding,) = check_configuration(write_node(("[[clients]]", second)))
+    assert (finding.key, finding.file.endswith("node.toml")) == ("partners", True)
+
+
+def test_a_settings_file_that_is_not_toml_is_one_finding(write_node: Write) -> None:
+    (finding,) = check_configuration(write_node(("[trust]", "[trust")))
+    assert "is not TOML" in finding.problem
+
+
+def test_an_own_catalogue_of_schema_sets_is_used(write_node: Write, with_agreements: Path) -> None:
+    (with_agreements / "sets").mkdir()
+    path = write_node(("workers = 0", 'workers = 0\nschemas = "sets"'))
+    (finding,) = check_configuration(path)
+    assert "holds no schema set" in finding.problem
