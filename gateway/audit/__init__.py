@@ -6,10 +6,12 @@ from gateway.audit.export import (
     ExportEnd,
     ExportLine,
     ExportStart,
+    end_line,
     entry_of,
     export_lines,
     parse_export,
     record_line,
+    start_line,
     verify_export,
 )
 from gateway.audit.verdict import AuditVerdict, Fault, verify, verify_chain
@@ -25,6 +27,7 @@ __all__ = [
     "ExportStart",
     "Fault",
     "canonical_json",
+    "end_line",
     "entry_of",
     "export_lines",
     "genesis",
@@ -32,6 +35,7 @@ __all__ = [
     "link",
     "parse_export",
     "record_line",
+    "start_line",
     "verify",
     "verify_chain",
     "verify_export",

@@ -41,12 +41,22 @@ ExportLine = ExportStart | AuditRecord | ExportEnd
 
 def export_lines(records: Iterable[AuditRecord], *, start: ChainHead) -> Iterator[bytes]:
     """Yield the lines of an export, each ending in LF. `start`: the head before the first record."""
-    yield _line({"format": FORMAT, "part": "start", "chain": start.chain, "seq": start.seq, "hash": start.hash})
+    yield start_line(start)
     head, count = start, 0
     for record in records:
         yield record_line(record)
         head, count = record.head, count + 1
-    yield _line(
+    yield end_line(head, count)
+
+
+def start_line(head: ChainHead) -> bytes:
+    """Return the first line of an export of what follows `head`, ending in LF. For who can not give all at once."""
+    return _line({"format": FORMAT, "part": "start", "chain": head.chain, "seq": head.seq, "hash": head.hash})
+
+
+def end_line(head: ChainHead, count: int) -> bytes:
+    """Return the last line of an export: the head after its last record, and how many records there are."""
+    return _line(
         {"format": FORMAT, "part": "end", "chain": head.chain, "seq": head.seq, "hash": head.hash, "count": count}
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.audit import ChainHead, export_lines, genesis
+from gateway.audit import ChainHead, end_line, genesis, record_line, start_line
 from gateway.domain.access import Caller, Role
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind
@@ -217,17 +217,13 @@ async def _audit(request: web.Request, parts: OperationsParts, _caller: Caller) 
     return response
 
 
-async def _export(store: Store, start: ChainHead) -> AsyncIterator[bytes]:
-    head, first = start, True
-    while True:
-        records = await store.audit(after=head.seq, limit=_AUDIT_PAGE)
-        last = len(records) < _AUDIT_PAGE
-        # Each page is a whole export by itself; only the first keeps its first line, only the last its last.
-        page = list(export_lines(records, start=head))
-        yield b"".join(page[0 if first else 1 : None if last else -1])
-        if last:
-            return
-        head, first = records[-1].head, False
+async def _export(store: Store, head: ChainHead) -> AsyncIterator[bytes]:
+    yield start_line(head)
+    count = 0
+    while records := await store.audit(after=head.seq, limit=_AUDIT_PAGE):
+        yield b"".join(map(record_line, records))
+        head, count = records[-1].head, count + len(records)
+    yield end_line(head, count)
 
 
 READERS: Final = frozenset({Role.OPERATOR, Role.OFFICER, Role.AUDITOR})

@@ -86,7 +86,7 @@ def error_of_http(error: web.HTTPException) -> GatewayError:
 
 def _members(error: GatewayError, audience: Audience) -> dict[str, Any]:
     told = _told(error, audience)
-    return {"type": f"{TYPE_PREFIX}{told['code']}", "status": _status(error, audience), **told}
+    return {**told, "type": f"{TYPE_PREFIX}{told['code']}", "status": _status(error, audience)}
 
 
 def _told(error: GatewayError, audience: Audience) -> dict[str, Any]:

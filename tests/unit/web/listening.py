@@ -1,0 +1,336 @@
+"""Listeners opened for tests: the real applications over the real store and use cases, on real sockets.
+
+Only what a worker process would do is scripted (a document is accepted or refused by what its body says), and tokens
+are words that stand for callers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.domain.access import Caller, Role
+from gateway.domain.ids import ClientId, PartyId
+from gateway.domain.jobs import (
+    AdmitJob,
+    AdmitResult,
+    CheckJob,
+    CheckResult,
+    PreparedSubmission,
+    PreparedTransfer,
+    PrepareJob,
+    PrepareResult,
+    ReferenceKind,
+    RefusedSubmission,
+    SealJob,
+    SealResult,
+)
+from gateway.domain.message import MessageKind
+from gateway.domain.retry import RetryPolicy
+from gateway.errors import AccessError, AgreementError, GatewayError, SchemaError, Violation
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.operate import Operate
+from gateway.exchange.submit import Submit
+from gateway.storage import SqliteStore
+from gateway.system import SystemIds
+from gateway.web import (
+    Door,
+    OperationsParts,
+    SubmissionParts,
+    operations_app,
+    serve,
+    submission_app,
+)
+from tests.store_values import HOME, NOW, OTHER, PARTNER, StoreValues, sha
+
+FINE = b"<MetaData/>"
+BROKEN = b"<Broken/>"
+UNWELCOME = b"<Unwelcome/>"
+CRASHING = b"<Crashing/>"
+SLOW = b"<Slow/>"
+SECRET = "SECRET-VALUE-OF-A-DOCUMENT"
+
+CALLERS: Mapping[str, Caller] = {
+    "submitter": Caller(
+        client=ClientId("national-system"), roles=frozenset({Role.SUBMITTER}), parties=frozenset({HOME})
+    ),
+    "neighbour": Caller(client=ClientId("neighbour"), roles=frozenset({Role.SUBMITTER}), parties=frozenset({HOME})),
+    "broker": Caller(client=ClientId("broker"), roles=frozenset({Role.SUBMITTER}), parties=frozenset({HOME, OTHER})),
+    **{
+        role.value: Caller(client=ClientId(f"{role.value}-1"), roles=frozenset({role}))
+        for role in Role
+        if role is not Role.SUBMITTER
+    },
+    "nobody": Caller(client=ClientId("nobody"), roles=frozenset()),
+}
+"""Token → who shows it."""
+
+
+class WordTokens:
+    """Implements ports.Tokens: `Bearer WORD`, WORD being a name of CALLERS."""
+
+    def caller(self, authorization: str | None) -> Caller:
+        if authorization is None:
+            raise AccessError("access.token_missing")
+        scheme, _, word = authorization.partition(" ")
+        if scheme != "Bearer" or word not in CALLERS:
+            raise AccessError("access.token_invalid")
+        return CALLERS[word]
+
+
+@dataclass(slots=True)
+class Lines:
+    """Implements ports.Telemetry: keeps every line."""
+
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def line(
+        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
+    ) -> None:
+        self.kept.append({"action": action, "outcome": outcome, "duration": duration, "code": code, **labels})
+        self.told.set()
+
+
+class FixedClock:
+    """Implements ports.Clock; stands still unless moved."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.moment = now
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def move(self, by: timedelta) -> None:
+        self.moment += by
+        self.seconds += by.total_seconds()
+
+
+class ScriptedWorkers:
+    """Implements ports.Workers: the body of a document says what comes of it."""
+
+    def __init__(self, values: StoreValues) -> None:
+        self.values = values
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.admit_result: AdmitResult | None = None
+        self.check_result: CheckResult | None = None
+        self.admitted: list[AdmitJob] = []
+
+    async def prepare(self, job: PrepareJob) -> PrepareResult:
+        if job.body == SLOW:
+            self.begun.set()
+            await self.may_end.wait()
+        if job.body == CRASHING:
+            raise ZeroDivisionError(SECRET)
+        if job.body == BROKEN:
+            return RefusedSubmission(problems={None: broken_schema()})
+        if job.body == UNWELCOME:
+            return RefusedSubmission(problems=_problems(job))
+        return PreparedSubmission(
+            facts_kind=MessageKind.DECLARATION,
+            function_code="9",
+            type_code="IM",
+            item_count=2,
+            size_bytes=len(job.body),
+            document_sha256=sha("document"),
+            sealed_document=b"sealed",
+            references=(),
+            transfers=tuple(self._transfer(job, recipient) for recipient in sorted(job.slots)),
+        )
+
+    async def seal(self, _job: SealJob) -> SealResult:
+        raise AssertionError("nothing is sent in these tests")
+
+    async def admit(self, job: AdmitJob) -> AdmitResult:
+        self.admitted.append(job)
+        assert self.admit_result is not None
+        return self.admit_result
+
+    async def check(self, _job: CheckJob) -> CheckResult:
+        assert self.check_result is not None
+        return self.check_result
+
+    def _transfer(self, job: PrepareJob, recipient: PartyId) -> PreparedTransfer:
+        slot = job.slots[recipient]
+        header = self.values.header(
+            slot.message_id, job.sender, recipient, slot.conversation, sequence=slot.sequence, now=job.now
+        )
+        return PreparedTransfer(
+            slot=slot,
+            recipient=recipient,
+            header=header,
+            digest=sha(slot.message_id),
+            sealed_jws=b"sealed",
+            deadline=job.now + timedelta(hours=24),
+            retry=RetryPolicy(),
+            kept=61,
+            withheld=32,
+        )
+
+
+def broken_schema() -> SchemaError:
+    violation = Violation(
+        code="schema.element_not_expected",
+        path="/MetaData/Declaration/*[2]",
+        line=7,
+        wco_id="228",
+        message="This element may not stand here",
+    )
+    return SchemaError("schema.invalid", "The document breaks dms-declaration in 1 place", violations=(violation,))
+
+
+def _problems(job: PrepareJob) -> dict[PartyId | None, GatewayError]:
+    first, *others = sorted(job.slots)
+    problems: dict[PartyId | None, GatewayError] = {first: AgreementError("agreement.none", f"None with {first}")}
+    problems.update({other: broken_schema() for other in others})
+    return problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What the tests of the listeners share: one store, one clock, one set of use cases."""
+
+    store: SqliteStore
+    workers: ScriptedWorkers
+    clock: FixedClock
+    lines: Lines
+    values: StoreValues
+    ids: SystemIds = field(default_factory=SystemIds)
+    bells: Doorbells = field(default_factory=Doorbells)
+    failing: dict[str, GatewayError] = field(default_factory=dict)
+    """Check of readiness → why it fails."""
+
+    def door(self, name: str, **limits: Any) -> Door:
+        return Door(name=name, clock=self.clock, ids=self.ids, telemetry=self.lines, **limits)
+
+    def submission(self, *, max_document_bytes: int = 100_000, **limits: Any) -> SubmissionParts:
+        return SubmissionParts(
+            door=self.door("submission", **limits),
+            submit=Submit(store=self.store, workers=self.workers, clock=self.clock, ids=self.ids, bells=self.bells),
+            store=self.store,
+            tokens=WordTokens(),
+            max_document_bytes=max_document_bytes,
+        )
+
+    def operations(self) -> OperationsParts:
+        return OperationsParts(
+            door=self.door("operations"),
+            store=self.store,
+            operate=Operate(store=self.store, clock=self.clock, bells=self.bells),
+            tokens=WordTokens(),
+            reference_index=_index,
+            partners=lambda: frozenset({PARTNER, OTHER}),
+            checks={"store": self.store.ready, "revocation": self._check_revocation},
+            version="9.9",
+        )
+
+    async def _check_revocation(self) -> None:
+        if "revocation" in self.failing:
+            raise self.failing["revocation"]
+
+
+def _index(kind: ReferenceKind, value: str) -> str:
+    return sha(f"{kind}:{value}")
+
+
+@asynccontextmanager
+async def open_node(folder: Path) -> AsyncIterator[Node]:
+    """Open a store in `folder` and what works on it."""
+    store = await SqliteStore.open(folder / "gateway.db", chain="test")
+    values = StoreValues()
+    try:
+        yield Node(store=store, workers=ScriptedWorkers(values), clock=FixedClock(), lines=Lines(), values=values)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_submission(parts: SubmissionParts) -> AsyncIterator[str]:
+    """Serve the submission listener; yields its address."""
+    listener = await serve(submission_app(parts), host="127.0.0.1", port=0, stop_within=timedelta(seconds=1))
+    try:
+        yield listener.url
+    finally:
+        await listener.stop()
+
+
+@asynccontextmanager
+async def open_operations(parts: OperationsParts) -> AsyncIterator[str]:
+    """Serve the operations listener; yields its address."""
+    listener = await serve(operations_app(parts), host="127.0.0.1", port=0, stop_within=timedelta(seconds=1))
+    try:
+        yield listener.url
+    finally:
+        await listener.stop()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        import json
+
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem, whose form is checked."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        members = self.json()
+        assert members["type"] == f"urn:wco-gateway:problem:{members['code']}"
+        assert members["status"] == self.status
+        assert members["title"]
+        assert members["instance"].startswith("urn:uuid:")
+        return str(members["code"])
+
+
+async def ask(
+    url: str,
+    method: str = "GET",
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+    cookies: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request without following redirects."""
+    given = dict(headers or {})
+    if token is not None:
+        given["Authorization"] = f"Bearer {token}"
+    async with (
+        aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+        session.request(method, url, headers=given, data=body, allow_redirects=False) as response,
+    ):
+        return Answer(status=response.status, headers=response.headers.copy(), body=await response.read())
+
+
+async def submit(
+    url: str, body: Any = FINE, *, to: str = PARTNER, token: str = "submitter", key: str = "key-1", query: str = ""
+) -> Answer:
+    """Submit a document."""
+    return await ask(
+        f"{url}/v1/submissions?to={to}{query}",
+        "POST",
+        token=token,
+        headers={"Content-Type": "application/xml", "Idempotency-Key": key},
+        body=body,
+    )

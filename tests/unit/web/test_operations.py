@@ -1,0 +1,254 @@
+"""The operations API: what operators see and do, and what every act leaves behind."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.audit import AuditEvent, verify_export
+from gateway.domain.jobs import ReferenceKind
+from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.records import TransferRow
+from gateway.errors import TrustError
+from gateway.exchange.operate import MAX_REASON
+from tests.store_values import (
+    LEASE,
+    NOW,
+    OTHER,
+    PARTNER,
+    accepted_evidence,
+    attempt_of,
+    evidence,
+    message_evidence,
+    reference,
+)
+from tests.unit.web.listening import Node, ask
+
+
+async def accepted(node: Node, mrn: str = "24GB0001") -> TransferRow:
+    """Put one transfer into the store. Documents of one MRN belong to one conversation, so each needs its own."""
+    change = node.values.submission(references=[reference(mrn, ReferenceKind.MRN)])
+    await node.store.accept(change, accepted_evidence(change))
+    found = await node.store.transfer(change.prepared.transfers[0].slot.transfer_id)
+    assert found is not None
+    return found.row
+
+
+async def dead_lettered(node: Node) -> TransferRow:
+    """Put one transfer into the store that was sent once and refused."""
+    await accepted(node)
+    claimed = (await node.store.claim(PARTNER, limit=1, now=NOW, lease=LEASE))[0]
+    return await node.store.settle(
+        claimed.row,
+        TransferEvent.EXHAUSTED,
+        audit=evidence(claimed.row, TransferEvent.EXHAUSTED),
+        now=NOW,
+        fence=claimed.fence,
+        attempt=attempt_of(claimed.row, "failed", "channel.unreachable"),
+        sent=False,
+        code="transfer.attempts_exhausted",
+        detail="All attempts the agreement allows were made",
+    )
+
+
+async def act(
+    url: str, transfer_id: str, verb: str, reason: object = "because", token: str = "operator"
+) -> tuple[int, str]:
+    """Ask for an act; return the status and the new state, or the code of the problem."""
+    import json
+
+    answer = await ask(
+        f"{url}/v1/transfers/{transfer_id}/{verb}",
+        "POST",
+        token=token,
+        headers={"Content-Type": "application/json"},
+        body=json.dumps({"reason": reason}),
+    )
+    return answer.status, answer.json()["state"] if answer.status == 200 else answer.code
+
+
+async def test_liveness_is_open_to_everybody(operations: str) -> None:
+    answer = await ask(f"{operations}/healthz")
+    assert (answer.status, answer.json()) == (200, {"status": "alive", "version": "9.9"})
+
+
+async def test_a_ready_node_names_its_checks(operations: str) -> None:
+    answer = await ask(f"{operations}/readyz", token="admin")
+    assert answer.json() == {"status": "ready", "checks": {"store": {"ready": True}, "revocation": {"ready": True}}}
+
+
+async def test_a_node_that_is_not_ready_says_which_check_fails(node: Node, operations: str) -> None:
+    node.failing["revocation"] = TrustError("trust.crl_stale", "the list is out of date")
+    answer = await ask(f"{operations}/readyz", token="admin")
+    assert (answer.status, answer.code) == (503, "node.not_ready")
+    assert answer.headers["Retry-After"]
+    assert answer.json()["checks"]["revocation"]["code"] == "trust.crl_stale"
+    assert answer.json()["checks"]["store"] == {"ready": True}
+
+
+async def test_transfers_are_found_by_state_recipient_and_reference(node: Node, operations: str) -> None:
+    row = await accepted(node)
+    for query, found in (
+        ("", [row.id]),
+        ("state=QUEUED", [row.id]),
+        ("state=DELIVERED", []),
+        (f"recipient={PARTNER}", [row.id]),
+        (f"recipient={OTHER}", []),
+        ("reference=mrn:24GB0001", [row.id]),
+        ("reference=mrn:24GB0002", []),
+    ):
+        told = (await ask(f"{operations}/v1/transfers?{query}", token="operator")).json()
+        assert [one["id"] for one in told["transfers"]] == found, query
+
+
+@pytest.mark.parametrize(
+    "query", ["state=LOST", "reference=24GB0001", "reference=explicit:x", "stat=QUEUED", "before=x"]
+)
+async def test_a_search_that_is_not_understood_is_refused(operations: str, query: str) -> None:
+    answer = await ask(f"{operations}/v1/transfers?{query}", token="operator")
+    assert (answer.status, answer.code) == (400, "request.malformed")
+
+
+async def test_one_transfer_is_told_whole(node: Node, operations: str) -> None:
+    row = await dead_lettered(node)
+    told = (await ask(f"{operations}/v1/transfers/{row.id}", token="auditor")).json()
+    assert (told["state"], told["code"]) == ("DEAD_LETTERED", "transfer.attempts_exhausted")
+    assert [one["code"] for one in told["tries"]] == ["channel.unreachable"]
+    assert told["receipt"] is None
+    assert [one["event"] for one in told["timeline"]] == [
+        AuditEvent.TRANSFER_ACCEPTED,
+        AuditEvent.TRANSFER_CLAIMED,
+        AuditEvent.TRANSFER_EXHAUSTED,
+    ]
+    assert (told["kept"], told["withheld"], told["agreement"]["id"]) == (61, 32, "gb-fr")
+
+
+async def test_an_unknown_transfer_is_not_found(operations: str) -> None:
+    for transfer_id in ("01950000-0000-7000-8000-00000000ffff", "nonsense"):
+        answer = await ask(f"{operations}/v1/transfers/{transfer_id}", token="operator")
+        assert (answer.status, answer.code) == (404, "transfer.not_found")
+
+
+async def test_an_act_names_the_operator_and_the_reason(node: Node, operations: str) -> None:
+    row = await dead_lettered(node)
+    assert await act(operations, row.id, "requeue", "partner repaired") == (200, "QUEUED")
+    record = (await node.store.audit(transfer_id=row.id))[-1]
+    assert record.entry.event is AuditEvent.TRANSFER_REQUEUED
+    assert record.entry.actor == "operator:operator-1"
+    assert record.entry.facts["reason"] == "partner repaired"
+
+
+async def test_what_was_never_sent_can_be_cancelled(node: Node, operations: str) -> None:
+    row = await accepted(node)
+    assert await act(operations, row.id, "cancel") == (200, "CANCELLED")
+    assert await act(operations, row.id, "cancel") == (409, "transfer.illegal_transition")
+
+
+async def test_what_may_have_arrived_can_not_be_cancelled(node: Node, operations: str) -> None:
+    await accepted(node)
+    claimed = (await node.store.claim(PARTNER, limit=1, now=NOW, lease=LEASE))[0]
+    await node.store.settle(
+        claimed.row,
+        TransferEvent.FAILED,
+        audit=evidence(claimed.row, TransferEvent.FAILED),
+        now=NOW,
+        fence=claimed.fence,
+        sent=True,
+        next_attempt_at=NOW,
+        code="channel.timeout",
+    )
+    assert await act(operations, claimed.row.id, "cancel") == (409, "transfer.outcome_unknown")
+
+
+async def test_an_expired_message_can_not_be_requeued(node: Node, operations: str) -> None:
+    row = await dead_lettered(node)
+    node.clock.move(timedelta(days=30))
+    assert await act(operations, row.id, "requeue") == (409, "transfer.deadline")
+    found = await node.store.transfer(row.id)
+    assert found is not None
+    assert found.row.state is TransferState.DEAD_LETTERED
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * (MAX_REASON + 1), 7, None, ["because"]])
+async def test_an_act_needs_a_reason(node: Node, operations: str, reason: object) -> None:
+    row = await dead_lettered(node)
+    assert await act(operations, row.id, "requeue", reason) == (400, "request.malformed")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"reason":"x","force":true}', b"\xff", b"[" * 10_000])
+async def test_a_body_of_an_act_is_exactly_a_reason(node: Node, operations: str, body: bytes) -> None:
+    row = await dead_lettered(node)
+    answer = await ask(
+        f"{operations}/v1/transfers/{row.id}/requeue",
+        "POST",
+        token="operator",
+        headers={"Content-Type": "application/json"},
+        body=body,
+    )
+    assert (answer.status, answer.code) == (400, "request.malformed")
+
+
+async def test_the_cookie_of_the_console_does_not_open_the_api(node: Node, operations: str) -> None:
+    row = await dead_lettered(node)
+    answer = await ask(
+        f"{operations}/v1/transfers/{row.id}/requeue",
+        "POST",
+        headers={"Content-Type": "application/json"},
+        cookies={"gateway": "operator"},
+        body=b'{"reason":"x"}',
+    )
+    assert (answer.status, answer.code) == (401, "access.token_missing")
+
+
+async def test_the_inbox_shows_everything_but_the_message(node: Node, operations: str) -> None:
+    message = node.values.admitted()
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    listed = (await ask(f"{operations}/v1/inbox?state=PENDING", token="operator")).json()
+    assert [one["message_id"] for one in listed["messages"]] == [message.header.message_id]
+    answer = await ask(f"{operations}/v1/inbox/{message.header.message_id}", token="operator")
+    told = answer.json()
+    assert (told["sender"], told["hand_over"], told["terms"]["purpose"]) == (PARTNER, "PENDING", "risk analysis")
+    assert (told["receipt"]["verdict"], told["receipt"]["token"]) == ("accepted", message.receipt_token)
+    assert [one["event"] for one in told["timeline"]] == [AuditEvent.MESSAGE_ACCEPTED]
+    assert message.sealed_message not in answer.body
+    missing = await ask(f"{operations}/v1/inbox/01950000-0000-7000-8000-00000000ffff", token="operator")
+    assert (missing.status, missing.code) == (404, "request.not_found")
+
+
+async def test_every_partner_is_listed_even_before_the_first_message(node: Node, operations: str) -> None:
+    await node.store.partner_failed(PARTNER, now=NOW, not_before=NOW, code="channel.timeout")
+    told = (await ask(f"{operations}/v1/partners", token="security")).json()["partners"]
+    assert [(one["partner"], one["failures"], one["last_code"]) for one in told] == [
+        (PARTNER, 1, "channel.timeout"),
+        (OTHER, 0, ""),
+    ]
+
+
+async def test_counts_tell_each_state(node: Node, operations: str) -> None:
+    await accepted(node)
+    told = (await ask(f"{operations}/v1/counts", token="admin")).json()
+    assert told["transfer.QUEUED"] == 1
+
+
+async def test_the_audit_leaves_as_an_export_that_verifies(node: Node, operations: str) -> None:
+    await accepted(node)
+    answer = await ask(f"{operations}/v1/audit", token="auditor")
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    verdict = verify_export(answer.body.splitlines(keepends=True))
+    assert (verdict.intact, verdict.chain, verdict.count) == (True, "test", 1)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4])
+async def test_an_export_of_many_pages_is_one_export(
+    node: Node, operations: str, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.operations_api._AUDIT_PAGE", page)
+    for number in range(3):
+        await accepted(node, f"24GB{number}")
+    answer = await ask(f"{operations}/v1/audit", token="auditor")
+    verdict = verify_export(answer.body.splitlines(keepends=True))
+    assert (verdict.intact, verdict.count) == (True, 3)
+
+
+async def test_a_chain_without_records_can_not_be_exported(operations: str) -> None:
+    answer = await ask(f"{operations}/v1/audit", token="auditor")
+    assert (answer.status, answer.code) == (404, "request.not_found")
