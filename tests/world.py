@@ -1,11 +1,11 @@
-"""Two real gateways and their stand-in back ends for integration and fault tests.
+"""Two real gateways (or more) and their stand-in back ends for integration and fault tests.
 
 Each gateway is a process of its own, started by the command line like in production, with a database, keys and ports
 of its own. The agreement is the bundled example with waits short enough for a test.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,11 +73,15 @@ async def two_gateways(
     partner_ports: Mapping[tuple[PartyId, PartyId], int] | None = None,
     extra: str = "",
     start: bool = True,
+    parties: Sequence[PartyId] = (GB, FR),
 ) -> AsyncIterator[TwoGateways]:
-    """Lay out two nodes in `folder`, start them and their back ends, and stop everything afterwards."""
+    """Lay out two nodes in `folder`, start them and their back ends, and stop everything afterwards.
+
+    `start`: False leaves the gateways for the caller to start. `parties`: others, or more.
+    """
     world = lay_out(
         folder,
-        [GB, FR],
+        parties,
         agreements=agreements or copy_agreement("gb-fr", folder / "config"),
         now=datetime.now(UTC),
         workers=workers,
