@@ -7,7 +7,7 @@ same backwards. A node that dies instead of stopping loses nothing: `recover` gi
 
 import asyncio
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +54,13 @@ from gateway.workers import JobTable, open_workers
 
 DATABASE: Final = "gateway.db"
 
+OpenStore = Callable[[NodeSettings], Awaitable[SqliteStore]]
+
+
+async def open_store(settings: NodeSettings) -> SqliteStore:
+    """Return the store of a node, open. Raises StorageError."""
+    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Adapters:
@@ -77,12 +84,18 @@ class _UseCases:
 
 
 class Node:
-    """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends."""
+    """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends.
 
-    def __init__(self, settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry) -> None:
+    `open_store` is how it opens its store; only tests give another, one that fails on purpose.
+    """
+
+    def __init__(
+        self, settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry, *, open_store: OpenStore = open_store
+    ) -> None:
         self._settings = settings
         self._rulebook = rulebook
         self._telemetry = telemetry
+        self._open = open_store
         self._clock = SystemClock()
         self._ids = SystemIds()
         self._bells = Doorbells()
@@ -128,7 +141,7 @@ class Node:
     async def _open_store(self) -> SqliteStore:
         """Open the store, record the start and what weakens it, and give back the leases of the process before."""
         settings = self._settings
-        store = await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name)
+        store = await self._open(settings)
         self._stack.push_async_callback(store.close)
         await store.record(self._entry(AuditEvent.NODE_STARTED))
         for setting in settings.insecure:
