@@ -6,6 +6,7 @@ message, answer 2xx only after it has the message.
 
 import base64
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,9 +17,10 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedMessage:
-    """One webhook as it arrived: its id, the metadata beside the document, and the document's exact bytes."""
+    """One webhook as it arrived: its id, when, the metadata beside the document, and the document's exact bytes."""
 
     webhook_id: str
+    arrived: datetime
     metadata: dict[str, Any]
     document: bytes = field(repr=False)
     body: bytes = field(repr=False)
@@ -74,6 +76,12 @@ class StandInBackend:
         metadata = orjson.loads(body)["data"]
         document = base64.b64decode(metadata.pop("document"))
         self.messages.append(
-            ReceivedMessage(webhook_id=request.headers["webhook-id"], metadata=metadata, document=document, body=body)
+            ReceivedMessage(
+                webhook_id=request.headers["webhook-id"],
+                arrived=datetime.now(UTC),
+                metadata=metadata,
+                document=document,
+                body=body,
+            )
         )
         return web.Response(status=204)
