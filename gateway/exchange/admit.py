@@ -102,7 +102,9 @@ def _agreed(header: MessageHeader, desk: Desk) -> tuple[Agreement, Flow]:
     if flow is None:
         raise AgreementError("agreement.kind_not_covered")
     named = (header.schema_set, header.schema_set_sha256, header.policy_sha256, header.terms)
-    if named != (flow.schema_set, flow.schema_set_sha256, flow.policy_sha256, agreement.terms):
+    agreed = (flow.schema_set, flow.schema_set_sha256, flow.policy_sha256, agreement.terms)
+    # A longer life than agreed would also stretch the use of a retired signing key.
+    if named != agreed or header.expires - header.created != agreement.message_lifetime:
         raise EnvelopeError("envelope.header_disagrees", "The signed header does not repeat what the agreement says")
     return agreement, flow
 

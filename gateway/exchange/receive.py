@@ -12,7 +12,7 @@ from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import AdmitJob, Admitted, Refused, Unopened
 from gateway.domain.statement import Verdict
 from gateway.envelope import sign_receipt
-from gateway.errors import CATALOGUE, GatewayError
+from gateway.errors import GatewayError
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
@@ -94,8 +94,8 @@ class Receive:
                 facts={"code": result.error.code, "envelope_sha256": result.envelope_sha256},
             )
         )
-        public = CATALOGUE.get(result.error.public_code, result.error.entry)
-        status = 503 if result.error.entry.status == 503 else min(public.status, 499)
+        # One status for all that can not be believed: it must not tell which check failed (RFC 7516 §11.5).
+        status = 503 if result.error.entry.status == 503 else 400
         return Answer(status=status, token=result.token, code=result.error.public_code)
 
     async def _admitted_or_refused(self, result: Admitted | Refused) -> Answer:

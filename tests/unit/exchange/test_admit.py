@@ -103,6 +103,11 @@ def test_terms_that_differ_from_the_agreement_are_refused() -> None:
     assert refused(admitted(envelope(prepared()).jwe, desk=changed)).error.code == "envelope.header_disagrees"
 
 
+def test_a_message_that_claims_a_longer_life_than_agreed_is_refused() -> None:
+    changed = with_agreement(desks()[FR], message_lifetime=timedelta(days=1))
+    assert refused(admitted(envelope(prepared()).jwe, desk=changed)).error.code == "envelope.header_disagrees"
+
+
 def test_a_view_with_more_than_the_policy_keeps_is_refused() -> None:
     desk = desks()[FR]
     flow = desk.agreements.version(prepared().transfers[0].header.agreement.id, 1).flows[0]

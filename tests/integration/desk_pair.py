@@ -1,0 +1,223 @@
+"""Two sides joined without HTTP: real stores, workers, rules and keys; a channel that calls the other side's `Receive`.
+
+For tests of the use cases themselves. Whole gateways over mutual TLS are in `tests/world.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Snapshot, lay_desk, rulebook_of
+from gateway.bundled import schema_folder
+from gateway.demo.layout import copy_agreement, lay_out
+from gateway.domain.ids import ClientId, MessageId, PartyId
+from gateway.domain.outcome import HandedOver, HandOverOutcome, ReceiptReturned, SendOutcome, TransientFailure
+from gateway.domain.records import InboxRow
+from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
+from gateway.exchange.desk import Desk
+from gateway.exchange.dispatch import Dispatch, DispatchLimits
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.hand_over import HandOver, HandOverLimits
+from gateway.exchange.operate import Operate
+from gateway.exchange.receive import Receive
+from gateway.exchange.settle import Settle
+from gateway.exchange.submit import Submit, SubmitRequest
+from gateway.exchange.sweep import Sweep
+from gateway.settings import load_configuration
+from gateway.storage import SqliteStore
+from gateway.system import SystemIds
+from gateway.workers import InlineWorkers, JobTable
+
+GB = PartyId("GB-HMRC")
+FR = PartyId("FR-DGDDI")
+CLIENT = ClientId("national-system")
+
+
+class SteeredClock:
+    """Wall time that a test moves forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def monotonic(self) -> float:
+        return self.now().timestamp()
+
+
+class QuietTelemetry:
+    """Keeps lines for a test to look at."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, object]] = []
+
+    def line(
+        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
+    ) -> None:
+        self.lines.append({"action": action, "outcome": outcome, "code": code, "duration": duration, **labels})
+
+
+@dataclass(kw_only=True)
+class Side:
+    """One side's store and use cases."""
+
+    store: SqliteStore
+    workers: InlineWorkers[Snapshot, Desk]
+    desk: Desk
+    submit: Submit
+    settle: Settle
+    receive: Receive
+    operate: Operate
+    sweep: Sweep
+    bells: Doorbells
+
+
+@dataclass(kw_only=True)
+class Pair:
+    """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent."""
+
+    clock: SteeredClock
+    telemetry: QuietTelemetry
+    gb: Side
+    fr: Side
+    script: Callable[[str], SendOutcome | None] = lambda _jwe: None
+    sent: list[str] = field(default_factory=list)
+    handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
+    backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
+
+    async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
+        """Be the channel from GB to FR."""
+        assert recipient == FR
+        self.sent.append(message_id)
+        scripted = self.script(jwe)
+        if scripted is not None:
+            return scripted
+        answer = await self.fr.receive(jwe, channel_party=GB)
+        if answer.token is None:
+            return TransientFailure(code=answer.code, detail="", sent=True, connected=True)
+        return ReceiptReturned(token=answer.token)
+
+    async def ping(self, recipient: PartyId) -> SendOutcome:
+        raise NotImplementedError
+
+    async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
+        """Be the back end of FR."""
+        outcome = self.backend(row)
+        if isinstance(outcome, HandedOver):
+            self.handed_over.append((row, view))
+        return outcome
+
+    @asynccontextmanager
+    async def dispatching(self, *, parallel: int = 8, lease: timedelta = timedelta(seconds=90)) -> AsyncIterator[None]:
+        """Send from GB while the block runs."""
+        dispatch = Dispatch(
+            store=self.gb.store,
+            workers=self.gb.workers,
+            channel=self,
+            settle=self.gb.settle,
+            clock=self.clock,
+            ids=SystemIds(),
+            bells=self.gb.bells,
+            telemetry=self.telemetry,
+            limits=DispatchLimits(parallel=parallel, lease=lease, poll=timedelta(milliseconds=20)),
+        )
+        async with _running(dispatch.serve(FR)):
+            yield
+
+    @asynccontextmanager
+    async def handing_over(self, limits: HandOverLimits | None = None) -> AsyncIterator[None]:
+        """Hand over at FR while the block runs."""
+        hand_over = HandOver(
+            store=self.fr.store,
+            channel=self,
+            sealer=self.fr.desk.sealer,
+            clock=self.clock,
+            ids=SystemIds(),
+            bells=self.fr.bells,
+            telemetry=self.telemetry,
+            limits=limits or HandOverLimits(poll=timedelta(milliseconds=20)),
+        )
+        async with _running(hand_over.serve()):
+            yield
+
+
+@asynccontextmanager
+async def _running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(loop)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
+    """Lay out GB and FR in `folder` and open both sides."""
+    clock, telemetry = SteeredClock(), QuietTelemetry()
+    world = lay_out(folder, [GB, FR], agreements=copy_agreement("gb-fr", folder / "config"), now=clock.now())
+    sides = {party: await _open(world.nodes[party].config, clock, telemetry) for party in (GB, FR)}
+    try:
+        yield Pair(clock=clock, telemetry=telemetry, gb=sides[GB], fr=sides[FR])
+    finally:
+        for side in sides.values():
+            await side.workers.close()
+            await side.store.close()
+
+
+async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry) -> Side:
+    configuration = load_configuration(config)
+    snapshot = Snapshot(generation=1, settings=configuration.node, rulebook=rulebook_of(configuration))
+    store = await SqliteStore.open(configuration.node.data_dir / "gateway.db", chain=configuration.node.name)
+    table = JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check)
+    workers = InlineWorkers(setup=lay_desk, snapshot=snapshot, table=table)
+    await workers.start()
+    ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
+    return Side(
+        store=store,
+        workers=workers,
+        desk=desk,
+        submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells),
+        settle=Settle(store=store, workers=workers, clock=clock),
+        receive=Receive(
+            store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
+        ),
+        operate=Operate(store=store, clock=clock, bells=bells),
+        sweep=Sweep(store=store, clock=clock, bells=bells, telemetry=telemetry, every=timedelta(seconds=1)),
+        bells=bells,
+    )
+
+
+def sample(name: str = "import-two-items.xml") -> bytes:
+    """Return a valid sample of the project."""
+    return (schema_folder() / "samples" / "valid" / name).read_bytes()
+
+
+def request(
+    body: bytes | None = None, *, key: str = "key-1", to: tuple[PartyId, ...] = (FR,), case: str | None = None
+) -> SubmitRequest:
+    return SubmitRequest(
+        client=CLIENT,
+        sender=GB,
+        recipients=to,
+        body=sample() if body is None else body,
+        idempotency_key=key,
+        conversation_key=case,
+    )
+
+
+async def until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+    """Wait until `condition` holds; it may be asynchronous. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.01)

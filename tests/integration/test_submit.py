@@ -1,0 +1,92 @@
+import asyncio
+
+import pytest
+
+from gateway.audit import AuditEvent
+from gateway.domain.ids import PartyId
+from gateway.domain.lifecycle import TransferState
+from gateway.errors import RequestError
+from gateway.exchange.submit import RecipientsRefusedError
+from tests.integration.desk_pair import FR, Pair, request, sample
+
+
+async def events(pair: Pair) -> list[AuditEvent]:
+    return [record.entry.event for record in await pair.gb.store.audit()]
+
+
+async def test_an_accepted_submission_is_queued_with_its_evidence(pair: Pair) -> None:
+    row, replayed = await pair.gb.submit(request())
+    assert not replayed
+    assert [transfer.state for transfer in row.transfers] == [TransferState.QUEUED]
+    assert await events(pair) == [AuditEvent.SUBMISSION_ACCEPTED, AuditEvent.TRANSFER_ACCEPTED]
+
+
+async def test_asking_again_with_the_same_key_gives_the_original_answer(pair: Pair) -> None:
+    first, _ = await pair.gb.submit(request())
+    again, replayed = await pair.gb.submit(request())
+    assert replayed
+    assert again.id == first.id
+    assert len(await pair.gb.store.transfers(limit=10)) == 1
+
+
+async def test_the_same_key_for_another_document_is_refused(pair: Pair) -> None:
+    await pair.gb.submit(request())
+    with pytest.raises(RequestError) as refused:
+        await pair.gb.submit(request(sample("export-one-item.xml")))
+    assert refused.value.code == "request.idempotency_key_reused"
+
+
+async def test_two_equal_requests_at_once_give_one_submission(pair: Pair) -> None:
+    results = await asyncio.gather(*(pair.gb.submit(request()) for _ in range(5)), return_exceptions=True)
+    rows = [one for one in results if not isinstance(one, BaseException)]
+    late = [one for one in results if isinstance(one, RequestError)]
+    assert len(rows) == 1
+    assert {error.code for error in late} == {"request.idempotency_in_progress"}
+    assert len(await pair.gb.store.transfers(limit=10)) == 1
+
+
+async def test_a_refused_document_stores_nothing_but_its_evidence_and_frees_the_key(pair: Pair) -> None:
+    with pytest.raises(RecipientsRefusedError):
+        await pair.gb.submit(request(b"<a/>"))
+    assert await pair.gb.store.transfers(limit=10) == []
+    assert await events(pair) == [AuditEvent.SUBMISSION_REFUSED]
+    row, replayed = await pair.gb.submit(request())
+    assert (len(row.transfers), replayed) == (1, False)
+
+
+async def test_one_recipient_without_an_agreement_refuses_all(pair: Pair) -> None:
+    with pytest.raises(RecipientsRefusedError) as refused:
+        await pair.gb.submit(request(to=(FR, PartyId("NL-DOUANE"))))
+    assert {party: error.code for party, error in refused.value.problems.items()} == {"NL-DOUANE": "agreement.none"}
+    assert await pair.gb.store.transfers(limit=10) == []
+
+
+async def test_messages_of_one_case_share_a_conversation_in_order_of_acceptance(pair: Pair) -> None:
+    rows = [
+        (await pair.gb.submit(request(sample(name), key=f"key-{number}", case="case 7")))[0]
+        for number, name in enumerate(("import-two-items.xml", "amendment.xml", "arrival.xml"))
+    ]
+    transfers = [row.transfers[0] for row in rows]
+    assert len({transfer.conversation for transfer in transfers}) == 1
+    assert [transfer.sequence for transfer in transfers] == [1, 2, 3]
+
+
+async def test_messages_that_share_a_reference_share_a_conversation_without_being_told(pair: Pair) -> None:
+    first, _ = await pair.gb.submit(request(key="key-1"))
+    second, _ = await pair.gb.submit(request(key="key-2"))
+    assert second.transfers[0].conversation == first.transfers[0].conversation
+    assert second.transfers[0].sequence == 2
+
+
+async def test_documents_without_a_common_reference_are_strangers(pair: Pair) -> None:
+    first, _ = await pair.gb.submit(request(key="key-1"))
+    second, _ = await pair.gb.submit(request(sample("export-one-item.xml"), key="key-2"))
+    assert second.transfers[0].conversation != first.transfers[0].conversation
+
+
+async def test_submissions_of_one_case_at_once_get_gapless_places(pair: Pair) -> None:
+    names = ["import-two-items.xml", "amendment.xml", "arrival.xml", "export-one-item.xml"]
+    rows = await asyncio.gather(*(pair.gb.submit(request(sample(name), key=name, case="case 7")) for name in names))
+    transfers = [row.transfers[0] for row, _ in rows]
+    assert sorted(transfer.sequence for transfer in transfers) == [1, 2, 3, 4]
+    assert len({transfer.conversation for transfer in transfers}) == 1

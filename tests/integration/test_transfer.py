@@ -1,0 +1,270 @@
+"""The life of a transfer through dispatch, settle, operate and sweep, both sides real but for HTTP."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.audit import AuditEvent
+from gateway.domain.ids import TransferId
+from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.outcome import HandedOver, HandOverOutcome, SendOutcome, TransientFailure, TransportAccepted
+from gateway.domain.records import InboxRow, TransferRow
+from gateway.domain.retry import RetryPolicy
+from gateway.errors import RequestError, TransferError
+from gateway.exchange.hand_over import HandOverLimits
+from tests.integration.desk_pair import FR, GB, Pair, request, sample, until
+
+UNREACHABLE = TransientFailure(code="channel.unreachable", detail="nobody listens", sent=False, connected=False)
+GARBAGE = TransientFailure(code="channel.unexpected_answer", detail="a 500", sent=True, connected=True)
+
+
+async def submitted(
+    pair: Pair, name: str = "import-two-items.xml", key: str = "key-1", case: str | None = None
+) -> TransferId:
+    row, _ = await pair.gb.submit(request(sample(name), key=key, case=case))
+    return row.transfers[0].id
+
+
+async def state(pair: Pair, transfer_id: TransferId) -> TransferRow:
+    found = await pair.gb.store.transfer(transfer_id)
+    assert found is not None
+    return found.row
+
+
+async def reaches(pair: Pair, transfer_id: TransferId, wanted: TransferState) -> TransferRow:
+    async def there() -> bool:
+        return (await state(pair, transfer_id)).state is wanted
+
+    await until(there)
+    return await state(pair, transfer_id)
+
+
+async def events_of(pair: Pair, transfer_id: TransferId) -> list[AuditEvent]:
+    return [record.entry.event for record in await pair.gb.store.audit(transfer_id=transfer_id)]
+
+
+async def test_a_transfer_is_delivered_and_handed_over_with_evidence_at_every_step(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    async with pair.dispatching(), pair.handing_over():
+        row = await reaches(pair, transfer_id, TransferState.DELIVERED)
+        await until(lambda: pair.handed_over)
+    assert row.attempts == 1
+    assert await events_of(pair, transfer_id) == [
+        AuditEvent.TRANSFER_ACCEPTED,
+        AuditEvent.TRANSFER_CLAIMED,
+        AuditEvent.TRANSFER_DELIVERED,
+    ]
+    inbox, view = pair.handed_over[0]
+    assert (inbox.message_id, inbox.sender) == (row.message_id, GB)
+    assert view.startswith(b"<?xml")
+
+
+async def test_a_partner_that_is_down_is_left_alone_and_tried_again(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    pair.script = lambda _jwe: UNREACHABLE
+    async with pair.dispatching():
+        await until(lambda: pair.sent)
+
+        async def backed_off() -> bool:
+            return any(health.not_before is not None for health in await pair.gb.store.partners())
+
+        await until(backed_off)
+        row = await reaches(pair, transfer_id, TransferState.QUEUED)
+        assert (row.last_code, row.ever_sent) == ("channel.unreachable", False)
+        pair.script = lambda _jwe: None
+        pair.clock.ahead += timedelta(seconds=10)
+        row = await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert row.attempts == 2
+
+
+async def test_hearing_from_a_partner_ends_its_back_off(pair: Pair) -> None:
+    await submitted(pair)
+    await pair.gb.store.partner_failed(
+        FR, now=pair.clock.now(), not_before=pair.clock.now() + timedelta(hours=1), code="channel.unreachable"
+    )
+    await pair.gb.receive("no envelope", channel_party=FR)
+    assert [health.not_before for health in await pair.gb.store.partners()] == [None]
+
+
+async def test_a_lost_receipt_is_asked_for_again_and_comes_byte_for_byte_the_same(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    real_receive = pair.fr.receive
+    tokens: list[str | None] = []
+
+    async def losing(jwe: str) -> SendOutcome | None:
+        answer = await real_receive(jwe, channel_party=GB)
+        tokens.append(answer.token)
+        return GARBAGE if len(tokens) == 1 else None
+
+    original_send = pair.send
+
+    async def send(recipient: object, message_id: object, jwe: str) -> SendOutcome:
+        lost = await losing(jwe)
+        return lost or await original_send(FR, message_id, jwe)  # type: ignore[arg-type]  # ids as they came
+
+    pair.send = send  # type: ignore[method-assign]  # the script of this test
+    async with pair.dispatching():
+        await until(lambda: tokens)
+        pair.clock.ahead += timedelta(seconds=5)
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert len(set(tokens)) == 1
+    assert len(await pair.fr.store.inbox(limit=10)) == 1
+
+
+async def test_attempts_that_are_used_up_dead_letter_and_a_requeue_sends_the_same_message(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    pair.script = lambda _jwe: GARBAGE
+    async with pair.dispatching():
+        await until(lambda: pair.sent)
+        await reaches(pair, transfer_id, TransferState.QUEUED)
+        pair.clock.ahead += timedelta(hours=25)
+        await pair.gb.sweep.once()
+        row = await reaches(pair, transfer_id, TransferState.DEAD_LETTERED)
+        assert row.last_code == "transfer.deadline"
+        digest = row.digest
+        pair.script = lambda _jwe: None
+        await pair.gb.operate.requeue(transfer_id, operator="duty", reason="The partner says it is back")
+        row = await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert row.digest == digest
+    assert AuditEvent.TRANSFER_REQUEUED in await events_of(pair, transfer_id)
+
+
+async def test_an_expired_message_can_not_be_requeued(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    pair.clock.ahead += timedelta(days=8)
+    await pair.gb.sweep.once()
+    assert (await state(pair, transfer_id)).state is TransferState.DEAD_LETTERED
+    with pytest.raises(TransferError) as refused:
+        await pair.gb.operate.requeue(transfer_id, operator="duty", reason="try")
+    assert refused.value.code == "transfer.deadline"
+
+
+async def test_only_what_was_never_sent_can_be_cancelled(pair: Pair) -> None:
+    unsent = await submitted(pair)
+    row = await pair.gb.operate.cancel(unsent, operator="duty", reason="Submitted by mistake")
+    assert row.state is TransferState.CANCELLED
+    sent = await submitted(pair, "export-one-item.xml", "key-2")
+    pair.script = lambda _jwe: GARBAGE
+    async with pair.dispatching():
+        await until(lambda: pair.sent)
+        await reaches(pair, sent, TransferState.QUEUED)
+    with pytest.raises(TransferError) as refused:
+        await pair.gb.operate.cancel(sent, operator="duty", reason="Too late")
+    assert refused.value.code == "transfer.outcome_unknown"
+
+
+async def test_an_act_needs_a_reason(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    for reason in ("", "  ", "x" * 501):
+        with pytest.raises(RequestError):
+            await pair.gb.operate.cancel(transfer_id, operator="duty", reason=reason)
+    assert (await state(pair, transfer_id)).state is TransferState.QUEUED
+
+
+async def test_a_message_taken_without_receipt_is_sent_again_when_the_receipt_is_overdue(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    pair.script = lambda _jwe: TransportAccepted()
+    async with pair.dispatching():
+        await reaches(pair, transfer_id, TransferState.AWAITING_RECEIPT)
+        pair.script = lambda _jwe: None
+        pair.clock.ahead += timedelta(seconds=5)
+        await pair.gb.sweep.once()
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert AuditEvent.TRANSFER_OVERDUE in await events_of(pair, transfer_id)
+
+
+async def test_a_late_receipt_settles_even_a_dead_letter(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    tokens: list[str] = []
+
+    async def send(recipient: object, message_id: object, jwe: str) -> SendOutcome:
+        answer = await pair.fr.receive(jwe, channel_party=GB)
+        tokens.append(answer.token or "")
+        return GARBAGE
+
+    pair.send = send  # type: ignore[method-assign]  # the script of this test
+    async with pair.dispatching():
+        await until(lambda: tokens)
+        await reaches(pair, transfer_id, TransferState.QUEUED)
+    pair.clock.ahead += timedelta(hours=25)
+    await pair.gb.sweep.once()
+    row = await state(pair, transfer_id)
+    assert row.state is TransferState.DEAD_LETTERED
+    settled = await pair.gb.settle.late(row.message_id, tokens[0], channel_party=FR)
+    assert settled.state is TransferState.DELIVERED
+
+
+async def test_a_lost_lease_is_given_back_and_the_transfer_counts_as_sent(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    await pair.gb.store.claim(FR, limit=1, now=pair.clock.now(), lease=timedelta(seconds=1))
+    pair.clock.ahead += timedelta(seconds=2)
+    await pair.gb.sweep.once()
+    row = await state(pair, transfer_id)
+    assert (row.state, row.ever_sent) == (TransferState.QUEUED, True)
+    assert AuditEvent.TRANSFER_LEASE_LOST in await events_of(pair, transfer_id)
+
+
+async def test_messages_of_one_conversation_arrive_and_are_handed_over_in_order(pair: Pair) -> None:
+    names = ("import-two-items.xml", "amendment.xml", "arrival.xml")
+    ids = [await submitted(pair, name, f"key-{name}", "case 7") for name in names]
+    failures = iter([GARBAGE, None, GARBAGE, None, None])
+    pair.script = lambda _jwe: next(failures, None)
+    async with pair.dispatching(), pair.handing_over():
+        for transfer_id in ids:
+
+            async def delivered(wanted: TransferId = transfer_id) -> bool:
+                pair.clock.ahead += timedelta(milliseconds=100)
+                return (await state(pair, wanted)).state is TransferState.DELIVERED
+
+            await until(delivered)
+        await until(lambda: len(pair.handed_over) == 3)
+    assert [row.sequence for row, _ in pair.handed_over] == [1, 2, 3]
+
+
+async def test_a_back_end_that_keeps_refusing_has_the_message_quarantined(pair: Pair) -> None:
+    await submitted(pair)
+    tries = 0
+
+    def refuse(_row: InboxRow) -> HandOverOutcome:
+        nonlocal tries
+        tries += 1
+        return TransientFailure(code="channel.refused", detail="a 400", sent=True, connected=True)
+
+    pair.backend = refuse
+    limits = HandOverLimits(poll=timedelta(milliseconds=20), retries={FR: RetryPolicy(attempts=2)})
+    async with pair.dispatching(), pair.handing_over(limits):
+
+        async def quarantined() -> bool:
+            pair.clock.ahead += timedelta(milliseconds=100)
+            rows = await pair.fr.store.inbox(limit=10)
+            return bool(rows) and rows[0].hand_over is HandOverState.QUARANTINED
+
+        await until(quarantined)
+    assert tries == 2
+    events = [record.entry.event for record in await pair.fr.store.audit()]
+    assert events[-1] is AuditEvent.HAND_OVER_EXHAUSTED
+
+
+async def test_a_back_end_that_is_away_is_tried_until_it_is_back(pair: Pair) -> None:
+    await submitted(pair)
+    answers = iter([UNREACHABLE] * 5)
+    pair.backend = lambda _row: next(answers, HandedOver())
+    limits = HandOverLimits(poll=timedelta(milliseconds=20), retries={FR: RetryPolicy(attempts=2)})
+    async with pair.dispatching(), pair.handing_over(limits):
+
+        async def handed_over() -> bool:
+            pair.clock.ahead += timedelta(seconds=60)
+            return bool(pair.handed_over)
+
+        await until(handed_over)
+    assert len(pair.handed_over) == 1
+
+
+async def test_the_hand_over_lease_of_a_dead_holder_is_given_back(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    async with pair.dispatching():
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+    await pair.fr.store.claim_hand_overs(limit=1, now=pair.clock.now(), lease=timedelta(seconds=1))
+    pair.clock.ahead += timedelta(seconds=2)
+    await pair.fr.sweep.once()
+    assert (await pair.fr.store.inbox(limit=1))[0].hand_over is HandOverState.PENDING
