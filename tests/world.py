@@ -5,6 +5,7 @@ of its own. The agreement is the bundled example with waits short enough for a t
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Side:
     async def audit_is_whole(self) -> bool:
         """Run `gateway audit verify` on the database of this node, as an auditor would."""
         process = await asyncio.create_subprocess_exec(
-            *("python", "-m", "gateway", "audit", "verify", "--config", str(self.layout.config)),
+            *(sys.executable, "-m", "gateway", "audit", "verify", "--config", str(self.layout.config)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
