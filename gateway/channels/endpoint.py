@@ -6,15 +6,12 @@ everything decided (version, CA, client certificate, the check of the server's n
 
 import ipaddress
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.channels.addresses import Area, Reach, area_of
 from gateway.errors import ConfigurationError
-
-Examine = Callable[[ssl.SSLObject], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +28,7 @@ class Endpoint:
     """One other side. `url`: scheme, host, optional port and path; no user, query or fragment.
 
     `tls` is required unless the URL is plain http, which is allowed only to loopback and only with
-    `insecure_plain_http`. `examine` is asked before every request whether the other end of its connection is still the
-    right one (a certificate may be revoked while a connection stands) and raises GatewayError if not.
+    `insecure_plain_http`. The context sees to it that each byte goes to the right party, on kept connections too.
     `allow_private`: addresses of private networks may be used. `allow_loopback`: this host.
 
     Raises ConfigurationError `config.invalid` for anything else.
@@ -40,7 +36,6 @@ class Endpoint:
 
     url: str
     tls: ssl.SSLContext | None = None
-    examine: Examine | None = None
     allow_private: bool = False
     allow_loopback: bool = False
     insecure_plain_http: bool = False

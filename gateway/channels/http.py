@@ -8,7 +8,6 @@ hangs holds only its own connections.
 import asyncio
 import io
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +17,7 @@ from typing import Final
 import aiohttp
 
 from gateway.channels.addresses import GuardedResolver
-from gateway.channels.endpoint import Endpoint, Examine, Timeouts
+from gateway.channels.endpoint import Endpoint, Timeouts
 from gateway.channels.failures import EXPECTED, Progress, explain
 from gateway.channels.retry_after import read_retry_after
 from gateway.domain.outcome import TransientFailure
@@ -131,29 +130,12 @@ class HttpLine:
                 ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect.total_seconds()),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                request_class=_examined(self._endpoint.examine),
                 trust_env=False,
                 auto_decompress=False,
                 headers={"User-Agent": "wco-gateway"},
                 trace_configs=[_tracing()],
             )
         return self._session
-
-
-def _examined(examine: Examine | None) -> type[aiohttp.ClientRequest]:
-    """Return the class of requests that are not sent before `examine` has passed the server they would go to."""
-
-    class ExaminedRequest(aiohttp.ClientRequest):
-        """Asks on a kept connection too: aiohttp closes the connection when the answer is an exception."""
-
-        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-            if examine is not None and conn.transport is not None:
-                server = conn.transport.get_extra_info("ssl_object")
-                if isinstance(server, ssl.SSLObject):
-                    examine(server)
-            return await super().send(conn)
-
-    return ExaminedRequest
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:

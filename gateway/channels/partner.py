@@ -55,10 +55,9 @@ class HttpsPartnerChannel:
         """Ask for the partner's statement about one of our messages (a receipt, or that it was not seen)."""
         return await self._ask(recipient, "GET", f"{RECEIPTS_PATH}/{quote(message_id, safe='')}")
 
-    async def post_receipt(self, recipient: PartyId, message_id: MessageId, token: str) -> SendOutcome:
+    async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
         """Give the partner our receipt for a message of theirs that we answered with 202."""
-        path = f"{RECEIPTS_PATH}/{quote(message_id, safe='')}"
-        return await self._ask(recipient, "POST", path, body=token.encode("ascii"))
+        return await self._ask(recipient, "POST", RECEIPTS_PATH, body=token.encode("ascii"))
 
     async def close(self) -> None:
         """Close every connection."""
