@@ -132,7 +132,7 @@ class _Builder:
         for event in events:
             self.take(event, event.start_mark.line + 1)
         if self.root is None:
-            raise _refusal(self.file, None, "is empty", "Write its content; docs/policy.md shows one")
+            raise _refusal(self.file, None, "is empty", "Write its content; the folder config/ has examples")
         return self.root
 
     def take(self, event: Any, line: int) -> None:

@@ -151,7 +151,7 @@ def _covered_twice(one: Agreement, other: Agreement) -> Iterable[tuple[Flow, Mes
 
 
 def _with_hash(agreement: Agreement) -> Agreement:
-    """Return the agreement with the hash of its canonical content (docs/policy.md)."""
+    """Return the agreement with the hash of its canonical content (docs/configuration.md)."""
     content: dict[str, Any] = {
         "agreement": agreement.id,
         "version": agreement.version,
