@@ -43,7 +43,8 @@ def reporting(*, as_json: bool) -> Iterator[None]:
         _report(error, as_json=as_json)
         raise typer.Exit(FAILED) from None
     except OSError as error:
-        fail("file.unusable", f"{error.filename or 'A file'}: {error.strerror or 'can not be used'}", as_json=as_json)
+        place = f"{error.filename}: " if error.filename else ""
+        fail("system.refused", f"{place}{error.strerror or error}", as_json=as_json)
 
 
 def fail(code: str, detail: str, *, as_json: bool, members: Mapping[str, Any] | None = None) -> None:

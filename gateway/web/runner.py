@@ -64,14 +64,18 @@ async def serve(
     await runner.setup()
     if runner.server is None:
         raise RuntimeError("the runner has no server after its set-up")
-    server = await asyncio.get_running_loop().create_server(
-        _accept(runner.server),
-        host,
-        port,
-        ssl=ssl_context,
-        ssl_handshake_timeout=None if ssl_context is None else _HANDSHAKE_SECONDS,
-        backlog=512,
-    )
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            _accept(runner.server),
+            host,
+            port,
+            ssl=ssl_context,
+            ssl_handshake_timeout=None if ssl_context is None else _HANDSHAKE_SECONDS,
+            backlog=512,
+        )
+    except OSError:
+        await runner.cleanup()
+        raise
     real_port: int = server.sockets[0].getsockname()[1]
     return Listener(host=host, port=real_port, tls=ssl_context is not None, server=server, runner=runner)
 

@@ -29,9 +29,9 @@ async def test_a_stop_lets_a_request_in_work_finish_and_takes_no_other(node: Nod
     first = asyncio.create_task(submit(listener.url, SLOW))
     await node.workers.begun.wait()
     stopping = asyncio.create_task(listener.stop())
+    await asyncio.sleep(0)  # one turn of the loop, in which the listening socket is closed
     with pytest.raises(aiohttp.ClientConnectionError):
-        while True:  # the listening socket is closed at the next turn of the loop
-            await ask(listener.url)
+        await ask(listener.url)
     node.workers.may_end.set()
     assert (await first).status == 202
     await stopping
@@ -40,7 +40,7 @@ async def test_a_stop_lets_a_request_in_work_finish_and_takes_no_other(node: Nod
 async def test_a_port_that_is_taken_is_an_error(node: Node) -> None:
     listener = await opened(node)
     try:
-        with pytest.raises(OSError, match="address already in use|in use"):
+        with pytest.raises(OSError, match="in use"):
             await serve(submission_app(node.submission()), host="127.0.0.1", port=listener.port)
     finally:
         await listener.stop()

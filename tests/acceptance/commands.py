@@ -1,0 +1,50 @@
+"""Running commands as a person or a script does: a process of its own, its output, its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "wco_schemas" / "samples"
+VALID = SAMPLES / "valid" / "import-two-items.xml"
+INVALID = SAMPLES / "invalid" / "schema-unknown-element.xml"
+POLICY = ROOT / "config" / "policies" / "customs-cooperation.yaml"
+AGREEMENT = ROOT / "config" / "agreements" / "gb-fr.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> list[Any]:
+        """The objects it printed, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def problem(self) -> Any:
+        """The one object it printed on stderr."""
+        return json.loads(self.err)
+
+
+def gateway(*arguments: object, env: Mapping[str, str] | None = None) -> Ran:
+    """Run `gateway ARGUMENTS`, without colour and away from any terminal."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**inherited, "PYTHONIOENCODING": "utf-8", **(env or {})},
+    )
+    return Ran(code=done.returncode, out=done.stdout, err=done.stderr)

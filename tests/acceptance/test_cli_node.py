@@ -1,0 +1,149 @@
+"""Commands that talk to running gateways: submit, watch, steer, take the evidence along."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.commands import INVALID, SAMPLES, VALID, Ran, gateway
+from tests.world import FR, GB, TwoGateways, two_gateways
+
+NOBODY = "01950000-0000-7000-8000-00000000ffff"
+
+
+@pytest.fixture(scope="module")
+def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoGateways]:
+    """Two gateways whose back ends live in a loop of their own, so that tests can be plain functions."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    opened = two_gateways(tmp_path_factory.mktemp("gateways"))
+    try:
+        yield asyncio.run_coroutine_threadsafe(opened.__aenter__(), loop).result(60)
+    finally:
+        asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), loop).result(60)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def as_submitter(gateways: TwoGateways, *arguments: object) -> Ran:
+    node = gateways.gb.layout
+    return gateway(*arguments, "--config", node.config, env={"GATEWAY_TOKEN": node.submitter_token})
+
+
+def as_operator(gateways: TwoGateways, *arguments: object, at: str = GB) -> Ran:
+    node = gateways.gb.layout if at == GB else gateways.fr.layout
+    return gateway(*arguments, env={"GATEWAY_TOKEN": node.operator_token, "GATEWAY_URL": node.operations_url})
+
+
+@pytest.fixture(scope="module")
+def delivered(gateways: TwoGateways) -> dict[str, str]:
+    """One transfer that arrived, as `submit --wait` told of it."""
+    ran = as_submitter(gateways, "submit", "--to", FR, "--wait", 30, "--json", VALID)
+    assert ran.code == 0, ran.err
+    (told,) = ran.json
+    assert (told["file"], told["accepted"], told["status"]) == (str(VALID), True, "delivered")
+    (transfer,) = told["transfers"]
+    assert transfer["kept"] > transfer["withheld"] > 0
+    return dict(transfer)
+
+
+def test_the_settings_of_a_running_node_hold(gateways: TwoGateways) -> None:
+    ran = gateway("config", "check", "--config", gateways.gb.layout.config, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json[0]["parties"] == [GB]
+    assert ran.json[0]["findings"] == []
+
+
+def test_several_files_are_several_submissions_and_one_refusal_is_exit_code_1(gateways: TwoGateways) -> None:
+    files = [SAMPLES / "valid" / "arrival.xml", INVALID]
+    ran = as_submitter(gateways, "submit", "--to", FR, "--json", *files)
+    assert ran.code == 1
+    good, bad = ran.json
+    assert good["accepted"]
+    assert (bad["accepted"], bad["problem"]["code"]) == (False, "schema.invalid")
+    assert bad["problem"]["violations"]
+    shown = as_submitter(gateways, "submit", "--to", FR, INVALID)
+    assert shown.code == 1
+    assert "line " in shown.out
+
+
+def test_the_same_key_is_the_same_submission(gateways: TwoGateways) -> None:
+    first = as_submitter(gateways, "submit", "--to", FR, "--key", "again", "--json", VALID)
+    second = as_submitter(gateways, "submit", "--to", FR, "--key", "again", "--json", VALID)
+    assert second.json[0]["id"] == first.json[0]["id"]
+    assert (first.json[0]["replayed"], second.json[0]["replayed"]) == (False, True)
+    assert as_submitter(gateways, "submit", "--to", FR, "--key", "again", VALID, INVALID).code == 2
+
+
+def test_a_refusal_names_each_recipient(gateways: TwoGateways) -> None:
+    ran = as_submitter(gateways, "submit", "--to", f"{FR},NO-TOLL", "--json", VALID)
+    assert ran.code == 1
+    problem = ran.json[0]["problem"]
+    assert problem["code"] == "request.recipients_refused"
+    assert [one["recipient"] for one in problem["recipients"]] == ["NO-TOLL"]
+
+
+def test_a_submitter_is_no_operator(gateways: TwoGateways) -> None:
+    ran = as_submitter(gateways, "transfer", "list", "--json")
+    assert (ran.code, ran.problem["code"]) == (1, "access.forbidden")
+
+
+def test_a_transfer_is_listed_and_shown(gateways: TwoGateways, delivered: dict[str, str]) -> None:
+    listed = as_operator(gateways, "transfer", "list", "--state", "DELIVERED", "--json")
+    assert delivered["id"] in [one["id"] for one in listed.json]
+    (told,) = as_operator(gateways, "transfer", "show", delivered["id"], "--json").json
+    assert (told["state"], told["receipt"]["verdict"]) == ("DELIVERED", "accepted")
+    assert [one["event"] for one in told["timeline"]][-1] == "transfer.delivered"
+    shown = as_operator(gateways, "transfer", "show", delivered["id"])
+    assert "DELIVERED" in shown.out
+    assert "transfer.delivered" in shown.out
+    table = as_operator(gateways, "transfer", "list")
+    assert all(len(line) <= 100 for line in table.out.splitlines())
+
+
+def test_an_act_that_does_not_fit_is_refused(gateways: TwoGateways, delivered: dict[str, str]) -> None:
+    requeue = as_operator(gateways, "transfer", "requeue", delivered["id"], "--reason", "try", "--json")
+    assert (requeue.code, requeue.problem["code"]) == (1, "transfer.illegal_transition")
+    cancel = as_operator(gateways, "transfer", "cancel", delivered["id"], "--reason", "try", "--json")
+    assert (cancel.code, cancel.problem["code"]) == (1, "transfer.outcome_unknown")
+    missing = as_operator(gateways, "transfer", "cancel", NOBODY, "--reason", "try", "--json")
+    assert (missing.code, missing.problem["code"]) == (1, "transfer.not_found")
+    assert as_operator(gateways, "transfer", "cancel", NOBODY).code == 2
+
+
+def test_the_message_stands_in_the_partners_inbox(gateways: TwoGateways, delivered: dict[str, str]) -> None:
+    listed = as_operator(gateways, "inbox", "list", "--json", at=FR)
+    assert delivered["message_id"] in [one["message_id"] for one in listed.json]
+    (told,) = as_operator(gateways, "inbox", "show", delivered["message_id"], "--json", at=FR).json
+    assert (told["sender"], told["recipient"]) == (GB, FR)
+    assert told["terms"]["purpose"]
+    assert as_operator(gateways, "inbox", "show", delivered["message_id"], at=FR).code == 0
+
+
+def test_the_evidence_verifies_and_leaves_as_a_file(
+    gateways: TwoGateways, delivered: dict[str, str], tmp_path: Path
+) -> None:
+    del delivered  # a transfer must have left its evidence
+    config = gateways.gb.layout.config
+    verified = gateway("audit", "verify", "--config", config, "--json")
+    assert (verified.code, verified.json[0]["intact"]) == (0, True)
+    out = tmp_path / "audit.jsonl"
+    exported = as_operator(gateways, "audit", "export", "--out", out, "--json")
+    assert exported.code == 0, exported.err
+    assert exported.json[0]["records"] >= verified.json[0]["records"]
+    assert gateway("audit", "verify", "--export", out).code == 0
+    copied = tmp_path / "copied.jsonl"
+    database = gateways.gb.layout.data / "gateway.db"
+    assert gateway("audit", "export", "--database", database, "--out", copied).code == 0
+    assert copied.read_bytes().startswith(out.read_bytes().splitlines()[0])
+    assert as_operator(gateways, "audit", "export", "--out", out).code == 2
+
+
+def test_a_second_process_can_not_take_the_same_database(gateways: TwoGateways) -> None:
+    ran = gateway("serve", "--config", gateways.gb.layout.config, "--json")
+    assert ran.code == 1
+    assert ran.problem["code"] == "storage.locked"
