@@ -6,7 +6,6 @@ at once, and must be able to say so without its text seeming to differ.
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -173,9 +172,13 @@ def _with_hash(agreement: Agreement) -> Agreement:
             "deadline_seconds": _seconds(agreement.retry.deadline),
             "attempts": agreement.retry.attempts or 0,
         },
-        "flows": sorted((_flow_content(flow) for flow in agreement.flows), key=json.dumps),
+        "flows": [_flow_content(flow) for flow in sorted(agreement.flows, key=_flow_order)],
     }
     return dataclasses.replace(agreement, sha256=agreement_sha256(content))
+
+
+def _flow_order(flow: Flow) -> tuple[str, str, list[str]]:
+    return flow.sender, flow.recipient, sorted(flow.kinds)
 
 
 def _flow_content(flow: Flow) -> dict[str, Any]:

@@ -40,11 +40,11 @@ def load_catalogue(folder: Path) -> Catalogue:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Return path → bytes of the schema files in `folder` and of its manifest. Raises OSError, SchemaError."""
+    """Return path → bytes of every file in `folder`: all of them count in the set's hash. Raises OSError, SchemaError."""
     files: dict[str, bytes] = {}
     size = 0
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or (path.suffix.lower() != ".xsd" and path.name != _MANIFEST):
+        if not path.is_file():
             continue
         size += path.stat().st_size
         if len(files) >= _MOST_FILES or size > _MOST_BYTES:

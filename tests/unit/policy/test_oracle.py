@@ -109,7 +109,7 @@ def lost_attribute(root: etree._Element) -> None:
 
 
 def altered_attribute(root: etree._Element) -> None:
-    find(root, "GrossMassMeasure").set("unitCode", "TNE")
+    find(root, "GrossMassMeasure").set("unitCode", "GRM")
 
 
 def empty_ancestor(root: etree._Element) -> None:
