@@ -92,12 +92,14 @@ class Dispatch:
     async def _attempt(self, claimed: ClaimedTransfer) -> None:
         """Make one attempt from claim to commit. Whatever goes wrong on our side leaves the lease to run out."""
         started, clock = self._clock.now(), self._clock.monotonic()
-        row = claimed.row
+        row, labels = claimed.row, {}
         try:
             outcome, envelope_sha256 = await self._send(claimed)
             code = await self._commit(claimed, outcome, envelope_sha256, started)
         except GatewayError as error:
             code = error.code
+        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one message must not stop the rest
+            code, labels = "internal", {"error": type(error).__name__}
         self._telemetry.line(
             "transfer.attempt",
             outcome="success" if code == "ok" else "failure",
@@ -106,6 +108,7 @@ class Dispatch:
             partner=row.recipient,
             transfer_id=row.id,
             attempt=row.attempts,
+            **labels,
         )
 
     async def _send(self, claimed: ClaimedTransfer) -> tuple[SendOutcome, str]:

@@ -86,11 +86,13 @@ class HandOver:
         return await self._store.claim_hand_overs(limit=free, now=self._clock.now(), lease=self._limits.lease)
 
     async def _attempt(self, claimed: ClaimedHandOver) -> None:
-        clock, row = self._clock.monotonic(), claimed.row
+        clock, row, labels = self._clock.monotonic(), claimed.row, {}
         try:
             code = await self._commit(claimed, await self._give(claimed))
         except GatewayError as error:
             code = error.code
+        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one message must not stop the rest
+            code, labels = "internal", {"error": type(error).__name__}
         self._telemetry.line(
             "hand_over.attempt",
             outcome="success" if code == "ok" else "failure",
@@ -98,6 +100,7 @@ class HandOver:
             code="" if code == "ok" else code,
             message_id=row.message_id,
             attempt=row.attempts,
+            **labels,
         )
 
     async def _give(self, claimed: ClaimedHandOver) -> HandOverOutcome:
