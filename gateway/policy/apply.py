@@ -102,13 +102,16 @@ def _fill(target: etree._Element, source: etree._Element, place: Place, may_hold
     """Write what is kept below `source` into `target` and return how much it is; or that `target` must not stand."""
     places, kept, has_content = place.children, 0, False
     for child in source:
-        below = places.get(child.tag)
+        tag = child.tag
+        below = places.get(tag)
         if below is None or (may_hold_nil and is_nil(child)):
             continue
-        written = etree.SubElement(target, child.tag)
+        written = etree.SubElement(target, tag)
         if below.is_leaf:
-            text = written.text = child.text
-            kept += 1 if text else 0
+            text = child.text
+            if text:
+                written.text = text
+                kept += 1
             has_content = True
         elif (inside := _fill(written, child, below, may_hold_nil)) != _NOT_WRITTEN:
             kept += inside

@@ -138,13 +138,10 @@ class _Check:
         return f"{where} there is no `{rest}`; there is {', '.join(children) or 'nothing: it holds a value'}"
 
     def known_part(self, steps: tuple[str, ...]) -> tuple[str, str]:
-        """Return the longest part of a path that exists, and the step after it."""
-        path = ""
-        for step in steps:
-            if f"{path}/{step}" not in self.rulings:
-                return path, step
-            path = f"{path}/{step}"
-        return path, ""
+        """Return the longest part of an unknown path that exists, and the step after it."""
+        parts = ["".join(f"/{step}" for step in steps[:length]) for length in range(len(steps))]
+        longest = max(length for length, part in enumerate(parts) if not part or part in self.rulings)
+        return parts[longest], steps[longest]
 
     def steps_below(self, path: str) -> list[str]:
         node = self.tree.node(path)

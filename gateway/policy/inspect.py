@@ -30,13 +30,12 @@ _DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
 
 def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
     """Raise PolicyError `policy.over_shared`, naming at most 20 paths, if `document` holds more than `policy` keeps."""
+    root, place = document.root, policy.roots.get(document.root.tag)
     found = [*_markup(document), *_namespaces(document, policy)]
-    place = policy.roots.get(document.root.tag)
     if place is None:
-        found.append(indexed_path(document.root))
-    else:
-        found += _attributes(document.root, place)
-        found += _beyond(document.root, place)
+        found.append(indexed_path(root))
+    elif root.keys() or not _is_within(root, place):
+        found += [*_attributes(root, place), *_beyond(root, place)]
     if found:
         raise PolicyError(
             "policy.over_shared",
@@ -58,6 +57,18 @@ def _namespaces(document: ValidDocument, policy: CompiledPolicy) -> Iterator[str
     seen = {(match[1] or match[2] or b"").decode() for match in _DECLARATION.finditer(document.document.raw)}
     if not seen <= policy.namespaces and not {uri for _, uri in _DECLARED(document.root)} <= policy.namespaces:
         yield "namespace::*"
+
+
+def _is_within(source: etree._Element, place: Place) -> bool:
+    """Tell quickly whether nothing below `source` is beyond the policy; `_beyond` then says what is."""
+    places = place.children
+    for child in source:
+        below = places.get(child.tag)
+        if below is None or ((names := child.keys()) and not set(names) <= set(below.attributes)):
+            return False
+        if not below.is_leaf and not (_is_within(child, below) and (len(child) or below.may_be_empty)):
+            return False
+    return True
 
 
 def _beyond(source: etree._Element, place: Place) -> Iterator[str]:
