@@ -68,6 +68,10 @@ def issue(
     dns: Annotated[list[str] | None, typer.Option(help="Host name of its gateway (tls).")] = None,
     ip: Annotated[list[str] | None, typer.Option(help="Address of its gateway (tls).")] = None,
     days: Days = 397,
+    not_before: Annotated[
+        datetime | None,
+        typer.Option(help="Begin, UTC; a later one announces a successor.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make keys and certificates for a party."""
@@ -86,6 +90,7 @@ def issue(
                 now=_now(),
                 dns=tuple(dns or ()) if one is Use.TLS else (),
                 addresses=addresses if one is Use.TLS else (),
+                not_before=None if not_before is None else not_before.replace(tzinfo=UTC),
                 lifetime=timedelta(days=days),
             )
             for one in uses

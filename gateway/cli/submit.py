@@ -158,7 +158,8 @@ def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
     for file, outcome in outcomes:
         if isinstance(outcome, ClientError):
             rows.append((file.name, "refused", outcome.code, "", ""))
-            refused.append(f"{file.name}: {explained(outcome)}")
+            first, *places = explained(outcome)
+            refused += [f"{file.name}: {first}", *(f"    {place}" for place in places)]
             continue
         rows += [
             (file.name, one.recipient, one.state.value, f"{one.kept} / {one.withheld}", one.id)

@@ -87,18 +87,18 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        fail(error.code, explained(error), as_json=as_json, members=_members(error))
+        fail(error.code, " · ".join(explained(error)), as_json=as_json, members=_members(error))
 
 
-def explained(error: "ClientError") -> str:
-    """Return a refusal in words, with what each recipient or place of the document is refused for."""
+def explained(error: "ClientError") -> list[str]:
+    """Return a refusal in lines: what, then for which recipient or at which place of the document."""
     lines = [error.detail]
     for one in error.problem.get("recipients", ()):
         recipient = one.get("recipient") or "the document"
         lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")
         lines += [_violation(violation) for violation in one.get("violations", ())]
     lines += [_violation(violation) for violation in error.problem.get("violations", ())]
-    return " · ".join(lines)
+    return lines
 
 
 def _violation(one: dict[str, Any]) -> str:

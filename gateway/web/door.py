@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from aiohttp import web
 
 from gateway.domain.access import Caller, Role
+from gateway.domain.ids import is_uuid
 from gateway.errors import AccessError, GatewayError
 from gateway.ports import Clock, Ids, Telemetry, Tokens
 from gateway.web.problem import Audience, error_of_http, problem
@@ -223,8 +224,9 @@ def _line(
     }
     if (caller := request.get(_CALLER)) is not None:
         labels["client_id"] = caller
-    if (resource_id := request.match_info.get("id")) is not None:
-        labels["resource_id"] = resource_id[:64]
+    # Only what is an id: people also type references, which are personal, where an id belongs.
+    if is_uuid(resource_id := request.match_info.get("id", "")):
+        labels["resource_id"] = resource_id
     outcome = "success" if response.status < 400 else "failure"
     door.telemetry.line("http.request", outcome=outcome, duration=duration, code=code, **labels)
 

@@ -20,9 +20,10 @@ from gateway.domain.ids import MessageId, PartyId, is_uuid
 from gateway.domain.limits import MAX_DOCUMENT_BYTES, max_envelope_bytes
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
-from gateway.errors import AccessError, EnvelopeError, RequestError
+from gateway.errors import EnvelopeError, GatewayError, RequestError
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
+from gateway.exchange.turn_away import TurnAway
 from gateway.ports import Peers
 from gateway.web.door import Admits, Door, Route, build_app, request_id
 from gateway.web.problem import Audience, public_problem
@@ -59,6 +60,7 @@ class PartnerParts:
     door: Door
     receive: Receive
     settle: Settle
+    turn_away: TurnAway
     peers: Peers
     capabilities: Callable[[PartyId, datetime], str]
     pong: Callable[[PartyId, datetime], str]
@@ -74,9 +76,9 @@ def partner_app(parts: PartnerParts) -> web.Application:
         certificate = _certificate(request)
         try:
             return parts.peers.party_of(certificate, parts.door.clock.now())
-        except AccessError as error:
+        except GatewayError as error:
             sha256 = "" if certificate is None else hashlib.sha256(certificate).hexdigest()
-            await parts.receive.refused_channel(certificate_sha256=sha256, error=error)
+            await parts.turn_away(error, certificate_sha256=sha256)
             raise
 
     return build_app(
@@ -99,13 +101,17 @@ def _certificate(request: web.Request) -> bytes | None:
 
 
 async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
-    Query(request, ())
-    body = await read_body(
-        request,
-        media_types=_JOSE,
-        max_bytes=max_envelope_bytes(parts.max_document_bytes),
-        within=parts.door.body_timeout,
-    )
+    try:
+        Query(request, ())
+        body = await read_body(
+            request,
+            media_types=_JOSE,
+            max_bytes=max_envelope_bytes(parts.max_document_bytes),
+            within=parts.door.body_timeout,
+        )
+    except RequestError as error:
+        await parts.receive.unread(error, channel_party=partner)
+        raise
     # Latin-1 takes any byte, so whatever is no token reaches the strict parser and is refused there.
     answer = await parts.receive(body.decode("latin-1"), channel_party=partner)
     if answer.token is not None:
@@ -125,7 +131,12 @@ async def _late_receipt(request: web.Request, parts: PartnerParts, partner: Part
     Query(request, ())
     body = await read_body(request, media_types=_JOSE, max_bytes=MAX_STATEMENT_BYTES, within=parts.door.body_timeout)
     token = body.decode("latin-1")
-    await parts.settle.late(_message_of(token), token, channel_party=partner)
+    try:
+        message_id = _message_of(token)
+    except EnvelopeError as error:
+        await parts.settle.unread(error, channel_party=partner)
+        raise
+    await parts.settle.late(message_id, token, channel_party=partner)
     return web.Response(status=204)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_policy_that_holds_says_so_and_one_that_does_not_says_all_of_it(tmp_pa
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(
         "policy: wrong\nversion: 1\nschema_set: dms-declaration\n"
-        "rules:\n  - keep: /MetaData/Declaraton\n  - remove: /MetaData/Declaration\n"
+        "rules:\n  - keep: /MetaData/Nowhere\n  - remove: /MetaData/Declaration\n"
     )
     ran = gateway("policy", "check", wrong, "--json")
     assert ran.code == 1
@@ -156,6 +157,14 @@ def test_an_authority_issues_renews_revokes_and_bundles(tmp_path: Path) -> None:
         assert Path(one["key"]).stat().st_mode & 0o777 == 0o600
     renewed = gateway("pki", "renew", made["tls"]["certificate"], "--authority", ca, "--keys", keys, "--json")
     assert renewed.json[0]["certificate"] != made["tls"]["certificate"]
+    begins = datetime.now(UTC) + timedelta(days=30)
+    successor = gateway(
+        *("pki", "issue", "GB-HMRC", "--authority", ca, "--keys", keys, "--use", "sign"),
+        *("--not-before", f"{begins:%Y-%m-%d}", "--days", 10, "--json"),
+    )
+    assert successor.code == 0, successor.err
+    assert successor.json[0]["certificate"].endswith("sign-2.crt.pem")
+    assert successor.json[0]["not_after"].startswith(f"{begins + timedelta(days=10):%Y-%m-%d}")
     before = (ca / "issuing.crl.pem").read_bytes()
     revoked = gateway(
         *("pki", "revoke", made["tls"]["certificate"], "--authority", ca, "--reason", "keyCompromise", "--json")
@@ -171,8 +180,6 @@ def test_an_authority_issues_renews_revokes_and_bundles(tmp_path: Path) -> None:
 
 
 def test_a_token_is_one_that_a_node_would_take(tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
     folder = tmp_path / "issuer"
     assert gateway("token", "init", "--dir", folder).code == 0
     ran = gateway(

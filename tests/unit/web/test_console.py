@@ -181,6 +181,28 @@ async def test_pages_can_be_read_with_a_screen_reader(node: Node, operations: st
         assert {one.get("id") for one in fields} <= labelled
 
 
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_colours_can_be_told_apart() -> None:
+    from importlib.resources import files
+
+    style = files("gateway.web").joinpath("static/console.css").read_text("utf-8")
+    themes = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block)) for block in style.split("@media", 2)[:2]]
+    assert len(themes) == 2
+    pairs = [
+        (ink, paper) for ink in ("ink", "soft", "accent", "good", "warn", "bad", "calm") for paper in ("paper", "card")
+    ]
+    for theme in themes:
+        for ink, paper in [*pairs, ("accent-ink", "accent")]:
+            light, dark = sorted((_luminance(theme[ink]), _luminance(theme[paper])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{ink} on {paper}"
+
+
 # ── what others can choose ──
 
 

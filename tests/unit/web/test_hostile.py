@@ -146,7 +146,9 @@ async def test_a_line_names_the_route_and_never_what_was_typed(node: Node, opera
     await ask(f"{operations}/v1/transfers?reference=mrn:{SECRET}", token="operator")
     await ask(f"{operations}/{SECRET}", token="operator")
     await ask(f"{operations}/v1/transfers?{SECRET}=1", "GET", token=SECRET)
-    listed, missing, refused = node.lines.kept
+    await ask(f"{operations}/v1/transfers/{SECRET}", token="operator")
+    listed, missing, refused, mistaken = node.lines.kept
+    assert (mistaken["path"], mistaken["code"]) == ("/v1/transfers/{id}", "transfer.not_found")
     assert (listed["path"], listed["status"], listed["client_id"]) == ("/v1/transfers", 200, "operator-1")
     assert (missing["path"], missing["code"]) == ("-", "request.not_found")
     assert (refused["status"], refused["code"]) == (401, "access.token_invalid")

@@ -1,6 +1,7 @@
 """Every way in is a line of a table, and every line says whom it admits."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unit.web.listening import CALLERS, Node, ask
 
 AnyRoute = Route[Any, Any]
 
+ROOT = Path(__file__).resolve().parents[3]
 SOME_ID = "01950000-0000-7000-8000-000000000001"
 ALL: list[tuple[str, AnyRoute]] = [
     *(("submission", route) for route in submission.ROUTES),
@@ -107,3 +109,10 @@ async def test_what_is_not_in_a_table_is_a_problem(submission: str) -> None:
     method = await ask(f"{submission}/v1/submissions", "DELETE", token="submitter")
     assert (method.status, method.code) == (405, "request.method_not_allowed")
     assert set(method.headers["Allow"].split(",")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize(("listener", "route"), ALL, ids=_name)
+def test_every_route_is_in_the_docs(listener: str, route: AnyRoute) -> None:
+    page = (ROOT / "docs" / ("protocol.md" if listener == "partner" else "api.md")).read_text("utf-8")
+    path = re.escape(route.path).replace(re.escape("{id}"), r"\{[a-z ]*id\}")
+    assert re.search(rf"`{route.method} {path}`", page)
