@@ -20,6 +20,7 @@ from gateway import __version__
 from gateway.app.channels import hand_over_retries, open_backends, open_partner_channel
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
+from gateway.app.document_log import document_log
 from gateway.app.rulebook import Rulebook
 from gateway.app.statements import Statements
 from gateway.audit import AuditEntry, AuditEvent
@@ -33,6 +34,7 @@ from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
+from gateway.exchange.turn_away import TurnAway
 from gateway.ports import Sealer, Telemetry, Workers
 from gateway.settings import Listener as ListenerSettings
 from gateway.settings import NodeSettings
@@ -81,6 +83,7 @@ class _UseCases:
     settle: Settle
     receive: Receive
     operate: Operate
+    turn_away: TurnAway
 
 
 class Node:
@@ -161,9 +164,17 @@ class Node:
     def _join(self, below: _Adapters) -> _UseCases:
         store, workers, clock, ids, bells = below.store, below.workers, self._clock, self._ids, self._bells
         return _UseCases(
-            submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells),
+            submit=Submit(
+                store=store,
+                workers=workers,
+                clock=clock,
+                ids=ids,
+                bells=bells,
+                document_log=document_log(self._telemetry) if self._settings.insecure_log_documents else None,
+            ),
             settle=Settle(store=store, workers=workers, clock=clock),
             operate=Operate(store=store, clock=clock, bells=bells),
+            turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
             receive=Receive(
                 store=store,
                 workers=workers,
@@ -207,7 +218,7 @@ class Node:
             store=below.store, clock=self._clock, bells=self._bells, telemetry=self._telemetry, every=timing.sweep
         )
         loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
-        self._run([*loops, hand_over.serve(), sweep.serve()])
+        self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
 
     def _run(self, loops: list[Coroutine[Any, Any, None]]) -> None:
         tasks = [asyncio.create_task(loop) for loop in loops]
@@ -250,26 +261,29 @@ class Node:
             door=self._door("partner"),
             receive=use.receive,
             settle=use.settle,
+            turn_away=use.turn_away,
             peers=below.gate,
             capabilities=lambda partner, now: statements.capabilities(us, partner, now),
             pong=lambda partner, now: statements.pong(us, partner, now),
             max_document_bytes=settings.documents.max_bytes,
         )
-        context = self._partner_context(below.gate, use.receive)
+        context = self._partner_context(below.gate, use.turn_away)
         await self._listen("partner", where.partner, partner_app(partner), context=context)
 
     def _door(self, name: str) -> Door:
         return Door(name=name, clock=self._clock, ids=self._ids, telemetry=self._telemetry)
 
-    def _partner_context(self, gate: PartnerGate, receive: Receive) -> ssl.SSLContext | None:
+    def _partner_context(self, gate: PartnerGate, turn_away: TurnAway) -> ssl.SSLContext | None:
         """Return the partner listener's TLS context, which reports every client that its handshake turns away."""
         tls = self._settings.listeners.partner.tls
         if tls is None:
             return None
         loop, reports = asyncio.get_running_loop(), self._reports
+        # Runs when the listener has stopped and the store is still open: nothing that was seen goes unrecorded.
+        self._stack.push_async_callback(_told, reports, turn_away)
 
         def refused(error: GatewayError) -> None:
-            report = loop.create_task(receive.refused_channel(certificate_sha256="", error=error))
+            report = loop.create_task(turn_away(error))
             reports.add(report)
             report.add_done_callback(reports.discard)
 
@@ -291,6 +305,11 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _told(reports: set[asyncio.Task[None]], turn_away: TurnAway) -> None:
+    await asyncio.gather(*reports)
+    await turn_away.close_period()
 
 
 async def _check_revocation(trust: FileTrust, now: datetime) -> None:

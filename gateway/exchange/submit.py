@@ -13,7 +13,7 @@ reading it. So each transfer is first prepared as the start of a new conversatio
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -72,14 +72,27 @@ def fingerprint(request: SubmitRequest) -> str:
 
 
 class Submit:
-    """The use case. One instance per node; requests with the same key are let in one at a time."""
+    """The use case. One instance per node; requests with the same key are let in one at a time.
 
-    def __init__(self, *, store: Store, workers: Workers, clock: Clock, ids: Ids, bells: Doorbells) -> None:
+    `document_log` is given every document as it was handed in; only `insecure_log_documents` sets it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        workers: Workers,
+        clock: Clock,
+        ids: Ids,
+        bells: Doorbells,
+        document_log: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._store = store
         self._workers = workers
         self._clock = clock
         self._ids = ids
         self._bells = bells
+        self._document_log = document_log
         self._in_progress: set[tuple[ClientId, str]] = set()
 
     async def __call__(self, request: SubmitRequest) -> tuple[SubmissionRow, bool]:
@@ -90,6 +103,8 @@ class Submit:
         """
         if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
             raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
+        if self._document_log is not None:
+            self._document_log(request.body)
         scope = IdempotencyScope(
             client=request.client,
             key=request.idempotency_key,
