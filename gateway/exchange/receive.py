@@ -4,6 +4,7 @@ The commit decides, not the judgement: an id accepted before gets its stored rec
 message under a known id gets a refusal bound to its own digest while the first stays what it is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -76,27 +77,26 @@ class Receive:
         stored = await self._store.given_receipt(channel_party, message_id)
         return None if stored is None else stored.token
 
-    async def refused_channel(self, *, certificate_sha256: str, error: GatewayError) -> None:
-        """Record that a connection was refused for its certificate."""
-        facts: dict[str, str | int] = {"code": error.code, "detail": error.detail[:500]}
-        if certificate_sha256:
-            facts["certificate"] = certificate_sha256
-        await self._store.record(
-            AuditEntry(event=AuditEvent.CHANNEL_REFUSED, at=self._clock.now(), actor="system", facts=facts)
-        )
+    async def unread(self, error: GatewayError, *, channel_party: PartyId) -> None:
+        """Record that a request with a message was refused before its body was read, or read to the end."""
+        await self._record_unopened(channel_party, {"code": error.code})
 
     async def _unopened(self, result: Unopened, channel_party: PartyId) -> Answer:
+        facts = {"code": result.error.code, "envelope_sha256": result.envelope_sha256}
+        await self._record_unopened(channel_party, facts)
+        # One status for all that can not be believed: it must not tell which check failed (RFC 7516 §11.5).
+        status = 503 if result.error.entry.status == 503 else 400
+        return Answer(status=status, token=result.token, code=result.error.public_code)
+
+    async def _record_unopened(self, channel_party: PartyId, facts: Mapping[str, str | int]) -> None:
         await self._store.record(
             AuditEntry(
                 event=AuditEvent.MESSAGE_UNOPENED,
                 at=self._clock.now(),
                 actor=f"party:{channel_party}",
-                facts={"code": result.error.code, "envelope_sha256": result.envelope_sha256},
+                facts=facts,
             )
         )
-        # One status for all that can not be believed: it must not tell which check failed (RFC 7516 §11.5).
-        status = 503 if result.error.entry.status == 503 else 400
-        return Answer(status=status, token=result.token, code=result.error.public_code)
 
     async def _admitted_or_refused(self, result: Admitted | Refused) -> Answer:
         header = result.header

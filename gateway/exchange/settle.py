@@ -76,7 +76,9 @@ class Settle:
         """
         row = await self._store.transfer_by_message(message_id)
         if row is None or row.recipient != channel_party:
-            raise TransferError("transfer.not_found")
+            unknown = TransferError("transfer.not_found")
+            await self.unread(unknown, channel_party=channel_party, message_id=message_id)
+            raise unknown
         now = self._clock.now()
         checked = await self._workers.check(
             CheckJob(
@@ -95,6 +97,18 @@ class Settle:
         error = checked if isinstance(checked, GatewayError) else TransferError("transfer.illegal_transition")
         await self._store.record(rejected(row, error, now))
         raise error
+
+    async def unread(self, error: GatewayError, *, channel_party: PartyId, message_id: MessageId | None = None) -> None:
+        """Record that what a partner posted as a receipt is about no message of ours to it. It was not verified."""
+        await self._store.record(
+            AuditEntry(
+                event=AuditEvent.RECEIPT_REJECTED,
+                at=self._clock.now(),
+                actor=f"party:{channel_party}",
+                message_id=message_id,
+                facts={"code": error.code},
+            )
+        )
 
 
 _MAY_BE_REFUSED = frozenset({TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT})

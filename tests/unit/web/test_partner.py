@@ -21,6 +21,7 @@ from gateway.envelope import sign_receipt
 from gateway.errors import EnvelopeError, GatewayError, StorageError
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
+from gateway.exchange.turn_away import TurnAway
 from gateway.trust import KeyFiles, PartnerGate
 from gateway.web import PartnerParts, partner_app, serve
 from tests.pki import TestPki, forge, make_pki, uri
@@ -94,6 +95,7 @@ async def open_partner(node: Node, folder: Path) -> AsyncIterator[PartnerDoor]:
         door=node.door("partner"),
         receive=receive,
         settle=Settle(store=node.store, workers=node.workers, clock=node.clock),
+        turn_away=TurnAway(store=node.store, clock=node.clock, telemetry=node.lines),
         peers=gate,
         capabilities=capabilities,
         pong=lambda partner, _now: f"pong.{partner}",
@@ -182,6 +184,9 @@ async def test_an_envelope_over_the_limit_is_refused_before_it_is_judged(door: P
     answer = await door.send(b"x" * (max_envelope_bytes(DOCUMENT_BYTES) + 1))
     assert (answer.status, answer.code) == (413, "request.too_large")
     assert door.node.workers.admitted == []
+    (record,) = await door.node.store.audit()
+    assert (record.entry.event, record.entry.actor) == (AuditEvent.MESSAGE_UNOPENED, f"party:{PARTNER}")
+    assert record.entry.facts == {"code": "request.too_large"}
 
 
 async def test_another_media_type_is_refused(door: PartnerDoor) -> None:
@@ -247,12 +252,14 @@ async def test_a_receipt_for_a_message_we_never_sent_is_not_found(door: PartnerD
     other = replace(receipt, message_id=MessageId("01950000-0000-7000-8000-00000000ffff"))
     answer = await door.knock("/exchange/v1/receipts", "POST", body=_signed(door, other))
     assert (answer.status, answer.code) == (404, "transfer.not_found")
+    assert (await door.events())[-1] is AuditEvent.RECEIPT_REJECTED
 
 
 @pytest.mark.parametrize("body", [b"", b"a.b.c", b"\xff", b"e30.e30.AA", b"e30.bnVsbA.AA"])
 async def test_what_is_no_receipt_is_refused_with_the_one_code(door: PartnerDoor, body: bytes) -> None:
     answer = await door.knock("/exchange/v1/receipts", "POST", body=body)
     assert (answer.status, answer.code) == (400, "envelope.rejected")
+    assert await door.events() == [AuditEvent.RECEIPT_REJECTED]
 
 
 # ── who may knock ──
@@ -326,6 +333,7 @@ async def test_a_plain_connection_is_not_taken_for_a_partner(node: Node, tmp_pat
         door=node.door("partner"),
         receive=receive,
         settle=Settle(store=node.store, workers=node.workers, clock=node.clock),
+        turn_away=TurnAway(store=node.store, clock=node.clock, telemetry=node.lines),
         peers=PartnerGate(trust, clock=node.clock.now),
         capabilities=lambda _partner, _now: "never",
         pong=lambda _partner, _now: "never",
