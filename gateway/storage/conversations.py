@@ -6,6 +6,7 @@ meant, an MRN is unique to one declaration, an LRN to one declarant, and a UCR m
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -117,57 +118,86 @@ def keys_of(references: Iterable[SealedReference]) -> list[str]:
     return [reference.index for reference in ordered]
 
 
-def find(
-    connection: Connection, *, party: PartyId, partner: PartyId, keys: list[str], in_reply_to: MessageId | None
-) -> ConversationId | None:
-    """Return the conversation that a message belongs to, or None when nothing about it is known."""
-    between = {"party": party, "partner": partner}
-    if in_reply_to is not None:
-        for statement in (_OF_RECEIVED, _OF_SENT):
-            if (row := connection.one(statement, {**between, "message_id": in_reply_to})) is not None:
-                return ConversationId(row["conversation"])
-    for key in keys:
-        if (row := connection.one(_OF_KEY, {**between, "key_index": key})) is not None:
-            return ConversationId(row["conversation"])
-    return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a message's place. `last_sequence`: of our last message there, None for a new conversation.
+    `missing`: those of its references that lead nowhere yet."""
+
+    conversation: ConversationId
+    last_sequence: int | None
+    missing: tuple[str, ...]
 
 
-def last_sequence(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId) -> int | None:
-    """Return the sequence of our last message in a conversation, 0 when we sent none, None when it is unknown."""
-    row = connection.one(_LAST, {"party": party, "partner": partner, "conversation": of})
-    return None if row is None else int(row["last_sequence"])
-
-
-def register(
+def look_up(
     connection: Connection,
     *,
     party: PartyId,
     partner: PartyId,
-    of: ConversationId,
-    sequence: int | None,
-    keys: list[str],
-    now: datetime,
+    keys: Iterable[str],
+    in_reply_to: MessageId | None,
+    otherwise: ConversationId,
+) -> Known:
+    """Return where a message belongs: with what it answers, else where its references lead, else `otherwise`."""
+    between = {"party": party, "partner": partner}
+    found: ConversationId | None = None
+    if in_reply_to is not None:
+        answered = {**between, "message_id": in_reply_to}
+        row = connection.one(_OF_RECEIVED, answered) or connection.one(_OF_SENT, answered)
+        found = None if row is None else row["conversation"]
+    missing: list[str] = []
+    for key in dict.fromkeys(keys):
+        row = connection.one(_OF_KEY, {**between, "key_index": key})
+        if row is None:
+            missing.append(key)
+        elif found is None:
+            found = row["conversation"]
+    conversation = otherwise if found is None else found
+    last = _last_sequence(connection, party, partner, conversation)
+    return Known(conversation=conversation, last_sequence=last, missing=tuple(missing))
+
+
+def as_said(
+    connection: Connection, *, party: PartyId, partner: PartyId, conversation: ConversationId, keys: Iterable[str]
+) -> Known:
+    """Return what is known of a partner's message, whose header says itself where it belongs."""
+    found = look_up(connection, party=party, partner=partner, keys=keys, in_reply_to=None, otherwise=conversation)
+    if found.conversation == conversation:
+        return found
+    last = _last_sequence(connection, party, partner, conversation)
+    return Known(conversation=conversation, last_sequence=last, missing=found.missing)
+
+
+def _last_sequence(
+    connection: Connection, party: PartyId, partner: PartyId, conversation: ConversationId
+) -> int | None:
+    row = connection.one(_LAST, {"party": party, "partner": partner, "conversation": conversation})
+    return None if row is None else int(row["last_sequence"])
+
+
+def register(
+    connection: Connection, known: Known, *, party: PartyId, partner: PartyId, sequence: int | None, now: datetime
 ) -> None:
-    """Make a conversation known, with our last sequence in it (None: we sent nothing now), and with the references that
-    lead to it. A reference that leads to another conversation already goes on doing so."""
-    known = last_sequence(connection, party=party, partner=partner, of=of)
-    if known is None:
+    """Write what `look_up` found missing, with our last sequence in the conversation (None: we sent nothing now).
+
+    A reference that leads to a conversation already goes on doing so.
+    """
+    if known.last_sequence is None:
         connection.run(
             _INSERT,
             {
                 "party": party,
                 "partner": partner,
-                "conversation": of,
+                "conversation": known.conversation,
                 "last_sequence": sequence or 0,
                 "created": micros(now),
             },
         )
     elif sequence is not None:
-        connection.run(_MOVE, {"of_party": party, "of_partner": partner, "of": of, "to": sequence})
-    for key in dict.fromkeys(keys):
-        between = {"party": party, "partner": partner, "key_index": key}
-        if connection.one(_OF_KEY, between) is None:
-            connection.run(_INSERT_KEY, {**between, "conversation": of})
+        values = {"of_party": party, "of_partner": partner, "of": known.conversation, "to": sequence}
+        connection.run(_MOVE, values)
+    named = {"party": party, "partner": partner, "conversation": known.conversation}
+    if known.missing:
+        connection.run_many(_INSERT_KEY, [{**named, "key_index": key} for key in known.missing])
 
 
 def is_lowest(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId, sequence: int) -> bool:

@@ -133,16 +133,21 @@ def _write_message(connection: Connection, result: Admitted, now: datetime) -> N
         },
     )
     insert_references(connection, "inbox", f"{header.sender}:{header.message_id}", result.references)
-    conversations.register(
+    _register(connection, result, now)
+    conversations.let_next_be_handed_over(connection, header.sender, header.conversation)
+
+
+def _register(connection: Connection, result: Admitted, now: datetime) -> None:
+    """Make the conversation known, so that what we send about the same references joins it."""
+    header = result.header
+    known = conversations.as_said(
         connection,
         party=header.recipient,
         partner=header.sender,
-        of=header.conversation,
-        sequence=None,
+        conversation=header.conversation,
         keys=conversations.keys_of(result.references),
-        now=now,
     )
-    conversations.let_next_be_handed_over(connection, header.sender, header.conversation)
+    conversations.register(connection, known, party=header.recipient, partner=header.sender, sequence=None, now=now)
 
 
 def _inbox_values(header: MessageHeader, result: Admitted, now: datetime) -> dict[str, Any]:

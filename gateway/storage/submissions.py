@@ -1,5 +1,6 @@
 """Submissions: accepted with everything that follows from them, or not at all."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -66,41 +67,49 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     known = find_key(connection, change.scope)
     if known is not None:
         return known
-    elsewhere = _elsewhere(connection, change)
+    known_places = _look_up(connection, change)
+    elsewhere = _elsewhere(change, known_places)
     if elsewhere:
         return ConversationKnown(places=elsewhere)
     _insert_submission(connection, change)
-    keys = conversations.keys_of(change.prepared.references)
     for prepared in change.prepared.transfers:
+        place = known_places[prepared.recipient]
+        connection.run(_INSERT_TRANSFER, _transfer_values(connection, change, prepared, place))
+        connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed_jws})
         conversations.register(
             connection,
+            place,
             party=change.sender,
             partner=prepared.recipient,
-            of=prepared.slot.conversation,
             sequence=prepared.slot.sequence,
-            keys=keys,
             now=change.now,
         )
-        connection.run(_INSERT_TRANSFER, _transfer_values(connection, change, prepared))
-        connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed_jws})
     return Accepted(submission_id=change.submission_id)
 
 
-def _elsewhere(connection: Connection, change: AcceptSubmission) -> dict[PartyId, tuple[ConversationId, int]]:
-    """Return the true place of every transfer that was prepared for another."""
+def _look_up(connection: Connection, change: AcceptSubmission) -> dict[PartyId, conversations.Known]:
     keys = conversations.keys_of(change.prepared.references)
-    places: dict[PartyId, tuple[ConversationId, int]] = {}
-    for prepared in change.prepared.transfers:
-        found = conversations.find(
+    return {
+        prepared.recipient: conversations.look_up(
             connection,
             party=change.sender,
             partner=prepared.recipient,
             keys=keys,
             in_reply_to=prepared.header.in_reply_to,
+            otherwise=prepared.slot.conversation,
         )
-        belongs = found or prepared.slot.conversation
-        last = conversations.last_sequence(connection, party=change.sender, partner=prepared.recipient, of=belongs)
-        place = (belongs, (last or 0) + 1)
+        for prepared in change.prepared.transfers
+    }
+
+
+def _elsewhere(
+    change: AcceptSubmission, known: Mapping[PartyId, conversations.Known]
+) -> dict[PartyId, tuple[ConversationId, int]]:
+    """Return the true place of every transfer that was prepared for another."""
+    places: dict[PartyId, tuple[ConversationId, int]] = {}
+    for prepared in change.prepared.transfers:
+        found = known[prepared.recipient]
+        place = (found.conversation, (found.last_sequence or 0) + 1)
         if place != (prepared.slot.conversation, prepared.slot.sequence):
             places[prepared.recipient] = place
     return places
@@ -156,9 +165,11 @@ def insert_references(
         connection.run_many(_INSERT_REFERENCE, list(rows.values()))
 
 
-def _transfer_values(connection: Connection, change: AcceptSubmission, prepared: PreparedTransfer) -> dict[str, Any]:
+def _transfer_values(
+    connection: Connection, change: AcceptSubmission, prepared: PreparedTransfer, place: conversations.Known
+) -> dict[str, Any]:
     slot, header, now = prepared.slot, prepared.header, micros(change.now)
-    first = conversations.is_lowest(
+    first = place.last_sequence is None or conversations.is_lowest(
         connection, party=change.sender, partner=prepared.recipient, of=slot.conversation, sequence=slot.sequence
     )
     return {

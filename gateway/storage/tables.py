@@ -263,7 +263,8 @@ attempt = _table(
 receipt = _table(
     "receipt",
     Column("id", _Number, nullable=False, autoincrement=True),
-    Column("message_id", Text, ForeignKey("transfer.message_id"), nullable=False),
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _text("message_id"),
     _text("partner"),
     _text("verdict"),
     _text("code"),
@@ -276,7 +277,8 @@ receipt = _table(
     _one_of("verdict", ("accepted", "refused")),
     Index("receipt_of_message", "message_id", "id"),
 )
-"""Receipts that partners gave us. All are kept: an accepted one may follow a refusal."""
+"""Receipts that partners gave us. All are kept: an accepted one may follow a refusal, or be for a message of the
+transfer that another has superseded."""
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

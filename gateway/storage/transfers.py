@@ -322,7 +322,8 @@ def _attempt_values(made: Attempt) -> dict[str, Any]:
 
 def _receipt_values(row: TransferRow, given: Receipt, token: str, now: datetime) -> dict[str, Any]:
     return {
-        "message_id": row.message_id,
+        "transfer_id": row.id,
+        "message_id": given.message_id,
         "partner": row.recipient,
         "verdict": given.verdict.value,
         "code": given.code,

@@ -15,14 +15,15 @@ from gateway.errors import StorageError
 from gateway.storage.engine import Connection
 from gateway.storage.sqlite.connection import BUSY_MS, SqliteConnection, open_writing
 
-FRAMES_BETWEEN: Final = 1_000
+FRAMES_BETWEEN: Final = 4_000
 """Checkpoint after about this many pages went into the log (16 MB)."""
 
-FRAMES_AT_MOST: Final = 4_000
+FRAMES_AT_MOST: Final = 16_000
 """Past this (64 MB) the log is started again."""
 
-_FRAMES_PER_COMMIT: Final = 12
-"""Pages that a commit of one change touches, about: tables and their indexes. Each further change adds few."""
+_FRAMES_PER_COMMIT: Final = 15
+_FRAMES_PER_CHANGE: Final = 5
+"""Pages that a commit and each change in it touch, about, as measured: tables and their indexes."""
 
 
 class Checkpoints:
@@ -43,7 +44,7 @@ class Checkpoints:
 
     def committed(self, changes: int) -> None:
         """Take note of a commit. Called on the writer's thread."""
-        self._written += _FRAMES_PER_COMMIT + changes
+        self._written += _FRAMES_PER_COMMIT + _FRAMES_PER_CHANGE * changes
         if self._written >= FRAMES_BETWEEN:
             self._written = 0
             self._wake.set()

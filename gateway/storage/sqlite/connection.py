@@ -5,7 +5,7 @@ What is asserted at every opening, because SQLite ignores a pragma it can not ho
 transaction by itself (`isolation_level=None`): each is BEGIN IMMEDIATE, else updates get lost.
 
 `wal_autocheckpoint=0`: the log is carried over into the file by `checkpoints.py`, on a connection of its own, so that
-no commit pays for it. Pages are 16 KiB, since most rows come with a payload of some kilobytes.
+no commit pays for it. Pages are 4 KiB (docs/adr/0005).
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ from gateway.storage.engine import Row, Values
 OLDEST: Final = (3, 37, 0)
 """The first SQLite with STRICT tables."""
 
-PAGE_BYTES: Final = 16_384
+PAGE_BYTES: Final = 4_096
 BUSY_MS: Final = 5_000
 
 _DIALECT: Final = dialect.dialect(paramstyle="named")

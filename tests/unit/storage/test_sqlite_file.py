@@ -119,7 +119,7 @@ async def test_every_commit_is_synced_and_the_log_is_not_carried_over_by_commits
         "synchronous": 2,
         "foreign_keys": 1,
         "wal_autocheckpoint": 0,
-        "page_size": 16384,
+        "page_size": 4096,
         "busy_timeout": 5000,
     }
 

@@ -403,6 +403,7 @@ def upgrade() -> None:
     op.create_table(
         "receipt",
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
+        sa.Column("transfer_id", sa.Text, nullable=False),
         sa.Column("message_id", sa.Text, nullable=False),
         sa.Column("partner", sa.Text, nullable=False),
         sa.Column("verdict", sa.Text, nullable=False),
@@ -413,7 +414,7 @@ def upgrade() -> None:
         sa.Column("received", _NUMBER, nullable=False),
         sa.Column("token", sa.Text, nullable=False),
         sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_verdict_is_known")),
-        sa.ForeignKeyConstraint(["message_id"], ["transfer.message_id"], name="receipt_message_id_known"),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="receipt_transfer_id_known"),
         sa.PrimaryKeyConstraint("id", name="receipt_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
