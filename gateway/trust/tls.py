@@ -240,9 +240,22 @@ def _checking(check: Callable[[ssl.SSLObject], None]) -> type[ssl.SSLObject]:
     return CheckedObject
 
 
+# The handshake goes on, or the client went away.
+_NOT_A_REFUSAL: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+def _refusal_of(reason: str) -> GatewayError | None:
+    """Return what OpenSSL's reason means, or None when it was the client that refused us (an alert)."""
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return AccessError("access.certificate_missing")
+    if "ALERT" in reason:
+        return None
+    return ChannelError("channel.tls_refused", f"the client does not speak TLS 1.3 as agreed ({reason.lower()})")
+
+
 def _reporting(on_refused: OnRefused) -> type[ssl.SSLObject]:
     class ReportingObject(ssl.SSLObject):
-        """A server's end of a connection; tells of client certificates that OpenSSL refused."""
+        """A server's end of a connection; tells of clients that OpenSSL turned away in the handshake."""
 
         def do_handshake(self) -> None:
             try:
@@ -250,9 +263,12 @@ def _reporting(on_refused: OnRefused) -> type[ssl.SSLObject]:
             except ssl.SSLCertVerificationError as error:
                 on_refused(AccessError("access.certificate_refused", error.verify_message))
                 raise
+            except _NOT_A_REFUSAL:
+                raise
             except ssl.SSLError as error:
-                if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-                    on_refused(AccessError("access.certificate_missing"))
+                refusal = _refusal_of(error.reason or "")
+                if refusal is not None:
+                    on_refused(refusal)
                 raise
 
     return ReportingObject

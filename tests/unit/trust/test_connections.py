@@ -140,6 +140,7 @@ async def test_tls_1_2_is_refused_by_both_sides(pki: TestPki, clock: StandingClo
     async with _listening(pki, clock, seen) as url:
         with pytest.raises(aiohttp.ClientConnectorError):
             await _post(url, old)
+    assert seen.refused == ["channel.tls_refused"]
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     server.load_cert_chain(pki[FR].tls.certificate, pki[FR].tls.key)
@@ -173,6 +174,19 @@ async def test_a_client_without_a_certificate_is_refused_as_such(pki: TestPki, c
         with pytest.raises(aiohttp.ClientError):
             await _post(url, _careless(pki, None))
     assert (seen.requests, seen.refused) == ([], ["access.certificate_missing"])
+
+
+@on_both_loops
+async def test_a_client_that_refuses_our_certificate_is_none_that_we_turned_away(
+    pki: TestPki, clock: StandingClock
+) -> None:
+    seen = _Seen()
+    distrusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    distrusting.load_cert_chain(pki[GB].tls.certificate, pki[GB].tls.key)
+    async with _listening(pki, clock, seen) as url:
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await _post(url, distrusting)
+    assert (seen.requests, seen.refused) == ([], [])
 
 
 @on_both_loops
