@@ -63,6 +63,7 @@ class SqlStore:
         return await self._readers.read(lambda ask: submissions.find_key(ask, scope))
 
     async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
+        """Commit a submission with all that follows from it, or tell why nothing was written."""
         def accept(transaction: Transaction) -> AcceptOutcome:
             outcome = submissions.accept(transaction, change)
             if isinstance(outcome, Accepted):
@@ -103,6 +104,7 @@ class SqlStore:
         code: str = "",
         detail: str = "",
     ) -> TransferRow:
+        """Move a transfer, compare-and-set, with its attempt, receipt, health and audit entry in one commit."""
         change = partial(
             transfers.settle,
             row=row,
@@ -135,6 +137,7 @@ class SqlStore:
         recipient: PartyId | None = None,
         reference_index: str | None = None,
     ) -> list[TransferRow]:
+        """Return transfers that fit, newest first."""
         question = partial(
             transfers.read_many,
             limit=limit,
@@ -204,6 +207,7 @@ class SqlStore:
         code: str = "",
         detail: str = "",
     ) -> InboxRow:
+        """Move a hand-over, compare-and-set, with its audit entry in one commit."""
         change = partial(
             hand_overs.settle,
             row=row,
@@ -228,6 +232,7 @@ class SqlStore:
     async def audit(
         self, *, after: int = 0, limit: int = 1000, transfer_id: TransferId | None = None, message_id: str | None = None
     ) -> list[AuditRecord]:
+        """Return records of this node's chain in order, from sequence `after` + 1."""
         question = partial(
             evidence.read_records,
             chain=self._chain,

@@ -4,9 +4,7 @@ import asyncio
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +16,8 @@ from gateway.domain.lifecycle import FINAL, TRANSITIONS, TransferEvent, Transfer
 from gateway.domain.records import Accepted, Replayed, TransferRow
 from gateway.errors import StorageError, TransferError
 from gateway.ports import Store
-from tests.contract.store_cases import CASES, CommitFault, StoreCase
+from tests.contract.store_cases import CommitFault, StoreCase
+from tests.contract.store_steps import LATER
 from tests.store_values import (
     LEASE,
     NOW,
@@ -28,31 +27,6 @@ from tests.store_values import (
     evidence,
     message_evidence,
 )
-
-LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(params=CASES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def case(name: str, tmp_path: Path) -> StoreCase:
-    made: StoreCase = CASES[name](tmp_path)
-    return made
-
-
-@pytest.fixture
-async def store(case: StoreCase) -> AsyncIterator[Store]:
-    async with case.opened() as opened:
-        yield opened
-    assert [verdict.reason for verdict in case.verdicts() if not verdict.intact] == []
-
-
-@pytest.fixture
-def values() -> StoreValues:
-    return StoreValues()
 
 
 async def seqs(store: Store) -> list[int]:
@@ -273,12 +247,12 @@ async def settle_somehow(store: Store, chance: random.Random, row: TransferRow) 
 
 @pytest.mark.faults
 async def test_a_process_killed_while_writing_loses_nothing_it_acknowledged(
-    name: str, case: StoreCase, tmp_path: Path
+    case_name: str, case: StoreCase, tmp_path: Path
 ) -> None:
     chance = random.Random(7)
     said: list[tuple[str, str]] = []
     for round_number in range(4):
-        said += write_until_killed(name, tmp_path, 1 + round_number * 1_000_000, lines=chance.randint(50, 400))
+        said += write_until_killed(case_name, tmp_path, 1 + round_number * 1_000_000, lines=chance.randint(50, 400))
     assert {what for what, _ in said} == {"accepted", "admitted", "delivered"}
     assert [verdict.reason for verdict in case.verdicts() if not verdict.intact] == []
     async with case.opened() as store:

@@ -1,10 +1,8 @@
 """What every store promises about receiving and handing over. One suite, run over every implementation."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,8 @@ from gateway.domain.records import AdmitStored, ClaimedHandOver, InboxRow
 from gateway.domain.statement import Verdict
 from gateway.errors import TransferError
 from gateway.ports import Store
-from tests.contract.store_cases import CASES, StoreCase
+from tests.contract.store_cases import StoreCase
+from tests.contract.store_steps import LATER
 from tests.store_values import (
     LEASE,
     NOW,
@@ -29,26 +28,6 @@ from tests.store_values import (
     message_evidence,
     reference,
 )
-
-LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> StoreCase:
-    made: StoreCase = CASES[request.param](tmp_path)
-    return made
-
-
-@pytest.fixture
-async def store(case: StoreCase) -> AsyncIterator[Store]:
-    async with case.opened() as opened:
-        yield opened
-    assert [verdict.reason for verdict in case.verdicts() if not verdict.intact] == []
-
-
-@pytest.fixture
-def values() -> StoreValues:
-    return StoreValues()
 
 
 async def admit(store: Store, result: Admitted | Refused) -> AdmitStored:
@@ -230,6 +209,7 @@ async def test_one_in_quarantine_blocks_those_behind_until_it_is_released(store:
     assert (released.hand_over, released.attempts) == (HandOverState.PENDING, 0)
     (again,) = await claim(store)
     assert (again.row.sequence, again.fence) == (1, head.fence + 1)
+    assert AuditEvent.HAND_OVER_RELEASED in await events(store)
 
 
 async def test_a_lower_sequence_that_comes_late_goes_before_what_waits(store: Store, values: StoreValues) -> None:
@@ -289,6 +269,7 @@ async def test_a_failed_hand_over_waits_for_its_time(store: Store, values: Store
     assert await claim(store) == []
     (again,) = await store.claim_hand_overs(limit=9, now=LATER + LEASE, lease=LEASE)
     assert (again.row.attempts, again.row.last_code) == (2, "channel.refused")
+    assert AuditEvent.HAND_OVER_FAILED in await events(store)
 
 
 async def test_recovery_gives_back_every_lease_of_the_process_before(case: StoreCase, values: StoreValues) -> None:
