@@ -267,7 +267,6 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("request.idempotency_key_missing", "An Idempotency-Key header is required", 400, False, None),
         ("request.idempotency_key_reused", "The Idempotency-Key was used for another request", 422, False, None),
         ("request.idempotency_in_progress", "A request with this Idempotency-Key is being worked on", 409, True, None),
-        ("request.recipient_unknown", "A recipient is not a partner of this gateway", 422, False, None),
         ("request.recipients_refused", "The submission is refused for one or more recipients", 422, False, None),
         ("transfer.not_found", "There is no such transfer", 404, False, None),
         ("transfer.illegal_transition", "The act does not fit the state of the transfer", 409, False, None),

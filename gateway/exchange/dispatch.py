@@ -201,7 +201,7 @@ class Dispatch:
                 attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail),
                 sent=failure.sent,
                 next_attempt_at=again,
-                code=failure.code,
+                code=failure.code if again else _why_no_more(row),
                 detail=failure.detail,
             )
         except TransferError as error:
@@ -229,6 +229,12 @@ class Dispatch:
             code=code,
             detail=detail,
         )
+
+
+def _why_no_more(row: TransferRow) -> str:
+    """Return the code that tells why a transfer is not tried again; the attempt itself keeps its own."""
+    used_up = row.retry.attempts is not None and row.attempts >= row.retry.attempts
+    return "transfer.attempts_exhausted" if used_up else "transfer.deadline"
 
 
 def _entry(event: AuditEvent, row: TransferRow, now: datetime, *, code: str = "") -> AuditEntry:
