@@ -1,5 +1,6 @@
 """The life of a transfer through dispatch, settle, operate and sweep, both sides real but for HTTP."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.domain.outcome import HandedOver, HandOverOutcome, SendOutcome, Tra
 from gateway.domain.records import InboxRow, TransferRow
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import RequestError, TransferError
+from gateway.exchange.dispatch import _why_no_more
 from gateway.exchange.hand_over import HandOverLimits
 from tests.integration.desk_pair import FR, GB, Pair, request, sample, until
 
@@ -268,3 +270,11 @@ async def test_the_hand_over_lease_of_a_dead_holder_is_given_back(pair: Pair) ->
     pair.clock.ahead += timedelta(seconds=2)
     await pair.fr.sweep.once()
     assert (await pair.fr.store.inbox(limit=1))[0].hand_over is HandOverState.PENDING
+
+
+async def test_a_transfer_whose_attempts_are_used_up_says_so_and_keeps_the_last_reason(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    row = await state(pair, transfer_id)
+    last = replace(row, retry=replace(row.retry, attempts=1))
+    assert _why_no_more(replace(last, attempts=1)) == "transfer.attempts_exhausted"
+    assert _why_no_more(row) == "transfer.deadline"
