@@ -13,6 +13,7 @@ import shutil
 import socket
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -36,6 +37,9 @@ from gateway.trust.files import write_secret
 SUBMITTER = ClientId("national-system")
 OPERATOR = ClientId("operator")
 AUDIENCE = "gateway"
+
+_PORTS = range(20_000, 32_000)
+"""Below what systems give out by themselves, so that nobody gets the port of a gateway that is down for a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,8 @@ def lay_out(
     """
     authority = folder / "ca"
     pki.init(authority, now=now)
-    ports = {party: _free_ports(4) for party in parties}
+    free = iter(_free_ports(4 * len(parties)))
+    ports = {party: [next(free) for _ in range(4)] for party in parties}
     for party in parties:
         _issue_keys(authority, folder / party, party, now)
     nodes: dict[PartyId, NodeLayout] = {}
@@ -191,11 +196,13 @@ def _introduce(partner: PartyId, its_home: Path, ours: Path, authority: Path) ->
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    free: list[int] = []
+    for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise RuntimeError(f"127.0.0.1 has not {count} free ports")
 
 
 def _settings(
