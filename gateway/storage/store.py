@@ -64,6 +64,7 @@ class SqlStore:
 
     async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
         """Commit a submission with all that follows from it, or tell why nothing was written."""
+
         def accept(transaction: Transaction) -> AcceptOutcome:
             outcome = submissions.accept(transaction, change)
             if isinstance(outcome, Accepted):
