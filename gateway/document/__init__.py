@@ -9,11 +9,15 @@ from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_
 from gateway.document.paths import indexed_path, segment, wco_path
 from gateway.document.schema_files import locate, parse_schema
 from gateway.document.serialise import in_fixed_form, serialise
+from gateway.document.write import attribute, document_bytes, escape_text, written_name
 
 __all__ = [
     "METADATA_ROOT",
     "PREFIXES",
     "Document",
+    "attribute",
+    "document_bytes",
+    "escape_text",
     "find_body",
     "in_fixed_form",
     "indexed_path",
@@ -26,4 +30,5 @@ __all__ = [
     "serialise",
     "split_name",
     "wco_path",
+    "written_name",
 ]

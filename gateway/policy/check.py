@@ -59,12 +59,13 @@ def is_kept(rule: Rule | None) -> bool:
 
 
 def named_attributes(rule: Rule | None, node: SchemaNode) -> tuple[str, ...]:
-    """Return the attributes of `node` that its rule keeps, in the schema's order."""
+    """Return the attributes of `node` that its rule keeps, in the schema's order. None that has a namespace can be."""
     if rule is None or not is_kept(rule):
         return ()
+    plain = {name: facts for name, facts in node.attributes.items() if not name.startswith("{")}
     if rule.attributes == "required":
-        return tuple(name for name, facts in node.attributes.items() if facts.required)
-    return tuple(name for name in node.attributes if name in rule.attributes)
+        return tuple(name for name, facts in plain.items() if facts.required)
+    return tuple(name for name in plain if name in rule.attributes)
 
 
 def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
@@ -182,12 +183,10 @@ class _Check:
     def required(self) -> Iterator[Finding]:
         """Elements of which something is kept while something the schema requires in them is not."""
         findings: list[Finding] = []
-        for root in self.tree.roots:
-            if root.path not in self.rulings:
-                continue
-            if not self.stand(root, findings).has_kept:
-                fix = "Add a rule such as `keep: /MetaData/Declaration/FunctionCode`"
-                findings.append(self.finding(None, "rules", f"keep nothing below {root.path}", fix))
+        standings = [self.stand(root, findings) for root in self.tree.roots if root.path in self.rulings]
+        if not any(standing.has_kept for standing in standings):
+            fix = "Add a rule such as `keep: /MetaData/Declaration/FunctionCode`"
+            findings.append(self.finding(None, "rules", "keep nothing at all", fix))
         return iter(findings)
 
     def stand(self, node: SchemaNode, findings: list[Finding]) -> _Standing:

@@ -7,6 +7,7 @@ one look into a dictionary whatever the number of rules. What is not in the dict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.document import written_name
 from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError
 from gateway.policy.check import Rulings, check_policy, home_path, is_kept, named_attributes, rulings
@@ -20,12 +21,15 @@ __all__ = ["CompiledPolicy", "Place", "compile_policy"]
 class Place:
     """What happens to the elements at one path of which something is kept.
 
-    `attributes` are kept. `children` by qualified name (lxml types a tag wider than str). `required`: qualified names
-    of children with the least number the schema asks for.
+    `start` (without its closing bracket) and `end` are its tags as written. `attributes` are kept. `children` by
+    qualified name (lxml types a tag wider than str). `required`: qualified names of children with the least number the
+    schema asks for.
     `may_be_empty`: a class that the schema requires and a rule keeps; an empty one is written empty.
     """
 
     path: str
+    start: str
+    end: str
     is_leaf: bool
     attributes: tuple[str, ...]
     children: Mapping[object, "Place"] = field(repr=False)
@@ -60,12 +64,12 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
     findings = check_policy(policy, compiled)
     if findings:
         raise ConfigurationError("policy.invalid", findings=findings)
-    tree = compiled.tree
+    tree, prefixes = compiled.tree, compiled.prefixes
     ruled = rulings(policy, tree)
     homes = {root.path: home_path(tree, root) for root in tree.roots}
     roots: dict[object, Place] = {}
     for root in tree.roots:
-        place = _place(tree.nodes[homes[root.path]], ruled)
+        place = _place(tree.nodes[homes[root.path]], ruled, prefixes)
         if place is not None:
             roots[root.qualified] = place
     return CompiledPolicy(
@@ -75,26 +79,29 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
         roots=roots,
         homes=homes,
         rulings=ruled,
-        prefixes=compiled.prefixes,
+        prefixes=prefixes,
         namespaces=frozenset(node.namespace for node in tree.nodes.values()),
     )
 
 
-def _place(node: SchemaNode, ruled: Rulings) -> Place | None:
+def _place(node: SchemaNode, ruled: Rulings, prefixes: Mapping[str, str]) -> Place | None:
     """Return the place for `node`, or None when nothing of it can be kept."""
     rule = ruled[node.path]
     children: dict[object, Place] = {}
     required: dict[str, int] = {}
     for child in node.children:
-        place = _place(child, ruled)
+        place = _place(child, ruled, prefixes)
         if place is not None:
             children[child.qualified] = place
         if child.least:
             required[child.qualified] = required.get(child.qualified, 0) + child.least
     if not children and not (node.is_leaf and is_kept(rule)) and not _may_be_empty(node, ruled):
         return None
+    name = written_name(node.qualified, prefixes)
     return Place(
         path=node.path,
+        start=f"<{name}",
+        end=f"</{name}>",
         is_leaf=node.is_leaf,
         attributes=named_attributes(rule, node),
         children=children,

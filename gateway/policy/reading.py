@@ -44,13 +44,12 @@ class Reading:
             ordered = sorted(self.findings, key=lambda one: (one.line or 0, one.key))
             raise ConfigurationError(code, findings=tuple(ordered))
 
-    def fields(self, node: Node | None, key: str, *, required: Sequence[str], optional: Sequence[str] = ()) -> Fields:
+    def fields(self, node: Node, key: str, *, required: Sequence[str], optional: Sequence[str] = ()) -> Fields:
         """Return `node` as a mapping that has the required keys and no unknown ones."""
         known = [*required, *optional]
         if not isinstance(node, Fields):
-            if node is not None:
-                self.note(node.line, key, "is not a group of keys", f"Write keys such as {known[0]}: and a value")
-            return Fields(line=node.line if node is not None else 0, fields={})
+            self.note(node.line, key, "is not a group of keys", f"Write keys such as {known[0]}: and a value")
+            return Fields(line=node.line, fields={})
         for name, entry in node.fields.items():
             if name not in known:
                 near = nearest(name, known)

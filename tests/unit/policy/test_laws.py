@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.document import read
+from gateway.document import in_fixed_form, read
 from gateway.domain.message import View
 from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, Policy, apply_policy, explain, inspect, policy_sha256
@@ -96,6 +96,15 @@ def test_the_order_of_rules_means_nothing(case: Case, chance: object) -> None:
     assert other.sha256 == found.sha256
     one, two = view_of(document, compiled(found)), view_of(document, compiled(other))
     assert (one and one.xml) == (two and two.xml)
+
+
+@LAW
+@given(cases)
+def test_a_view_is_in_the_one_fixed_form(case: Case) -> None:
+    found, document = case
+    view = view_of(document, compiled(found))
+    if view is not None:
+        assert in_fixed_form(read(view.xml, LIMITS), bundled(found.schema_set).prefixes)
 
 
 @LAW

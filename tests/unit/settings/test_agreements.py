@@ -163,6 +163,11 @@ WRONG = [
     ),
     ("schema_set: dms-declaration", "schema_set: dms-response", "flows[1].policy", "a policy for dms-declaration"),
     ("policies/customs-cooperation", "policies/none", "flows[1].policy", "does not exist"),
+    ("valid_from:", "valid_form:", "valid_from", "is missing"),
+    ("message_lifetime:", "lifetime:", "message_lifetime", "is missing"),
+    ("retry:", "retries:", "retry", "is missing"),
+    ("from: GB-HMRC", "form: GB-HMRC", "flows[1].from", "is missing"),
+    ("    policy: ../", "    polity: ../", "flows[1].policy", "is missing"),
     ("flows:", "flaws:", "flaws", "Did you mean `flows`?"),
 ]
 
