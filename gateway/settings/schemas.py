@@ -40,7 +40,7 @@ def load_catalogue(folder: Path) -> Catalogue:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Return path → bytes of every file in `folder`: all of them count in the set's hash. Raises OSError, SchemaError."""
+    """Return path → bytes of every file in `folder`: all count in the set's hash. Raises OSError, SchemaError."""
     files: dict[str, bytes] = {}
     size = 0
     for path in sorted(folder.rglob("*")):
