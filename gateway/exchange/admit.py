@@ -10,7 +10,6 @@ Three answers are possible, and the difference matters to the sender:
   problem names only SHA-256 of the JWE and one public code, and the sender tries again.
 """
 
-import hashlib
 from dataclasses import replace
 
 from gateway.document import read
@@ -129,7 +128,7 @@ def _unopened(job: AdmitJob, error: GatewayError, desk: Desk) -> Unopened:
 
     Whom they were for can not be believed either, so a node that speaks for several parties signs nothing.
     """
-    sha256 = hashlib.sha256(job.jwe.encode()).hexdigest()
+    sha256 = job.envelope_sha256
     issuer = next(iter(desk.own)) if len(desk.own) == 1 else None
     if issuer is None:
         return Unopened(envelope_sha256=sha256, error=error, problem=None, token=None)

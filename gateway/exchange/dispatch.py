@@ -9,7 +9,6 @@ Two kinds of waiting are told apart. A transfer waits for its own `next_attempt_
 at all is left alone as a whole until its back-off ends (durable, in partner health); hearing from it ends that at once.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -23,6 +22,7 @@ from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.retry import RetryPolicy, next_attempt_at, wait_before_retry
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
+from gateway.exchange.claiming import work_off
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.settle import Settle, rejected
 from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Workers
@@ -64,30 +64,24 @@ class Dispatch:
         self._limits = limits
 
     async def serve(self, partner: PartyId) -> None:
-        """Send to `partner` for ever. A store that can not answer is asked again at the next poll."""
-        under_way: set[asyncio.Task[None]] = set()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                free = self._limits.parallel - len(under_way)
-                try:
-                    claimed = await self._claim(partner, free) if free > 0 else []
-                except GatewayError as error:
-                    self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
-                    claimed = []
-                for one in claimed:
-                    task = group.create_task(self._attempt(one))
-                    under_way.add(task)
-                    task.add_done_callback(lambda done: self._done(partner, done, under_way))
-                if not claimed:
-                    await self._bells.wait(partner, self._limits.poll.total_seconds())
+        """Send to `partner` until cancelled."""
 
-    def _done(self, partner: PartyId, task: asyncio.Task[None], under_way: set[asyncio.Task[None]]) -> None:
-        # A place is free, and the next of the same conversation may have become the lowest: look again.
-        under_way.discard(task)
-        self._bells.ring(partner)
+        async def claim(free: int) -> list[ClaimedTransfer]:
+            return await self._store.claim(partner, limit=free, now=self._clock.now(), lease=self._limits.lease)
 
-    async def _claim(self, partner: PartyId, free: int) -> list[ClaimedTransfer]:
-        return await self._store.claim(partner, limit=free, now=self._clock.now(), lease=self._limits.lease)
+        def failed(error: GatewayError) -> None:
+            self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
+
+        limits = self._limits
+        await work_off(
+            claim,
+            self._attempt,
+            bells=self._bells,
+            bell=partner,
+            parallel=limits.parallel,
+            poll=limits.poll,
+            failed=failed,
+        )
 
     async def _attempt(self, claimed: ClaimedTransfer) -> None:
         """Make one attempt from claim to commit. Whatever goes wrong on our side leaves the lease to run out."""

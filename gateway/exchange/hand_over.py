@@ -5,7 +5,6 @@ retention; a back end that keeps refusing one message has it quarantined, which 
 until an operator releases it.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +18,7 @@ from gateway.domain.records import ClaimedHandOver
 from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.envelope import payload_of
 from gateway.errors import GatewayError
+from gateway.exchange.claiming import work_off
 from gateway.exchange.desk import inbox_row
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.receive import HAND_OVER_BELL
@@ -61,29 +61,24 @@ class HandOver:
         self._limits = limits
 
     async def serve(self) -> None:
-        """Hand over for ever. A store that can not answer is asked again at the next poll."""
-        under_way: set[asyncio.Task[None]] = set()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                free = self._limits.parallel - len(under_way)
-                try:
-                    claimed = await self._claim(free) if free > 0 else []
-                except GatewayError as error:
-                    self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)
-                    claimed = []
-                for one in claimed:
-                    task = group.create_task(self._attempt(one))
-                    under_way.add(task)
-                    task.add_done_callback(lambda done: self._done(done, under_way))
-                if not claimed:
-                    await self._bells.wait(HAND_OVER_BELL, self._limits.poll.total_seconds())
+        """Hand over until cancelled."""
 
-    def _done(self, task: asyncio.Task[None], under_way: set[asyncio.Task[None]]) -> None:
-        under_way.discard(task)
-        self._bells.ring(HAND_OVER_BELL)
+        async def claim(free: int) -> list[ClaimedHandOver]:
+            return await self._store.claim_hand_overs(limit=free, now=self._clock.now(), lease=self._limits.lease)
 
-    async def _claim(self, free: int) -> list[ClaimedHandOver]:
-        return await self._store.claim_hand_overs(limit=free, now=self._clock.now(), lease=self._limits.lease)
+        def failed(error: GatewayError) -> None:
+            self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)
+
+        limits = self._limits
+        await work_off(
+            claim,
+            self._attempt,
+            bells=self._bells,
+            bell=HAND_OVER_BELL,
+            parallel=limits.parallel,
+            poll=limits.poll,
+            failed=failed,
+        )
 
     async def _attempt(self, claimed: ClaimedHandOver) -> None:
         clock, row, labels = self._clock.monotonic(), claimed.row, {}
