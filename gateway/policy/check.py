@@ -73,6 +73,10 @@ def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
     if policy.schema_set != compiled.id:
         problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
         return (_finding(policy, None, "schema_set", problem, "Name the set that the agreement's flow names"),)
+    unlisted = sorted({node.namespace for node in compiled.tree.nodes.values()} - {"", *compiled.prefixes.values()})
+    if unlisted:
+        problem = f"is under {compiled.id}, whose manifest does not list the namespace {unlisted[0]}"
+        return (_finding(policy, None, "schema_set", problem, "Add the set anew with all its namespaces"),)
     check = _Check(policy, compiled)
     findings = [*check.paths()]
     if not findings:  # The rest reasons about places, which must exist.

@@ -165,7 +165,7 @@ NAMES = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespa
   </xs:sequence></xs:complexType></xs:element></xs:schema>"""
 
 
-def named_set() -> CompiledSet:
+def named_set(*namespaces: str) -> CompiledSet:
     made = assemble_set(
         {"n.xsd": NAMES},
         set_id="names",
@@ -174,13 +174,18 @@ def named_set() -> CompiledSet:
         entry="n.xsd",
         kinds=["declaration"],
         roots=["{urn:n}R"],
-        namespaces=["urn:n"],
+        namespaces=namespaces,
     )
     return compile_set(made)
 
 
 def test_a_value_that_refers_to_a_prefix_can_not_be_kept() -> None:
     head = HEAD.replace("dms-declaration", "names")
-    (finding,) = check_policy(policy("  - keep: /R\n", head), named_set())
+    (finding,) = check_policy(policy("  - keep: /R\n", head), named_set("urn:n"))
     assert "keeps /R/Name, whose value refers to a prefix" in finding.problem
-    assert check_policy(policy("  - keep: /R\n  - drop: /R/Name\n", head), named_set()) == ()
+    assert check_policy(policy("  - keep: /R\n  - drop: /R/Name\n", head), named_set("urn:n")) == ()
+
+
+def test_a_set_that_does_not_list_a_namespace_can_not_be_used() -> None:
+    (finding,) = check_policy(policy("  - keep: /R\n", HEAD.replace("dms-declaration", "names")), named_set("urn:m"))
+    assert "does not list the namespace urn:n" in finding.problem
