@@ -1,7 +1,7 @@
 """Between rows and domain values: times as whole microseconds, enumerations as their text, one function a value."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
@@ -149,8 +149,3 @@ def health_of(row: Row) -> PartnerHealth:
         last_failure=time_or_none(row["last_failure"]),
         last_code=row["last_code"],
     )
-
-
-def same(names: tuple[str, ...], source: Any) -> dict[str, Any]:
-    """Return the attributes `names` of a value under their own names."""
-    return {name: getattr(source, name) for name in names}

@@ -39,7 +39,10 @@ class WriterLock:
     the process, however that comes. Raises StorageError `storage.locked` when another holds it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError("storage.unavailable", f"The lock can not be opened ({error.strerror})") from error
         try:
             # flock, not lockf: it also keeps out a second opening by this same process.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

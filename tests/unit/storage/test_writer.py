@@ -1,9 +1,10 @@
 """Group commit, over a real SQLite file."""
 
 import asyncio
+import queue
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -288,3 +289,28 @@ async def test_the_log_is_carried_over_beside_the_writer_and_starts_again(
     assert (frames < 300) == carried_over, frames
     await asyncio.to_thread(writing.close)
     assert records(path) == list(range(1, 302))
+
+
+async def test_a_log_that_grew_long_is_finished_by_the_writer_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.storage.sqlite.checkpoints.FRAMES_BETWEEN", 60)
+    monkeypatch.setattr("gateway.storage.sqlite.checkpoints.FRAMES_AT_MOST", 60)
+    asked: queue.SimpleQueue[Callable[[Connection], None]] = queue.SimpleQueue()
+    checkpoints = Checkpoints(path)
+    writing = Writer(lambda: open_writing(path), chain="node")
+    writing.start()
+    for _ in range(100):
+        await writing.write(add)
+    checkpoints.start(between=asked.put)
+    checkpoints.committed(60)
+    finish = await asyncio.to_thread(asked.get)
+    await writing.write(add)
+    writing.between_transactions(finish)
+    await writing.write(add)
+    connection = open_writing(path)
+    assert checkpoint(connection, "PASSIVE") < 10
+    connection.close()
+    await asyncio.to_thread(checkpoints.close)
+    await asyncio.to_thread(writing.close)
+    assert records(path) == list(range(1, 103))
