@@ -4,6 +4,7 @@ Everywhere else no value of a document may reach a log line. This is for laborat
 and for the proof that a search for values would find them if they were there.
 """
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 
 from gateway.logs import MAX_TEXT_CHARACTERS
@@ -14,7 +15,8 @@ def document_log(telemetry: Telemetry) -> Callable[[bytes], None]:
     """Return what writes a document to `telemetry`, in as many lines as its text needs."""
 
     def write(document: bytes) -> None:
-        for number, text in enumerate(_pieces(document.decode("utf-8", "replace")), start=1):
+        encoding = "utf-16" if document.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
+        for number, text in enumerate(_pieces(document.decode(encoding, "replace")), start=1):
             telemetry.line("submission.document", outcome="success", part=number, text=text)
 
     return write

@@ -51,7 +51,7 @@ class Relay:
     ) -> None:
         """Pass on to port `target` of loopback. `inward`, `outward`: TLS towards who connects, and towards the target."""
         self._target, self._outward = target, outward
-        self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=inward)
+        self._server = await asyncio.start_server(self._connected, sock=self._socket, ssl=inward)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -72,11 +72,12 @@ class Relay:
         for one in self.recordings:
             yield from _requests(bytes(one.asked))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._pass_on(reader, writer)
         finally:

@@ -34,5 +34,9 @@ def test_a_value_is_not_torn_between_two_lines() -> None:
     assert sum(line.count(VALUE) for line in lines) == 100
 
 
+def test_what_is_refused_for_its_encoding_can_be_read() -> None:
+    assert logged("<A>é</A>".encode("utf-16")) == ["<A>é</A>"]
+
+
 def test_what_is_no_text_is_written_all_the_same() -> None:
-    assert logged(b"\xff\xfe<A/>") == ["��<A/>"]
+    assert logged(b"\x80\xfa<A/>") == ["��<A/>"]
