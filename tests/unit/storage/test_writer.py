@@ -304,8 +304,9 @@ async def test_a_log_that_grew_long_is_finished_by_the_writer_itself(
         await writing.write(add)
     checkpoints.start(between=asked.put)
     checkpoints.committed(60)
-    finish = await asyncio.to_thread(asked.get)
-    await writing.write(add)
+    finish = await asyncio.to_thread(asked.get, True, 10)
+    for _ in range(50):
+        await writing.write(add)
     writing.between_transactions(finish)
     await writing.write(add)
     connection = open_writing(path)
@@ -313,4 +314,4 @@ async def test_a_log_that_grew_long_is_finished_by_the_writer_itself(
     connection.close()
     await asyncio.to_thread(checkpoints.close)
     await asyncio.to_thread(writing.close)
-    assert records(path) == list(range(1, 103))
+    assert records(path) == list(range(1, 152))
