@@ -124,9 +124,8 @@ async def test_the_same_search_finds_every_canary_of_an_insecure_run(
     assert set(search(run.accepted, run.canaries.mark, run.data[GB][f"{DATABASE}-wal"]))
     for party, views in run.views.items():
         seen = {place: word for place, word in run.accepted.items() if any(word.encode() in view for view in views)}
-        hits = set(search(seen, run.canaries.mark, run.data[party]["rows"]))
-        assert {place for place, _ in hits} == seen.keys()
-        assert all(disguise.startswith("base64") for _, disguise in hits)
+        hits = search(seen, run.canaries.mark, run.data[party]["rows"])
+        assert {place for place, disguise in hits if disguise.startswith("base64url")} == seen.keys()
     # Between the gateways there is nothing to find even then, on the wire or inside TLS.
     assert run.missing(run.canaries.planted, *run.between_gateways.values()) == run.canaries.planted.keys()
 
