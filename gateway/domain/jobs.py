@@ -4,6 +4,7 @@ Everything a job needs that is not a key or a rule comes in here: times, ids, no
 too (`GatewayError` instances), so that one bad message in a batch is its own verdict only.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,13 +136,19 @@ SealResult = SealedEnvelope | GatewayError
 class AdmitJob:
     """One envelope as it came in. `channel_party` is whom the client certificate names.
 
-    `statement_id` will name the receipt or problem; `ping` stops short of storing anything.
+    `jwe`: the body, one character for each byte (Latin-1), so that whatever came is there to be judged and hashed.
+    `statement_id` will name the receipt or problem.
     """
 
     jwe: str
     channel_party: PartyId
     statement_id: str
     now: datetime
+
+    @property
+    def envelope_sha256(self) -> str:
+        """SHA-256 (hex) over the body as it came in."""
+        return hashlib.sha256(self.jwe.encode("latin-1", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

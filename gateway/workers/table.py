@@ -4,7 +4,6 @@ The batch functions live in `gateway.exchange.batches`; `app` hands them over as
 to run work and nothing of what it is. They must be importable by name, since a worker gets them pickled.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -71,8 +70,7 @@ def verdict(job: Job, error: GatewayError) -> Result:
         case SealJob() | CheckJob():
             return error
         case AdmitJob():
-            envelope_sha256 = hashlib.sha256(job.jwe.encode("utf-8", "surrogatepass")).hexdigest()
-            return Unopened(envelope_sha256=envelope_sha256, error=error, problem=None, token=None)
+            return Unopened(envelope_sha256=job.envelope_sha256, error=error, problem=None, token=None)
         case _:
             assert_never(job)
 
