@@ -1,0 +1,419 @@
+"""A partner that says exactly what a test wants: the real protocol and real keys, but no gateway that keeps it honest.
+
+As a sender it makes messages step by step (`header`, `sign`, `seal`), so that a test can put a lie into any of them, and
+posts them over any certificate. As a server (`ScriptedServer`) it opens what arrives and answers from a script.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import uuid_utils
+from aiohttp import web
+
+from gateway.app import Rulebook
+from gateway.domain.ids import ConversationId, MessageId, PartyId
+from gateway.domain.message import MessageHeader, MessageKind
+from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.envelope import (
+    OpenedMessage,
+    Routing,
+    Signer,
+    StatementType,
+    WrappingKey,
+    open_envelope,
+    sign_receipt,
+    statement_type,
+    verify_problem,
+    verify_receipt,
+)
+from gateway.envelope.compact import encode
+from gateway.envelope.es256 import fresh_secrets
+from gateway.envelope.header import write_header
+from gateway.envelope.message import encrypt_with
+from gateway.trust import FileSigner, FileTrust, KeyFiles, Purpose
+from gateway.trust.keys import load_own_key
+from tests.pki import PkiNode
+
+JOSE = "application/jose"
+MESSAGES = "/exchange/v1/messages"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def signer_of(files: KeyFiles) -> FileSigner:
+    """Return what signs with a key file, whatever its certificate is worth today."""
+    return FileSigner(load_own_key(files, Purpose.SIGN))
+
+
+def careless_context(trusted: PkiNode, identity: KeyFiles | None) -> ssl.SSLContext:
+    """Return the context of a client that trusts one party's authority and shows whatever it was given, or nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(trusted.authority.chain)
+    if identity is not None:
+        context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back. `status` 0: no answer at all, since TLS ended it. `said`: in which form the code was told."""
+
+    status: int
+    said: str
+    code: str
+    token: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A message as it would go out, and what its receipt or problem must be bound to."""
+
+    jwe: str = field(repr=False)
+    digest: str
+    message_id: MessageId
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.jwe.encode("latin-1")).hexdigest()
+
+
+class ScriptedPartner:
+    """One party with its own keys (`node`), its own copy of the agreements, and the address of `us`."""
+
+    def __init__(self, node: PkiNode, us: PkiNode, rulebook: Rulebook, view: bytes) -> None:
+        self.party = node.party
+        self.node = node
+        self.us = us
+        self.view = view
+        self.rulebook = rulebook
+        self.trust: FileTrust = node.trust(now)
+        self.signer: Signer = signer_of(node.signing[0])
+        self.url = ""
+
+    # ── making a message ──
+
+    def header(self, *, kind: MessageKind = MessageKind.DECLARATION, **changes: Any) -> MessageHeader:
+        """Return the header of an honest message to us, with `changes`."""
+        agreement, flow = self.rulebook.choose(sender=self.party, recipient=self.us.party, kind=kind, now=now())
+        created = whole_seconds(now())
+        honest = MessageHeader(
+            message_id=MessageId(str(uuid_utils.uuid7())),
+            conversation=ConversationId(str(uuid4())),
+            sequence=1,
+            in_reply_to=None,
+            supersedes=None,
+            sender=self.party,
+            recipient=self.us.party,
+            kind=kind,
+            schema_set=flow.schema_set,
+            schema_set_sha256=flow.schema_set_sha256,
+            agreement=agreement.ref,
+            policy_sha256=flow.policy_sha256,
+            terms=agreement.terms,
+            created=created,
+            expires=created + agreement.message_lifetime,
+            nonce=uuid4().bytes,
+        )
+        return replace(honest, **changes)
+
+    def sign(
+        self,
+        header: MessageHeader,
+        payload: bytes | None = None,
+        *,
+        signer: Signer | None = None,
+        named: Signer | None = None,
+        protected: Mapping[str, object] | None = None,
+    ) -> str:
+        """Return a JWS. `signer` signs, `named` is the key that the header names, `protected` changes its members."""
+        signer = signer or self.signer
+        named = named or signer
+        members: dict[str, object] = {
+            "alg": "ES256",
+            "kid": named.key_id,
+            "x5t#S256": named.certificate_sha256,
+            "typ": "wcx-message+jws",
+            "cty": "xml",
+            "crit": ["wcx"],
+            "wcx": write_header(header),
+        }
+        return compact_jws({**members, **(protected or {})}, self.view if payload is None else payload, signer)
+
+    def seal(
+        self,
+        jws: str,
+        header: MessageHeader,
+        *,
+        key: WrappingKey | None = None,
+        message_id: MessageId | None = None,
+        sender: PartyId | None = None,
+        recipient: PartyId | None = None,
+    ) -> Sealed:
+        """Return a JWS in a fresh envelope; outside it says the same as `header` unless told otherwise."""
+        routing = Routing(
+            message_id=message_id or header.message_id,
+            sender=sender or header.sender,
+            recipient=recipient or header.recipient,
+        )
+        key = key or self.trust.wrapping_key(self.us.party, now())
+        jwe = encrypt_with(fresh_secrets(), jws, routing=routing, wrapping_key=key).jwe
+        return Sealed(jwe=jwe, digest=digest_of(jws), message_id=header.message_id)
+
+    def message(self, payload: bytes | None = None, **changes: Any) -> Sealed:
+        """Return an honest message in all but `payload` and `changes` of its header."""
+        header = self.header(**changes)
+        return self.seal(self.sign(header, payload), header)
+
+    # ── sending ──
+
+    async def post(self, sealed: Sealed, *, identity: KeyFiles | None = None, over: str = "own") -> Reply:
+        """Post a message. `identity`: another certificate than our own; `over` "nothing" shows none."""
+        reply = await self.ask("POST", MESSAGES, body=sealed.jwe.encode("latin-1"), identity=identity, over=over)
+        return self._checked(reply, sealed)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        identity: KeyFiles | None = None,
+        over: str = "own",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make one request on a connection of its own. A statement that comes back is not verified here."""
+        shown = None if over == "nothing" else (identity or self.node.tls)
+        context = careless_context(self.us, shown)
+        try:
+            async with (
+                aiohttp.ClientSession(auto_decompress=False) as session,
+                session.request(
+                    method,
+                    f"{self.url}{path}",
+                    data=body,
+                    ssl=context,
+                    headers={"Content-Type": JOSE, **(headers or {})} if body is not None else headers,
+                ) as response,
+            ):
+                return _reply(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, ConnectionError, ssl.SSLError):
+            return Reply(status=0, said="nothing", code="")
+
+    def _checked(self, reply: Reply, sealed: Sealed) -> Reply:
+        """Return `reply` with the code of its statement, which must be genuine and bound to what was sent."""
+        if not reply.token:
+            return reply
+        if statement_type(reply.token) is StatementType.PROBLEM:
+            problem = verify_problem(
+                reply.token,
+                verification_key=self.trust.verification_key,
+                issuer=self.us.party,
+                audience=self.party,
+                envelope_sha256=sealed.sha256,
+                now=now(),
+            )
+            return replace(reply, said="problem", code=problem.code)
+        receipt = verify_receipt(
+            reply.token,
+            verification_key=self.trust.verification_key,
+            issuer=self.us.party,
+            audience=self.party,
+            message_id=sealed.message_id,
+            digest=sealed.digest,
+            now=now(),
+        )
+        return replace(reply, said=f"receipt {receipt.verdict}", code=receipt.code)
+
+    # ── receipts ──
+
+    def receipt(self, opened: OpenedMessage, **changes: Any) -> Receipt:
+        """Return the honest receipt for a message of ours, with `changes`."""
+        header = opened.header
+        honest = Receipt(
+            message_id=header.message_id,
+            digest=opened.digest,
+            verdict=Verdict.ACCEPTED,
+            code="ok",
+            agreement_version=header.agreement.version,
+            issuer=self.party,
+            audience=header.sender,
+            issued_at=whole_seconds(now()),
+            statement_id=str(uuid4()),
+        )
+        return replace(honest, **changes)
+
+    def signed_receipt(self, opened: OpenedMessage, **changes: Any) -> str:
+        return sign_receipt(self.receipt(opened, **changes), self.signer)
+
+    def problem(self, jwe: str, **changes: Any) -> Problem:
+        """Return the honest problem about an envelope, with `changes`."""
+        honest = Problem(
+            envelope_sha256=hashlib.sha256(jwe.encode()).hexdigest(),
+            code="envelope.rejected",
+            issuer=self.party,
+            audience=self.us.party,
+            issued_at=whole_seconds(now()),
+            statement_id=str(uuid4()),
+        )
+        return replace(honest, **changes)
+
+
+def compact_jws(protected: Mapping[str, object], payload: bytes, signer: Signer) -> str:
+    """Return any header over any payload, signed."""
+    head = json.dumps(protected, separators=(",", ":")).encode()
+    signing_input = encode(head) + b"." + encode(payload)
+    return (signing_input + b"." + encode(signer.sign(signing_input))).decode()
+
+
+def digest_of(jws: str) -> str:
+    """Return the message digest of anything with a full stop in it."""
+    return hashlib.sha256(jws.rpartition(".")[0].encode("latin-1")).hexdigest()
+
+
+def _reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    media_type = headers.get("Content-Type", "")
+    if media_type == JOSE:
+        return Reply(status=status, said="statement", code="", token=body.decode("ascii"), headers=headers)
+    code = json.loads(body)["code"] if media_type == "application/problem+json" else ""
+    return Reply(status=status, said="unsigned" if code else "empty", code=code, headers=headers)
+
+
+# ── as a server ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """One message of ours at the partner's door, opened. `at`: seconds of the loop's clock."""
+
+    jwe: str = field(repr=False)
+    opened: OpenedMessage
+    at: float
+
+
+Answer = Callable[[ScriptedPartner, Arrived], web.StreamResponse]
+"""What the partner answers to one message."""
+
+
+class ScriptedServer:
+    """The partner's gateway, answering message after message from `script`, whose last line is repeated."""
+
+    def __init__(self, partner: ScriptedPartner, *script: Answer) -> None:
+        self.partner = partner
+        self.arrived: list[Arrived] = []
+        self._script = itertools.chain(script, itertools.repeat(script[-1]))
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        partner = self.partner
+        jwe = (await request.read()).decode("ascii")
+        opened = open_envelope(
+            jwe,
+            channel_party=partner.us.party,
+            ours={partner.party},
+            unwrapper=partner.trust.unwrapper,
+            verification_key=partner.trust.verification_key,
+        )
+        arrived = Arrived(jwe=jwe, opened=opened, at=asyncio.get_running_loop().time())
+        self.arrived.append(arrived)
+        return next(self._script)(partner, arrived)
+
+
+@asynccontextmanager
+async def answering(partner: ScriptedPartner, port: int, *script: Answer) -> AsyncIterator[ScriptedServer]:
+    """Run the partner's gateway on `port` with its own certificate."""
+    server = ScriptedServer(partner, *script)
+    app = web.Application()
+    app.router.add_post(MESSAGES, server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(partner.node.tls.certificate, partner.node.tls.key)
+    context.load_verify_locations(partner.us.authority.chain)
+    context.verify_mode = ssl.CERT_REQUIRED
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@dataclass(slots=True)
+class Overheard:
+    """What a server that should have heard nothing did hear: connections tried, and every decrypted byte."""
+
+    connections: int = 0
+    content: bytes = b""
+
+
+@asynccontextmanager
+async def listening_as(identity: KeyFiles, port: int) -> AsyncIterator[Overheard]:
+    """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt."""
+    heard = Overheard()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate, identity.key)
+
+    class Listening(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            heard.content += data
+
+    class Counted(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            if not getattr(self, "_counted", False):
+                self._counted = True
+                heard.connections += 1
+            super().do_handshake()
+
+    context.sslobject_class = Counted
+    server = await asyncio.get_running_loop().create_server(Listening, "127.0.0.1", port, ssl=context)
+    try:
+        yield heard
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+# ── what a partner may answer ──
+
+
+def statement(token: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=token.encode("latin-1"), content_type=JOSE)
+
+
+def accepts(partner: ScriptedPartner, arrived: Arrived) -> web.Response:
+    """The honest answer."""
+    return statement(partner.signed_receipt(arrived.opened))
+
+
+def takes(_partner: ScriptedPartner, _arrived: Arrived) -> web.Response:
+    """202: the receipt comes later."""
+    return web.Response(status=202)
+
+
+def says(status: int, **headers: str) -> Answer:
+    """Return an answer without a statement."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _partner, _arrived: web.Response(status=status, headers=named)
+
+
+async def eventually(what: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    """Return the first true result of `what`, asked again and again. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not (found := what()):  # noqa: ASYNC110  a database rings no bell
+            await asyncio.sleep(0.02)
+    return found
