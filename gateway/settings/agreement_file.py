@@ -41,19 +41,19 @@ class AgreementReading(Reading):
     def agreement(self, node: Node) -> Agreement:
         """Return the agreement, yet without its hash; only to be used when nothing was noted."""
         top = self.fields(node, "", required=_REQUIRED, optional=_OPTIONAL)
-        parties = self.parties(top)
-        retry = self.retry(top)
+        parties = self._parties(top)
+        retry = self._retry(top)
         lifetime = self.span(top, "message_lifetime", default=timedelta(days=1))
         if "message_lifetime" in top.fields and lifetime < retry.deadline:
             problem = "is shorter than the deadline of `retry`"
-            self.note(self.line(top, "message_lifetime"), "message_lifetime", problem, "Make it at least as long")
+            self.note(self._line(top, "message_lifetime"), "message_lifetime", problem, "Make it at least as long")
         valid_from, valid_until = self.day(top, "valid_from"), self.day(top, "valid_until")
         if {"valid_from", "valid_until"} <= set(top.fields) and not valid_from < valid_until:
-            self.note(self.line(top, "valid_until"), "valid_until", "is not after `valid_from`", "Write a later date")
+            self.note(self._line(top, "valid_until"), "valid_until", "is not after `valid_from`", "Write a later date")
         terms = Terms(
-            legal_basis=self.term(top, "legal_basis"),
-            purpose=self.term(top, "purpose"),
-            onward_use=self.term(top, "onward_use"),
+            legal_basis=self._term(top, "legal_basis"),
+            purpose=self._term(top, "purpose"),
+            onward_use=self._term(top, "onward_use"),
             retention_days=self.number(top, "retention_days", least=1, most=36500),
         )
         return Agreement(
@@ -61,9 +61,9 @@ class AgreementReading(Reading):
             version=self.number(top, "version", least=1, most=1_000_000),
             sha256="",
             parties=parties,
-            flows=self.flows(top, parties),
+            flows=self._flows(top, parties),
             terms=terms,
-            crypto_profile=self.word(top, "crypto_profile", CRYPTO_PROFILES),
+            crypto_profile=self._word(top, "crypto_profile", CRYPTO_PROFILES),
             valid_from=valid_from,
             valid_until=valid_until,
             suspended=self.truth(top, "suspended", default=False),
@@ -74,23 +74,23 @@ class AgreementReading(Reading):
             ),
         )
 
-    def line(self, parent: Fields, name: str) -> int:
+    def _line(self, parent: Fields, name: str) -> int:
         return parent.fields[name].line if name in parent.fields else parent.line
 
-    def term(self, top: Fields, name: str) -> str:
+    def _term(self, top: Fields, name: str) -> str:
         text = self.text(top, name)
         if len(text) > MAX_TERM_CHARS or not text.isprintable():
             fix = f"Keep it to one line of at most {MAX_TERM_CHARS} characters; it travels with every message"
-            self.note(self.line(top, name), name, "is too long or holds characters that do not print", fix)
+            self.note(self._line(top, name), name, "is too long or holds characters that do not print", fix)
         return text
 
-    def word(self, parent: Fields, name: str, known: Iterable[str], key: str = "") -> str:
+    def _word(self, parent: Fields, name: str, known: Iterable[str], key: str = "") -> str:
         text = self.text(parent, name, key)
         if text and text not in known:
-            self.note(self.line(parent, name), name, "is not known", f"Write one of {', '.join(sorted(known))}")
+            self.note(self._line(parent, name), name, "is not known", f"Write one of {', '.join(sorted(known))}")
         return text
 
-    def party(self, node: Node, key: str) -> PartyId | None:
+    def _party(self, node: Node, key: str) -> PartyId | None:
         text = self.as_text(node, key)
         try:
             return party_id(text) if text else None
@@ -98,18 +98,18 @@ class AgreementReading(Reading):
             self.note(node.line, key, "is not a party id", f"Remember: {error}")
             return None
 
-    def parties(self, top: Fields) -> frozenset[PartyId]:
+    def _parties(self, top: Fields) -> frozenset[PartyId]:
         found: list[PartyId] = []
         for number, node in enumerate(self.items(top, "parties"), start=1):
-            party = self.party(node, f"parties[{number}]")
+            party = self._party(node, f"parties[{number}]")
             found += [party] if party is not None else []
         if "parties" in top.fields and len(set(found)) != len(found):
-            self.note(self.line(top, "parties"), "parties", "names a party twice", "Name it once")
+            self.note(self._line(top, "parties"), "parties", "names a party twice", "Name it once")
         if "parties" in top.fields and len(found) < 2:
-            self.note(self.line(top, "parties"), "parties", "names fewer than two parties", "Name both sides")
+            self.note(self._line(top, "parties"), "parties", "names fewer than two parties", "Name both sides")
         return frozenset(found)
 
-    def retry(self, top: Fields) -> RetryPolicy:
+    def _retry(self, top: Fields) -> RetryPolicy:
         entry, usual = top.fields.get("retry"), RetryPolicy()
         if entry is None:
             return usual
@@ -128,19 +128,19 @@ class AgreementReading(Reading):
 
     # ── flows ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def flows(self, top: Fields, parties: frozenset[PartyId]) -> tuple[Flow, ...]:
+    def _flows(self, top: Fields, parties: frozenset[PartyId]) -> tuple[Flow, ...]:
         found: list[Flow] = []
         for number, node in enumerate(self.items(top, "flows"), start=1):
-            flow = self.flow(node, f"flows[{number}]", parties)
+            flow = self._flow(node, f"flows[{number}]", parties)
             found += [flow] if flow is not None else []
         return tuple(found)
 
-    def flow(self, node: Node, key: str, parties: frozenset[PartyId]) -> Flow | None:
+    def _flow(self, node: Node, key: str, parties: frozenset[PartyId]) -> Flow | None:
         fields = self.fields(node, key, required=("from", "to", "kinds", "schema_set", "policy"))
-        sender, recipient = self.side(fields, "from", key, parties), self.side(fields, "to", key, parties)
-        kinds = self.kinds(fields, key)
-        schema_set = self.schema_set(fields, key, kinds)
-        policy = self.policy(fields, key, schema_set)
+        sender, recipient = self._side(fields, "from", key, parties), self._side(fields, "to", key, parties)
+        kinds = self._kinds(fields, key)
+        schema_set = self._schema_set(fields, key, kinds)
+        policy = self._policy(fields, key, schema_set)
         if sender is None or recipient is None or policy is None:
             return None
         if sender == recipient:
@@ -160,16 +160,16 @@ class AgreementReading(Reading):
             policy_sha256=policy.sha256,
         )
 
-    def side(self, fields: Fields, name: str, key: str, parties: frozenset[PartyId]) -> PartyId | None:
+    def _side(self, fields: Fields, name: str, key: str, parties: frozenset[PartyId]) -> PartyId | None:
         entry = fields.fields.get(name)
         if entry is None:
             return None
-        found = self.party(entry.node, f"{key}.{name}")
+        found = self._party(entry.node, f"{key}.{name}")
         if found is not None and found not in parties:
             self.note(entry.line, f"{key}.{name}", f"names {found}, which is not in `parties`", "Add it there")
         return found
 
-    def kinds(self, fields: Fields, key: str) -> frozenset[MessageKind]:
+    def _kinds(self, fields: Fields, key: str) -> frozenset[MessageKind]:
         found: list[MessageKind] = []
         for node in self.items(fields, "kinds", key):
             text = node.value if isinstance(node, Word) else None
@@ -181,12 +181,12 @@ class AgreementReading(Reading):
             self.note(node.line, f"{key}.kinds", "holds what is not a message kind", fix)
         return frozenset(found)
 
-    def schema_set(self, fields: Fields, key: str, kinds: frozenset[MessageKind]) -> SchemaSetId | None:
+    def _schema_set(self, fields: Fields, key: str, kinds: frozenset[MessageKind]) -> SchemaSetId | None:
         name = self.name(fields, "schema_set", key)
         if not name:
             return None
         known = self.catalogue.get(SchemaSetId(name))
-        line, where = self.line(fields, "schema_set"), f"{key}.schema_set"
+        line, where = self._line(fields, "schema_set"), f"{key}.schema_set"
         if known is None:
             near = nearest(name, self.catalogue)
             fix = f"Did you mean `{near}`?" if near else f"Use one of {', '.join(sorted(self.catalogue))}"
@@ -197,11 +197,11 @@ class AgreementReading(Reading):
             self.note(line, where, problem, "Make a flow of its own for that kind, under its set")
         return known.id
 
-    def policy(self, fields: Fields, key: str, schema_set: SchemaSetId | None) -> Policy | None:
+    def _policy(self, fields: Fields, key: str, schema_set: SchemaSetId | None) -> Policy | None:
         name = self.text(fields, "policy", key)
         if not name:
             return None
-        line, where = self.line(fields, "policy"), f"{key}.policy"
+        line, where = self._line(fields, "policy"), f"{key}.policy"
         file = self.folder / name
         if not file.is_file():
             fix = f"Correct the path; it is taken from {self.folder}"

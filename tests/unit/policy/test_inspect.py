@@ -25,16 +25,23 @@ def over_shared(raw: str, how: CompiledPolicy | None = None) -> list[str]:
     return paths
 
 
+def passes(raw: bytes | str, how: CompiledPolicy) -> bool:
+    try:
+        inspect(valid(raw, how.schema_set), how)
+    except PolicyError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_our_own_views_are_never_over_shared(path: Path) -> None:
     for name in fitting(path):
         how = example(name)
-        view = apply(path.read_bytes(), how)
-        inspect(valid(view.xml, how.schema_set), how)
+        assert passes(apply(path.read_bytes(), how).xml, how)
 
 
 def test_other_prefixes_and_white_space_between_elements_pass() -> None:
-    inspect(valid(declaration("\n  <DeclarationOfficeID>GB1</DeclarationOfficeID>\n")), compiled(RULES))
+    assert passes(declaration("\n  <DeclarationOfficeID>GB1</DeclarationOfficeID>\n"), compiled(RULES))
 
 
 OFFICE = "<DeclarationOfficeID>GB1</DeclarationOfficeID>"
@@ -87,7 +94,7 @@ def test_heads_of_the_envelope_are_inspected_too() -> None:
 def test_a_text_that_looks_like_a_declared_namespace_is_only_a_text() -> None:
     rules = f"{CODES}  - keep: {D}/Submitter\n"
     text = '<Submitter><Name>xmlns:a="urn:b"</Name></Submitter>'
-    inspect(valid(declaration(text)), compiled(rules))
+    assert passes(declaration(text), compiled(rules))
 
 
 def test_at_most_twenty_places_are_named_and_all_are_counted() -> None:
