@@ -10,7 +10,7 @@ I6 nothing unfinished once the time is over · I7 only legal steps, each with it
 audit (`books.py`) · I9 both gateways agree · I10 one key, one submission · I13 order within a conversation.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +27,8 @@ ARRIVES_WITHIN = timedelta(seconds=60)
 class Answer:
     """What a client was told about one request. `code` is `ok`, or why the outcome is unknown to it.
 
-    `marker` stands in the document and nowhere else. The ids are empty unless `code` is `ok`.
+    `marker` stands in the document and nowhere else. `status` is that of HTTP, None where no answer came. The ids are
+    empty unless `code` is `ok`.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Answer:
     recipient: PartyId
     at: datetime
     code: str = "ok"
+    status: int | None = None
     submission_id: str = ""
     message_id: str = ""
     digest: str = ""
@@ -168,19 +170,21 @@ def _repeats(history: History) -> Iterator[Breach]:
 
 
 def _resent(history: History) -> Iterator[Breach]:
-    """I2: a message that a gateway saw again was sent again because one of the two was out."""
-    for party, books in history.books.items():
-        seen: dict[str, datetime] = {}
-        for record in books.records:
-            entry = record.entry
-            if entry.message_id is None:
-                continue
-            if entry.event is AuditEvent.MESSAGE_DUPLICATE:
-                before = seen.get(entry.message_id, entry.at)
-                if not any(before <= one.over and one.at <= entry.at for one in history.outages):
-                    yield Breach("I2", f"{entry.message_id} came to {party} again, and no outage explains it")
-            if entry.event in {AuditEvent.MESSAGE_ACCEPTED, AuditEvent.MESSAGE_DUPLICATE}:
-                seen[entry.message_id] = entry.at
+    """I2: a message that came to a gateway again had been sent again, because one of the two had been out."""
+    sent: defaultdict[str | None, list[datetime]] = defaultdict(list)
+    for claimed in _entries(history, AuditEvent.TRANSFER_CLAIMED):
+        sent[claimed.message_id].append(claimed.at)
+    again: Counter[str | None] = Counter()
+    for entry in _entries(history, AuditEvent.MESSAGE_DUPLICATE):
+        again[entry.message_id] += 1
+        times = sent[entry.message_id]
+        if len(times) <= again[entry.message_id]:
+            yield Breach("I2", f"{entry.message_id} came more often than it was sent")
+            continue
+        # What a dead process left in a socket may be read late, so the time counts from when it was sent.
+        since = times[again[entry.message_id] - 1]
+        if not any(since <= one.over and one.at <= entry.at for one in history.outages):
+            yield Breach("I2", f"{entry.message_id} came again, and no outage explains it")
 
 
 def _receipts(history: History) -> Iterator[Breach]:

@@ -27,13 +27,13 @@ CLIENTS_AT_ONCE = 8
 
 
 class FaultRun:
-    """One run over two gateways. `outages` and `breaches` grow as it goes on."""
+    """One run over two gateways. `breaches` grows as it goes on."""
 
     def __init__(self, gateways: TwoGateways, clients: Clients, seed: int) -> None:
         self.gateways = gateways
         self.clients = clients
         self.draw = random.Random(seed)
-        self.outages: list[Outage] = []
+        self.outages: list[Outage] = []  # whoever breaks a gateway adds to it
         self.breaches: list[Breach] = []
         self.longest_wait_seconds = 0.0
         self._numbers = count(1)
@@ -46,7 +46,7 @@ class FaultRun:
         """Send one document of each sample in peace, and learn what its view looks like at the other end."""
         backend = self.gateways.fr.backend
         for sample in SAMPLES:
-            document = self._known(Document(marker=self._marker("quiet"), sample=sample, sender=GB, recipient=FR))
+            document = self.known(Document(marker=self._marker("quiet"), sample=sample, sender=GB, recipient=FR))
             message_id = (await self.clients.submit(document)).message_id
             assert await until(lambda: message_id in backend.by_id, within=ARRIVES_WITHIN)  # noqa: B023
             view = backend.by_id[message_id].document
@@ -65,13 +65,14 @@ class FaultRun:
                 case=f"{name}-case-{draw.randrange(12)}" if draw.random() < 0.25 else None,
                 twice=draw.random() < 0.1,
             )
-            planned.append(self._known(document))
+            planned.append(self.known(document))
         return planned
 
     def _marker(self, name: str) -> str:
         return f"{name}-{next(self._numbers):05d}"
 
-    def _known(self, document: Document) -> Document:
+    def known(self, document: Document) -> Document:
+        """Note a document, so that its view is expected at the other end."""
         self._documents[document.marker] = document
         return document
 

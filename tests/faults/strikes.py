@@ -91,7 +91,7 @@ class Killer:
         """Submit documents while striking, and wait until all is done."""
         run, before = self._run, self._run.clients.accepted
         # What is let in until the next kill: enough to be at work when it comes, not all at once.
-        limits = [strike.after + run.draw.randrange(10, 40) for strike in strikes] + [len(documents)]
+        limits = [strike.after + run.draw.randrange(20, 60) for strike in strikes] + [len(documents)]
         gate = Gate(limits[0])
         async with asyncio.TaskGroup() as group:
             group.create_task(run.submit_all(documents, gate))
@@ -107,16 +107,17 @@ class Killer:
 
     async def _strike(self, number: int, strike: Strike) -> None:
         process = self._run.gateways.sides[strike.party].process
-        await self._kill(number, strike.party, while_starting=False)
+        await self.kill(strike.party, in_round=number)
         if strike.once_more is not None:
             starting = asyncio.create_task(process.start())
             await asyncio.sleep(strike.once_more)
-            await self._kill(number, strike.party, while_starting=True)
+            await self.kill(strike.party, in_round=number, while_starting=True)
             with suppress(RuntimeError):  # it ended before it was ready, as was wanted
                 await starting
         await process.start()
 
-    async def _kill(self, number: int, party: PartyId, *, while_starting: bool) -> None:
+    async def kill(self, party: PartyId, *, in_round: int = 0, while_starting: bool = False) -> None:
+        """Kill a party's gateway now and log how things stand. It is for the caller to start it again."""
         run = self._run
         accepted, at = run.clients.accepted, datetime.now(UTC)
         await run.gateways.sides[party].process.kill()
@@ -124,7 +125,7 @@ class Killer:
         # What a killed process leaves behind must hold together at every moment.
         run.breaches += check_books(books[party])
         kill = Kill(
-            in_round=number,
+            in_round=in_round,
             party=party,
             at=at,
             over=datetime.now(UTC),

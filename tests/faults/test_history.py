@@ -248,7 +248,11 @@ PLANTED: dict[str, tuple[str, Callable[[], History]]] = {
     "one key with two submissions": ("I10", lambda: answers(answer("m-3", key="k-m-1"), without="m-3")),
     "a key whose outcome stayed unknown": ("I10", lambda: answers(unanswered("m-3"), without="m-3")),
     "a submission that no client knows": ("I10", lambda: answers(without="m-3")),
-    "a second delivery that no outage explains": (
+    "a message that came again without being sent again": (
+        "I2",
+        lambda: receiving(with_records(receiver(), chained(FR, [*RECEIVER_STEPS, (20, E.MESSAGE_DUPLICATE, "m-1")]))),
+    ),
+    "a message that was sent again, and no outage explains it": (
         "I2",
         lambda: receiving(with_records(receiver(), chained(FR, [*RECEIVER_STEPS, (20, E.MESSAGE_DUPLICATE, "m-3")]))),
     ),

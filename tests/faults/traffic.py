@@ -106,7 +106,7 @@ class Clients:
             # No answer, "not now", or "the same is being worked on": nobody knows yet. All else is a refusal.
             if error.status not in {None, 409, 503}:
                 raise
-            answer = _answer(document, error.code)
+            answer = replace(_answer(document, error.code), status=error.status)
         else:
             (transfer,) = submission.transfers
             answer = replace(
