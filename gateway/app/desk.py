@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.app.rulebook import Rulebook
+from gateway.errors import ConfigurationError
 from gateway.exchange.desk import Desk
 from gateway.policy import compile_policy
 from gateway.ports import Sealer
@@ -50,7 +51,9 @@ def open_trust(settings: NodeSettings) -> FileTrust:
         for party in settings.parties
     )
     partners = tuple(
-        PartnerFiles(party=partner.id, bundle=partner.folder / "partner.json", pins=partner.pins)
+        PartnerFiles(
+            party=partner.id, bundle=partner.folder / "partner.json", san_uri=partner.san_uri, pins=partner.pins
+        )
         for partner in settings.partners
     )
     trust = settings.trust
@@ -59,9 +62,11 @@ def open_trust(settings: NodeSettings) -> FileTrust:
 
 
 def open_sealer(settings: NodeSettings) -> Sealer:
-    """Return what seals at rest: nothing, under `insecure_plain_at_rest` only. Raises TrustError."""
-    if settings.insecure_plain_at_rest or settings.at_rest is None:
+    """Return what seals at rest: nothing, under `insecure_plain_at_rest` only. Raises ConfigurationError, TrustError."""
+    if settings.insecure_plain_at_rest:
         return PlainSealer()
+    if settings.at_rest is None:
+        raise ConfigurationError("config.invalid", "The settings name no key for sealing at rest: add [at_rest]")
     return FileSealer(settings.at_rest.key, settings.at_rest.retired)
 
 

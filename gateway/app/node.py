@@ -215,7 +215,12 @@ class Node:
             limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
         )
         sweep = Sweep(
-            store=below.store, clock=self._clock, bells=self._bells, telemetry=self._telemetry, every=timing.sweep
+            store=below.store,
+            clock=self._clock,
+            bells=self._bells,
+            telemetry=self._telemetry,
+            every=timing.sweep,
+            purge_every=timing.purge,
         )
         loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])

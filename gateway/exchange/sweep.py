@@ -17,12 +17,23 @@ _BATCH = 500
 class Sweep:
     """The use case. `serve` runs until it is cancelled; `once` makes one round."""
 
-    def __init__(self, *, store: Store, clock: Clock, bells: Doorbells, telemetry: Telemetry, every: timedelta) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        bells: Doorbells,
+        telemetry: Telemetry,
+        every: timedelta,
+        purge_every: timedelta,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._bells = bells
         self._telemetry = telemetry
         self._every = every
+        self._purge_every = purge_every
+        self._purged = float("-inf")
 
     async def serve(self) -> None:
         """Sweep for ever, `every` so often."""
@@ -52,7 +63,9 @@ class Sweep:
             except TransferError:
                 continue  # its holder came back first
             self._bells.ring(HAND_OVER_BELL)
-        await self._store.purge(now=now)
+        if self._clock.monotonic() >= self._purged + self._purge_every.total_seconds():
+            await self._store.purge(now=now)
+            self._purged = self._clock.monotonic()
 
     async def _transfer(self, row: TransferRow, now: datetime) -> None:
         event, evidence, code, detail = _what_is_due(row, now)

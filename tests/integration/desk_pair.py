@@ -188,7 +188,14 @@ async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry) ->
             store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
         ),
         operate=Operate(store=store, clock=clock, bells=bells),
-        sweep=Sweep(store=store, clock=clock, bells=bells, telemetry=telemetry, every=timedelta(seconds=1)),
+        sweep=Sweep(
+            store=store,
+            clock=clock,
+            bells=bells,
+            telemetry=telemetry,
+            every=timedelta(seconds=1),
+            purge_every=timedelta(hours=1),
+        ),
         bells=bells,
     )
 
