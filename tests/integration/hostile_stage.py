@@ -17,7 +17,8 @@ from tests.integration.one_gateway import (
     agreement,
     one_gateway,
 )
-from tests.integration.scripted_partner import Reply, ScriptedPartner, Sealed, answering, eventually, takes
+from tests.integration.scripted_partner import Reply, ScriptedPartner, Sealed
+from tests.integration.scripted_server import answering, eventually, takes
 
 # One flow may be permitted by one agreement at a time only, so these stand before the one in force.
 MORE_AGREEMENTS = {

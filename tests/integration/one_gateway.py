@@ -121,8 +121,24 @@ class OneGateway:
             self.node = None
 
     async def restart(self) -> None:
+        """Stop, and start again with what the files say now."""
         await self.stop()
+        self.config.write_text(_settings(self.pki, self.ports, self.backend), encoding="utf-8")
         await self.start()
+
+    def agree(self, **changes: str) -> None:
+        """Write our file of the agreement with GB anew, with `changes` of its members; it counts from a restart on."""
+        (self.agreements / "gb-fr.yaml").write_text(agreement(GB, **changes), encoding="utf-8")
+
+    def our_new_key(self, use: Use) -> None:
+        """Give us a newer key beside the old one, and tell the partners; it counts from a restart on."""
+        us = self.pki[US]
+        made = issue(us.authority.folder, US, use, keys=us.folder / "keys", now=datetime.now(UTC)).files
+        name = "signing" if use is Use.SIGN else "decryption"
+        object.__setattr__(us, name, (*getattr(us, name), made))
+        write_bundle(us)
+        for partner in self.partners.values():
+            partner.read_trust()
 
     def _url(self, listener: str) -> str:
         assert self.node is not None
@@ -307,7 +323,7 @@ def _write_node(
         introduction = folder / "partners" / party
         introduction.mkdir(parents=True)
         shutil.copy(pki[party].bundle, introduction / "partner.json")
-    (folder / "node.toml").write_text(_settings(folder, pki, ports, backend), encoding="utf-8")
+    (folder / "node.toml").write_text(_settings(pki, ports, backend), encoding="utf-8")
     return {
         role: issue_token(
             folder / "tokens",
@@ -322,7 +338,7 @@ def _write_node(
     }
 
 
-def _settings(folder: Path, pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBackend) -> str:
+def _settings(pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBackend) -> str:
     us = pki[US]
     listeners = "\n".join(
         f'[listeners.{name}]\nhost = "127.0.0.1"\nport = 0\n{extra}'

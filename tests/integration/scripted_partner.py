@@ -1,16 +1,13 @@
 """A partner that says exactly what a test wants: the real protocol and real keys, but no gateway that keeps it honest.
 
 As a sender it makes messages step by step (`header`, `sign`, `seal`), so that a test can put a lie into any of them, and
-posts them over any certificate. As a server (`ScriptedServer`) it opens what arrives and answers from a script.
+posts them over any certificate. As a server it is in scripted_server.py.
 """
 
-import asyncio
 import hashlib
-import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +15,6 @@ from uuid import uuid4
 
 import aiohttp
 import uuid_utils
-from aiohttp import web
 
 from gateway.app import Rulebook
 from gateway.domain.ids import ConversationId, MessageId, PartyId
@@ -30,7 +26,6 @@ from gateway.envelope import (
     Signer,
     StatementType,
     WrappingKey,
-    open_envelope,
     sign_receipt,
     statement_type,
     verify_problem,
@@ -40,7 +35,7 @@ from gateway.envelope.compact import encode
 from gateway.envelope.es256 import fresh_secrets
 from gateway.envelope.header import write_header
 from gateway.envelope.message import encrypt_with
-from gateway.trust import FileSigner, FileTrust, KeyFiles, Purpose
+from gateway.trust import FileSigner, KeyFiles, Purpose
 from gateway.trust.keys import load_own_key
 from tests.pki import PkiNode
 
@@ -103,9 +98,13 @@ class ScriptedPartner:
         self.us = us
         self.view = view
         self.rulebook = rulebook
-        self.trust: FileTrust = node.trust(now)
+        self.trust = node.trust(now)
         self.signer: Signer = signer_of(node.signing[0])
         self.url = ""
+
+    def read_trust(self) -> None:
+        """Read the bundles of the others again."""
+        self.trust = self.node.trust(now)
 
     # ── making a message ──
 
@@ -293,127 +292,3 @@ def _reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return Reply(status=status, said="statement", code="", token=body.decode("ascii"), headers=headers)
     code = json.loads(body)["code"] if media_type == "application/problem+json" else ""
     return Reply(status=status, said="unsigned" if code else "empty", code=code, headers=headers)
-
-
-# ── as a server ──
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """One message of ours at the partner's door, opened. `at`: seconds of the loop's clock."""
-
-    jwe: str = field(repr=False)
-    opened: OpenedMessage
-    at: float
-
-
-Answer = Callable[[ScriptedPartner, Arrived], web.StreamResponse]
-"""What the partner answers to one message."""
-
-
-class ScriptedServer:
-    """The partner's gateway, answering message after message from `script`, whose last line is repeated."""
-
-    def __init__(self, partner: ScriptedPartner, *script: Answer) -> None:
-        self.partner = partner
-        self.arrived: list[Arrived] = []
-        self._script = itertools.chain(script, itertools.repeat(script[-1]))
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        partner = self.partner
-        jwe = (await request.read()).decode("ascii")
-        opened = open_envelope(
-            jwe,
-            channel_party=partner.us.party,
-            ours={partner.party},
-            unwrapper=partner.trust.unwrapper,
-            verification_key=partner.trust.verification_key,
-        )
-        arrived = Arrived(jwe=jwe, opened=opened, at=asyncio.get_running_loop().time())
-        self.arrived.append(arrived)
-        return next(self._script)(partner, arrived)
-
-
-@asynccontextmanager
-async def answering(partner: ScriptedPartner, port: int, *script: Answer) -> AsyncIterator[ScriptedServer]:
-    """Run the partner's gateway on `port` with its own certificate."""
-    server = ScriptedServer(partner, *script)
-    app = web.Application()
-    app.router.add_post(MESSAGES, server.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(partner.node.tls.certificate, partner.node.tls.key)
-    context.load_verify_locations(partner.us.authority.chain)
-    context.verify_mode = ssl.CERT_REQUIRED
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
-
-
-@dataclass(slots=True)
-class Overheard:
-    """What a server that should have heard nothing did hear: connections tried, and every decrypted byte."""
-
-    connections: int = 0
-    content: bytes = b""
-
-
-@asynccontextmanager
-async def listening_as(identity: KeyFiles, port: int) -> AsyncIterator[Overheard]:
-    """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt."""
-    heard = Overheard()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(identity.certificate, identity.key)
-
-    class Listening(asyncio.Protocol):
-        def data_received(self, data: bytes) -> None:
-            heard.content += data
-
-    class Counted(ssl.SSLObject):
-        def do_handshake(self) -> None:
-            if not getattr(self, "_counted", False):
-                self._counted = True
-                heard.connections += 1
-            super().do_handshake()
-
-    context.sslobject_class = Counted
-    server = await asyncio.get_running_loop().create_server(Listening, "127.0.0.1", port, ssl=context)
-    try:
-        yield heard
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-# ── what a partner may answer ──
-
-
-def statement(token: str, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=token.encode("latin-1"), content_type=JOSE)
-
-
-def accepts(partner: ScriptedPartner, arrived: Arrived) -> web.Response:
-    """The honest answer."""
-    return statement(partner.signed_receipt(arrived.opened))
-
-
-def takes(_partner: ScriptedPartner, _arrived: Arrived) -> web.Response:
-    """202: the receipt comes later."""
-    return web.Response(status=202)
-
-
-def says(status: int, **headers: str) -> Answer:
-    """Return an answer without a statement."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _partner, _arrived: web.Response(status=status, headers=named)
-
-
-async def eventually(what: Callable[[], Any], *, seconds: float = 20.0) -> Any:
-    """Return the first true result of `what`, asked again and again. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not (found := what()):  # noqa: ASYNC110  a database rings no bell
-            await asyncio.sleep(0.02)
-    return found

@@ -20,7 +20,8 @@ from gateway.audit import AuditEvent
 from tests.integration import hostile_clients, hostile_envelopes, hostile_messages
 from tests.integration.hostile_stage import Row, Stage, stage_in
 from tests.integration.one_gateway import GB, US, Event, changed_tables
-from tests.integration.scripted_partner import Sealed, eventually
+from tests.integration.scripted_partner import Sealed
+from tests.integration.scripted_server import eventually
 
 ROWS = [*hostile_envelopes.ROWS, *hostile_messages.ROWS, *hostile_clients.ROWS]
 

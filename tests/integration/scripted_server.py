@@ -1,0 +1,139 @@
+"""The gateway of a scripted partner: it opens what arrives and answers from a script, be it a lie.
+
+`listening_as` is the other kind: a server under any certificate, of which nothing may be heard but the handshake.
+"""
+
+import asyncio
+import itertools
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from gateway.envelope import OpenedMessage, open_envelope
+from gateway.trust import KeyFiles
+from tests.integration.scripted_partner import JOSE, MESSAGES, ScriptedPartner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """One message of ours at the partner's door, opened. `at`: seconds of the loop's clock."""
+
+    jwe: str = field(repr=False)
+    opened: OpenedMessage
+    at: float
+
+
+Answer = Callable[[ScriptedPartner, Arrived], web.StreamResponse]
+"""What the partner answers to one message."""
+
+
+class ScriptedServer:
+    """The partner's gateway, answering message after message from `script`, whose last line is repeated."""
+
+    def __init__(self, partner: ScriptedPartner, *script: Answer) -> None:
+        self.partner = partner
+        self.arrived: list[Arrived] = []
+        self._script = itertools.chain(script, itertools.repeat(script[-1]))
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        partner = self.partner
+        jwe = (await request.read()).decode("ascii")
+        opened = open_envelope(
+            jwe,
+            channel_party=partner.us.party,
+            ours={partner.party},
+            unwrapper=partner.trust.unwrapper,
+            verification_key=partner.trust.verification_key,
+        )
+        arrived = Arrived(jwe=jwe, opened=opened, at=asyncio.get_running_loop().time())
+        self.arrived.append(arrived)
+        return next(self._script)(partner, arrived)
+
+
+@asynccontextmanager
+async def answering(partner: ScriptedPartner, port: int, *script: Answer) -> AsyncIterator[ScriptedServer]:
+    """Run the partner's gateway on `port` with its own certificate."""
+    server = ScriptedServer(partner, *script)
+    app = web.Application()
+    app.router.add_post(MESSAGES, server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(partner.node.tls.certificate, partner.node.tls.key)
+    context.load_verify_locations(partner.us.authority.chain)
+    context.verify_mode = ssl.CERT_REQUIRED
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@dataclass(slots=True)
+class Overheard:
+    """What a server that should have heard nothing did hear: connections tried, and every decrypted byte."""
+
+    connections: int = 0
+    content: bytes = b""
+
+
+@asynccontextmanager
+async def listening_as(identity: KeyFiles, port: int) -> AsyncIterator[Overheard]:
+    """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt."""
+    heard = Overheard()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate, identity.key)
+
+    class Listening(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            heard.content += data
+
+    class Counted(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            if not getattr(self, "_counted", False):
+                self._counted = True
+                heard.connections += 1
+            super().do_handshake()
+
+    context.sslobject_class = Counted
+    server = await asyncio.get_running_loop().create_server(Listening, "127.0.0.1", port, ssl=context)
+    try:
+        yield heard
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+# ── what a partner may answer ──
+
+
+def statement(token: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=token.encode("latin-1"), content_type=JOSE)
+
+
+def accepts(partner: ScriptedPartner, arrived: Arrived) -> web.Response:
+    """The honest answer."""
+    return statement(partner.signed_receipt(arrived.opened))
+
+
+def takes(_partner: ScriptedPartner, _arrived: Arrived) -> web.Response:
+    """202: the receipt comes later."""
+    return web.Response(status=202)
+
+
+def says(status: int, **headers: str) -> Answer:
+    """Return an answer without a statement."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _partner, _arrived: web.Response(status=status, headers=named)
+
+
+async def eventually(what: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    """Return the first true result of `what`, asked again and again. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not (found := what()):  # noqa: ASYNC110  a database rings no bell
+            await asyncio.sleep(0.02)
+    return found
