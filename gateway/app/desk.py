@@ -62,7 +62,7 @@ def open_trust(settings: NodeSettings) -> FileTrust:
 
 
 def open_sealer(settings: NodeSettings) -> Sealer:
-    """Return what seals at rest: nothing, under `insecure_plain_at_rest` only. Raises ConfigurationError, TrustError."""
+    """Return what seals at rest; nothing does under `insecure_plain_at_rest`. Raises ConfigurationError or TrustError."""
     if settings.insecure_plain_at_rest:
         return PlainSealer()
     if settings.at_rest is None:

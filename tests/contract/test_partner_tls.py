@@ -13,7 +13,7 @@ from gateway.domain.outcome import ReceiptReturned, SendOutcome
 from gateway.errors import ChannelError
 from tests.contract.test_partner_channel import JWE, MESSAGE, NL, channel_to, failed
 from tests.unit.channels import scripted
-from tests.unit.channels.scripted import Authority, FixedClock, Script, answering, serving
+from tests.unit.channels.scripted import Authority, Script, answering, serving
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
