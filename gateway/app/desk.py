@@ -62,7 +62,7 @@ def open_trust(settings: NodeSettings) -> FileTrust:
 
 
 def open_sealer(settings: NodeSettings) -> Sealer:
-    """Return what seals at rest; nothing does under `insecure_plain_at_rest`. Raises ConfigurationError or TrustError."""
+    """Return what seals at rest; nothing seals under `insecure_plain_at_rest`. Raises GatewayError."""
     if settings.insecure_plain_at_rest:
         return PlainSealer()
     if settings.at_rest is None:
