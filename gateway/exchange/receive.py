@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import AdmitJob, Admitted, Refused, Unopened
+from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.statement import Verdict
 from gateway.envelope import sign_receipt
 from gateway.errors import GatewayError
@@ -69,6 +69,7 @@ class Receive:
             duration=timedelta(seconds=self._clock.monotonic() - clock),
             code="" if answer.code == "ok" else answer.code,
             partner=channel_party,
+            **_defect(result),
         )
         return answer
 
@@ -133,3 +134,10 @@ class Receive:
         if any(one.partner == partner and one.not_before is not None for one in await self._store.partners()):
             await self._store.partner_heard(partner, now=self._clock.now())
             self._bells.ring(partner)
+
+
+def _defect(result: AdmitResult) -> dict[str, str]:
+    """Return what operators need of a failure that the partner is told nothing of: the place, never a value."""
+    if isinstance(result, Unopened) and result.error.code == "internal":
+        return {"detail": result.error.detail}
+    return {}

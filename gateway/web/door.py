@@ -18,7 +18,7 @@ from gateway.domain.access import Caller, Role
 from gateway.domain.ids import is_uuid
 from gateway.errors import AccessError, GatewayError
 from gateway.ports import Clock, Ids, Telemetry, Tokens
-from gateway.web.problem import Audience, error_of_http, problem
+from gateway.web.problem import Audience, defects_in, error_of_http, problem, told_of
 
 __all__ = ["Admits", "Door", "Route", "admit_caller", "build_app", "request_id"]
 
@@ -147,7 +147,8 @@ def _around(door: Door, audience: Audience, show: Show, max_body_bytes: int) -> 
             load.check(weight)
             response = await handler(request)
         except GatewayError as error:
-            code, response = error.code, _shown(request, error, audience, show)
+            code, response = told_of(error).code, _shown(request, error, audience, show)
+            labels = {"detail": "; ".join(details)} if (details := defects_in(error)) else {}
         except web.HTTPException as error:
             told = error_of_http(error)
             code, response = told.code, _shown(request, told, audience, show)

@@ -15,7 +15,17 @@ from aiohttp import web
 from gateway.errors import CATALOGUE, ErrorCode, GatewayError, PeerError, SchemaError
 from gateway.exchange.submit import RecipientsRefusedError
 
-__all__ = ["MEDIA_TYPE", "TYPE_PREFIX", "Audience", "error_of_http", "problem", "problem_members", "public_problem"]
+__all__ = [
+    "MEDIA_TYPE",
+    "TYPE_PREFIX",
+    "Audience",
+    "defects_in",
+    "error_of_http",
+    "problem",
+    "problem_members",
+    "public_problem",
+    "told_of",
+]
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:wco-gateway:problem:"
@@ -67,15 +77,26 @@ def _response(members: dict[str, Any], *, retryable: bool, instance: str) -> web
 
 def problem_members(error: GatewayError, *, audience: Audience) -> dict[str, Any]:
     """Return the members of a problem, without `instance`."""
-    if isinstance(error, RecipientsRefusedError) and set(error.problems) == {None}:
-        # The document itself is what is wrong, whoever was to get it.
-        return _members(error.problems[None], audience)
+    error = told_of(error)
     members = _members(error, audience)
     if isinstance(error, RecipientsRefusedError):
         members["recipients"] = [
             {"recipient": recipient, **_told(one, audience)} for recipient, one in error.problems.items()
         ]
     return members
+
+
+def told_of(error: GatewayError) -> GatewayError:
+    """Return what an answer tells of: of a refused submission the problem of the document itself, if it is that."""
+    if isinstance(error, RecipientsRefusedError) and set(error.problems) == {None}:
+        return error.problems[None]
+    return error
+
+
+def defects_in(error: GatewayError) -> tuple[str, ...]:
+    """Return the details of what is `internal` in an error. Operators need them, and no answer to a client has them."""
+    parts = error.problems.values() if isinstance(error, RecipientsRefusedError) else (error,)
+    return tuple(one.detail for one in parts if one.code == "internal" and one.detail != one.entry.title)
 
 
 def error_of_http(error: web.HTTPException) -> GatewayError:

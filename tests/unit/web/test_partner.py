@@ -170,6 +170,15 @@ async def test_without_a_statement_the_answer_is_a_problem_with_the_public_code(
     assert await door.events() == [AuditEvent.MESSAGE_UNOPENED]
 
 
+async def test_a_defect_of_ours_is_told_to_nobody_but_the_log(door: PartnerDoor) -> None:
+    error = GatewayError("internal", "Unexpected KeyError while doing admit (admit.py:1, admit)")
+    door.node.workers.admit_result = Unopened(envelope_sha256="0" * 64, error=error, problem=None, token=None)
+    answer = await door.send(b"a.b.c.d.e")
+    assert "KeyError" not in answer.text
+    (line,) = (one for one in door.node.lines.kept if one["action"] == "message.receive")
+    assert (line["outcome"], line["detail"]) == ("failure", error.detail)
+
+
 async def test_bytes_that_are_no_token_reach_the_worker_so_that_they_are_recorded(door: PartnerDoor) -> None:
     error = EnvelopeError("envelope.malformed")
     door.node.workers.admit_result = Unopened(
