@@ -30,7 +30,8 @@ from tests.integration.canaries import LRN, MRN, UCR, Canaries, search
 from tests.integration.relay import Relay, as_client, as_server
 from tests.world import FR, GB, TwoGateways, two_gateways
 
-INSECURE = "insecure_plain_at_rest = true\ninsecure_log_documents = true\n"
+INSECURE_SETTINGS = (b"insecure_plain_at_rest", b"insecure_log_documents")
+INSECURE = "".join(f"{name.decode()} = true\n" for name in INSECURE_SETTINGS)
 ARRIVAL_SECONDS = 60.0
 CASE = "the client's own case reference"
 
@@ -77,9 +78,10 @@ def test_the_search_finds_a_canary_in_every_disguise() -> None:
 
 
 async def test_no_canary_is_at_rest_in_logs_in_answers_or_on_the_wire(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., None]
 ) -> None:
-    run = await leave_traces(tmp_path, monkeypatch)
+    # As talkative as a node can be, and with a worker process, as in production.
+    run = await leave_traces(tmp_path, monkeypatch, extra='log_level = "debug"\n', workers=1)
     looked_at = {
         **{f"data of {party}: {name}": data for party, files in run.data.items() for name, data in files.items()},
         **{f"log of {party}": data for party, data in run.logs.items()},
@@ -99,13 +101,19 @@ async def test_no_canary_is_at_rest_in_logs_in_answers_or_on_the_wire(
         if (hits := set(search(run.canaries.planted, run.canaries.mark, data)))
     }
     assert not found
+    count("canaries planted and found nowhere", len(run.canaries.planted))
+    count("files, answers and recordings searched", len(looked_at))
+    count("bytes searched", sum(len(data) for data in looked_at.values()))
 
 
 async def test_the_same_search_finds_every_canary_of_an_insecure_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., None]
 ) -> None:
     run = await leave_traces(tmp_path, monkeypatch, extra=INSECURE, tap_submissions=True)
     data = [content for files in run.data.values() for content in files.values()]
+    # What weakens a node stands in its audit trail, each setting by name.
+    for files in run.data.values():
+        assert all(name in files["rows"] for name in (b"node.insecure_setting", *INSECURE_SETTINGS))
     # At rest: the documents as they were handed in. A refused document is not stored, weakened or not.
     assert not run.missing(run.accepted, *data)
     assert run.missing(run.refused, *data) == run.refused.keys()
@@ -128,13 +136,15 @@ async def test_the_same_search_finds_every_canary_of_an_insecure_run(
         assert {place for place, disguise in hits if disguise.startswith("base64url")} == seen.keys()
     # Between the gateways there is nothing to find even then, on the wire or inside TLS.
     assert run.missing(run.canaries.planted, *run.between_gateways.values()) == run.canaries.planted.keys()
+    count("canaries of accepted documents found at rest, in logs and on the wire", len(run.accepted))
+    count("canaries of refused documents found in logs and on the wire", len(run.refused))
 
 
 # ── the run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def leave_traces(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: str = "", tap_submissions: bool = False
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: str, workers: int = 0, tap_submissions: bool = False
 ) -> Run:
     """Exchange documents full of canaries between two gateways, kill both, and return all they left behind."""
     run = Run(canaries=Canaries())
@@ -148,6 +158,7 @@ async def leave_traces(
                 folder / "world",
                 partner_ports={way: wire.port for way, wire in wires.items()},
                 extra=extra,
+                workers=workers,
                 start=False,
             )
         )
