@@ -84,7 +84,7 @@ class Dispatch:
         )
 
     async def _attempt(self, claimed: ClaimedTransfer) -> None:
-        """Make one attempt from claim to commit. Whatever goes wrong on our side leaves the lease to run out."""
+        """Make one attempt from claim to commit. What the store can not commit now is left to the end of the lease."""
         started, clock = self._clock.now(), self._clock.monotonic()
         row, labels = claimed.row, {}
         try:
@@ -107,16 +107,18 @@ class Dispatch:
 
     async def _send(self, claimed: ClaimedTransfer) -> tuple[SendOutcome, str]:
         row = claimed.row
-        sealed = await self._workers.seal(
-            SealJob(
-                transfer_id=row.id,
-                message_id=row.message_id,
-                sender=row.sender,
-                recipient=row.recipient,
-                sealed_jws=claimed.sealed_jws,
-                now=self._clock.now(),
-            )
+        job = SealJob(
+            transfer_id=row.id,
+            message_id=row.message_id,
+            sender=row.sender,
+            recipient=row.recipient,
+            sealed_jws=claimed.sealed_jws,
+            now=self._clock.now(),
         )
+        try:
+            sealed = await self._workers.seal(job)
+        except GatewayError as error:
+            sealed = error  # no worker could be had
         if not isinstance(sealed, SealedEnvelope):
             failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
             return failure, ""
@@ -138,18 +140,22 @@ class Dispatch:
 
     async def _statement(self, claimed: ClaimedTransfer, token: str, envelope_sha256: str, started: datetime) -> str:
         row, now = claimed.row, self._clock.now()
-        checked = await self._workers.check(
-            CheckJob(
-                token=token,
-                message_id=row.message_id,
-                digest=row.digest,
-                envelope_sha256=envelope_sha256,
-                sender=row.sender,
-                recipient=row.recipient,
-                agreement=row.agreement,
-                now=now,
-            )
+        job = CheckJob(
+            token=token,
+            message_id=row.message_id,
+            digest=row.digest,
+            envelope_sha256=envelope_sha256,
+            sender=row.sender,
+            recipient=row.recipient,
+            agreement=row.agreement,
+            now=now,
         )
+        try:
+            checked = await self._workers.check(job)
+        except GatewayError as error:
+            # Nobody could look at the statement. The partner gives it again when the message comes again.
+            failure = TransientFailure(code=error.code, detail=error.detail, sent=True, connected=True)
+            return await self._failed(claimed, failure, started)
         if isinstance(checked, Receipt):
             accepted = checked.verdict is Verdict.ACCEPTED
             attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")

@@ -59,11 +59,15 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """From `at` until `over` a party's gateway may have forgotten what it did not commit."""
+    """From `at` until `over` a party's gateway may have forgotten what it did not commit.
+
+    `only_worker`: it was one of its workers that ended; that may cost an attempt to send, but no hand-over.
+    """
 
     party: PartyId
     at: datetime
     over: datetime
+    only_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,8 @@ def _contents(history: History) -> Iterator[Breach]:
 def _repeats(history: History) -> Iterator[Breach]:
     """I2: between two hand-overs of one message its gateway was out, another time for each repeat."""
     for (party, message_id), arrivals in history.handed_over().items():
-        unused = sorted((one for one in history.outages if one.party == party), key=lambda one: one.at)
+        whole = (one for one in history.outages if one.party == party and not one.only_worker)
+        unused = sorted(whole, key=lambda one: one.at)
         for first, second in pairwise(arrivals):
             # A request may still reach the back end from the socket of a process that is gone: `over`, not `at`.
             reason = next((one for one in unused if first.at <= one.over and one.at <= second.at), None)

@@ -185,6 +185,10 @@ PLANTED: dict[str, tuple[str, Callable[[], History]]] = {
         "I2",
         lambda: replace(good(), outages=[Outage(party=GB, at=moment(9), over=moment(10))]),
     ),
+    "a repeated hand-over that only the end of a worker explains": (
+        "I2",
+        lambda: replace(good(), outages=[replace(outage, only_worker=True) for outage in good().outages]),
+    ),
     "two repeats for one outage": ("I2", lambda: arrivals(arrival("m-2", 13))),
     "one document under two ids": (
         "I2",

@@ -1,0 +1,105 @@
+"""Workers that end, or can not be had: their gateways go on, and nothing is lost, doubled or left lying."""
+
+import asyncio
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.audit import AuditEvent
+from gateway.errors import GatewayError
+from gateway.workers import InlineWorkers
+from tests.faults.commits import two_nodes
+from tests.faults.history import Outage
+from tests.faults.run import FaultRun, Gate, fault_run
+from tests.faults.test_kill import seed
+from tests.faults.traffic import Document
+from tests.faults.until import until
+from tests.world import FR, GB, Side
+
+pytestmark = pytest.mark.faults
+
+NEW_WORKER = timedelta(seconds=10)
+DOCUMENTS = 120
+KILLS = 6
+
+
+async def workers_of(side: Side) -> set[int]:
+    """Return the process ids of a gateway's workers."""
+    listing = await asyncio.create_subprocess_exec(
+        *("ps", "-A", "-ww", "-o", "pid=,ppid=,args="), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await listing.communicate()
+    rows = (line.split(maxsplit=2) for line in output.decode(errors="replace").splitlines())
+    return {int(pid) for pid, parent, args in rows if int(parent) == side.process.pid and "spawn_main" in args}
+
+
+async def kill_workers(run: FaultRun, gate: Gate, kills: int) -> int:
+    """Kill one worker after the other while documents are let through; return how many were killed."""
+    killed = 0
+    for number in range(kills):
+        before = run.clients.accepted
+        gate.open_to(DOCUMENTS * (number + 1) // kills)
+        # Far enough that what the last worker had in its hands is done: a job that ends two workers is quarantined.
+        wanted = before + run.draw.randrange(5, DOCUMENTS // kills - 5)
+        assert await until(lambda: run.clients.accepted >= wanted, within=timedelta(seconds=60))  # noqa: B023
+        side = run.draw.choice(list(run.gateways.sides.values()))
+        for pid in await workers_of(side):
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        # Until a new one works, statements that come in can not be looked at.
+        now = datetime.now(UTC)
+        run.outages.append(Outage(party=side.layout.party, at=now, over=now + NEW_WORKER, only_worker=True))
+    return killed
+
+
+@pytest.mark.parametrize("work", ["seal", "check"])
+async def test_an_attempt_without_a_worker_is_made_again_before_its_lease_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    """Nothing of the message is in anybody's hands then, so there is nothing to wait for."""
+    whole = getattr(InlineWorkers, work)
+    refused: list[Any] = []
+
+    async def none_to_be_had(workers: InlineWorkers[Any, Any], job: Any) -> Any:
+        if not refused:
+            refused.append(job)
+            raise GatewayError("capacity.exhausted", "No worker process can be started")
+        return await whole(workers, job)
+
+    async with two_nodes(tmp_path) as nodes:
+        run = nodes.run
+        monkeypatch.setattr(InlineWorkers, work, none_to_be_had)
+        document = Document(marker="once", sample="export-one-item.xml", sender=GB, recipient=FR)
+        answer = await run.clients.submit(run.known(document))
+        await run.finish()
+        events = [one.entry.event for one in run.books()[GB].records if one.entry.message_id == answer.message_id]
+    assert len(refused) == 1
+    assert events == [
+        AuditEvent.TRANSFER_ACCEPTED,
+        AuditEvent.TRANSFER_CLAIMED,
+        AuditEvent.TRANSFER_FAILED,
+        AuditEvent.TRANSFER_CLAIMED,
+        AuditEvent.TRANSFER_DELIVERED,
+    ]
+
+
+async def test_a_killed_worker_costs_no_message(tmp_path: Path) -> None:
+    number = seed()
+    async with fault_run(tmp_path, workers=1, seed=number) as run:
+        print(f"FAULTS_SEED={number}")
+        documents = run.plan(DOCUMENTS, "worker")
+        gate = Gate(0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run.submit_all(documents, gate))
+            killing = group.create_task(kill_workers(run, gate, KILLS))
+        await run.finish()
+        print(f"{killing.result()} workers killed; longest wait until all was done: {run.longest_wait_seconds:.1f} s")
+        assert [str(breach) for breach in run.breaches] == []
+        assert killing.result() == KILLS
+        assert all([len(await workers_of(side)) == 1 for side in run.gateways.sides.values()])
+        assert [await side.process.stop() for side in run.gateways.sides.values()] == [0, 0]
+        assert [await side.audit_is_whole() for side in run.gateways.sides.values()] == [True, True]
