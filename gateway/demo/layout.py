@@ -167,7 +167,7 @@ def _node(home: Path, party: PartyId, ports: Sequence[int], now: datetime) -> No
 
 
 def _token(home: Path, client: ClientId, roles: Sequence[Role], now: datetime) -> str:
-    return issue_token(
+    token = issue_token(
         home / "tokens",
         issuer=_issuer(home),
         audience=AUDIENCE,
@@ -176,6 +176,8 @@ def _token(home: Path, client: ClientId, roles: Sequence[Role], now: datetime) -
         now=now,
         lifetime=timedelta(hours=12),
     )
+    write_secret(home / "tokens" / f"{client}.token", token.encode())
+    return token
 
 
 def _issuer(home: Path) -> str:

@@ -55,7 +55,7 @@ class Settle:
                     attempt=attempt,
                     sent=True,
                     receipt=(receipt, token),
-                    code=receipt.code,
+                    code="" if accepted else receipt.code,
                     detail="" if accepted else "The partner refused the message with a signed receipt",
                 )
             except TransferError as error:
