@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,10 @@ DOCUMENTS = 120
 KILLS = 6
 
 
-async def workers_of(side: Side) -> set[int]:
+def workers_of(side: Side) -> set[int]:
     """Return the process ids of a gateway's workers."""
-    listing = await asyncio.create_subprocess_exec(
-        *("ps", "-A", "-ww", "-o", "pid=,ppid=,args="), stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await listing.communicate()
-    rows = (line.split(maxsplit=2) for line in output.decode(errors="replace").splitlines())
+    listing = subprocess.run(("ps", "-A", "-ww", "-o", "pid=,ppid=,args="), capture_output=True, check=True, text=True)
+    rows = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
     return {int(pid) for pid, parent, args in rows if int(parent) == side.process.pid and "spawn_main" in args}
 
 
@@ -47,7 +45,8 @@ async def kill_workers(run: FaultRun, gate: Gate, kills: int) -> int:
         wanted = before + run.draw.randrange(5, DOCUMENTS // kills - 5)
         assert await until(lambda: run.clients.accepted >= wanted, within=timedelta(seconds=60))  # noqa: B023
         side = run.draw.choice(list(run.gateways.sides.values()))
-        for pid in await workers_of(side):
+        assert await until(lambda: bool(workers_of(side)), within=NEW_WORKER)  # noqa: B023
+        for pid in workers_of(side):
             os.kill(pid, signal.SIGKILL)
             killed += 1
         # Until a new one works, statements that come in can not be looked at.
@@ -100,6 +99,7 @@ async def test_a_killed_worker_costs_no_message(tmp_path: Path) -> None:
         print(f"{killing.result()} workers killed; longest wait until all was done: {run.longest_wait_seconds:.1f} s")
         assert [str(breach) for breach in run.breaches] == []
         assert killing.result() == KILLS
-        assert all([len(await workers_of(side)) == 1 for side in run.gateways.sides.values()])
+        for side in run.gateways.sides.values():
+            assert await until(lambda: len(workers_of(side)) == 1, within=NEW_WORKER)  # noqa: B023
         assert [await side.process.stop() for side in run.gateways.sides.values()] == [0, 0]
         assert [await side.audit_is_whole() for side in run.gateways.sides.values()] == [True, True]
