@@ -82,13 +82,22 @@ class Overheard:
 
 
 @asynccontextmanager
-async def listening_as(identity: KeyFiles, port: int) -> AsyncIterator[Overheard]:
+async def listening_as(
+    identity: KeyFiles, port: int, *, weaken: Callable[[ssl.SSLContext], None] | None = None
+) -> AsyncIterator[Overheard]:
     """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt."""
     heard = Overheard()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity.certificate, identity.key)
+    if weaken is not None:
+        weaken(context)
+
+    open_now: list[asyncio.BaseTransport] = []
 
     class Listening(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            open_now.append(transport)
+
         def data_received(self, data: bytes) -> None:
             heard.content += data
 
@@ -105,6 +114,8 @@ async def listening_as(identity: KeyFiles, port: int) -> AsyncIterator[Overheard
         yield heard
     finally:
         server.close()
+        for transport in open_now:
+            transport.close()
         await server.wait_closed()
 
 
