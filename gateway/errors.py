@@ -280,7 +280,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("trust.key_exposed", "A key file is readable by others", 500, False, "internal"),
         ("trust.key_unknown", "There is no key with this id", 500, False, "internal"),
         ("trust.certificate_invalid", "A certificate is not valid", 500, False, "internal"),
-        ("trust.crl_stale", "The certificate revocation list is missing or out of date", 503, True, "internal"),
+        ("trust.crl_stale", "The certificate revocation list is missing or out of date", 503, True, "unavailable"),
         ("trust.unsealing_failed", "Stored bytes can not be unsealed", 500, False, "internal"),
         ("storage.unavailable", "The store is not available", 503, True, "unavailable"),
         ("storage.commit_unknown", "The outcome of a commit is unknown", 503, True, "unavailable"),

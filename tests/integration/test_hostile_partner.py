@@ -12,15 +12,17 @@ hostile_messages.py (genuine, and refused), hostile_clients.py (who may not spea
 """
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from gateway.audit import AuditEvent
+from gateway.trust.pki import refresh_crls
 from tests.integration import hostile_clients, hostile_envelopes, hostile_messages
 from tests.integration.hostile_stage import Row, Stage, stage_in
 from tests.integration.one_gateway import GB, US, Event, changed_tables
-from tests.integration.scripted_partner import Sealed
+from tests.integration.scripted_partner import Sealed, now
 from tests.integration.scripted_server import eventually
 
 ROWS = [*hostile_envelopes.ROWS, *hostile_messages.ROWS, *hostile_clients.ROWS]
@@ -68,6 +70,22 @@ async def test_it_is_refused_with_its_code_and_leaves_one_record(stage: Stage, r
         ((sender, message_id, digest, recipient, code, token, *_),) = refusals
         assert (sender, message_id, digest) == (GB, sent.sealed.message_id, sent.sealed.digest)
         assert (recipient, code, token) == (US, row.code, reply.token)
+
+
+async def test_without_a_fresh_revocation_list_a_partner_is_told_to_come_back(stage: Stage) -> None:
+    world, authority = stage.world, stage.gb.node.authority.folder
+    rows, seq = world.rows(), world.last_seq()
+    refresh_crls(authority, now=now() - timedelta(days=30))
+    try:
+        reply = await stage.knock()
+    finally:
+        refresh_crls(authority, now=now())
+    assert (reply.status, reply.said, reply.code) == (503, "unsigned", "unavailable")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert (await stage.knock()).token == stage.known.receipt
+    record, _ = world.events(after=seq)
+    assert (record.event, record.code) == (AuditEvent.CHANNEL_REFUSED, "trust.crl_stale")
+    assert changed_tables(rows, world.rows()) == set()
 
 
 def _bound(record: Event, sealed: Sealed) -> None:
