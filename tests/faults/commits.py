@@ -24,7 +24,7 @@ from tests.faults.run import FaultRun
 from tests.faults.traffic import Clients
 from tests.world import two_gateways
 
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=4)
 
 Choose = Callable[[Counter[AuditEvent]], bool | None]
 """Given what a COMMIT holds: None lets it be, else it fails, and the answer tells whether it happened."""

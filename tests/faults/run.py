@@ -82,6 +82,12 @@ class FaultRun:
         """Return the books of both gateways as they stand now."""
         return {party: read_books(side.layout.data / DATABASE, party) for party, side in self.gateways.sides.items()}
 
+    @property
+    def handed_over_again(self) -> int:
+        """How many webhooks repeated an earlier one."""
+        backends = [side.backend for side in self.gateways.sides.values()]
+        return sum(len(backend.messages) - len(backend.by_id) for backend in backends)
+
     def history(self) -> History:
         """Return everything that was seen so far."""
         books = self.books()

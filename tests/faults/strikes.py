@@ -140,7 +140,7 @@ class Killer:
     @property
     def share_at_work(self) -> float:
         """The share of kills that landed with transfers unfinished."""
-        return sum(kill.unfinished > 0 for kill in self.kills) / len(self.kills)
+        return sum(kill.unfinished > 0 for kill in self.kills) / max(len(self.kills), 1)
 
     def write_log(self, file: Path) -> None:
         """Write one line of JSON for each kill."""
@@ -160,13 +160,12 @@ class Killer:
                 f"accepted {kill.accepted}, unfinished {kill.unfinished} · {states}"
             )
         answers = run.clients.answers
-        arrivals = Counter(one.webhook_id for side in run.gateways.sides.values() for one in side.backend.messages)
         unknown = Counter(answer.code for answer in answers if answer.code != "ok")
         lines += [
             f"{len(self.kills)} kills, {self.share_at_work:.0%} with transfers unfinished",
             f"{run.clients.accepted} documents acknowledged, {sum(answer.replayed for answer in answers)} by a replay",
             f"answers without an outcome: {dict(unknown)}",
-            f"{len(arrivals)} messages at the back ends, {sum(arrivals.values()) - len(arrivals)} handed over again",
+            f"{run.handed_over_again} webhooks repeated an earlier one",
             f"longest wait until all was done: {run.longest_wait_seconds:.1f} s",
         ]
         return "\n".join(lines)

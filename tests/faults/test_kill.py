@@ -1,10 +1,12 @@
 """SIGKILL of either gateway at random moments under load: nothing is lost, doubled, invented or altered.
 
-`FAULTS_SEED=NUMBER` plans the documents and kills of an earlier run again; the seed of each run is printed.
+`FAULTS_SEED=NUMBER` plans the documents and kills of an earlier run again; each run prints its seed and every kill, and
+writes them to `kills.jsonl` in its temporary folder.
 """
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from tests.faults.run import fault_run
 from tests.faults.strikes import Killer, plan_strikes
 
 pytestmark = pytest.mark.faults
+
+TRANSFERS = 200
 
 
 def seed() -> int:
@@ -28,17 +32,23 @@ def seed() -> int:
     ],
 )
 async def test_a_kill_at_any_moment_loses_and_doubles_nothing(
-    tmp_path: Path, workers: int, rounds: int, kills: int
+    tmp_path: Path, count: Callable[..., None], workers: int, rounds: int, kills: int
 ) -> None:
     number = seed()
     async with fault_run(tmp_path, workers=workers, seed=number) as run:
         killer = Killer(run)
-        for nr in range(1, rounds + 1):
-            documents = run.plan(200, f"R{nr}")
-            await killer.round(nr, documents, plan_strikes(run.draw, kills=kills, documents=len(documents)))
-        killer.write_log(tmp_path / "kills.jsonl")
-        print(f"FAULTS_SEED={number}\n{killer.summary()}")
-        assert [str(breach) for breach in run.breaches] == []
+        try:
+            for nr in range(1, rounds + 1):
+                documents = run.plan(TRANSFERS, f"R{nr}")
+                await killer.round(nr, documents, plan_strikes(run.draw, kills=kills, documents=len(documents)))
+                assert [str(breach) for breach in run.breaches] == []
+        finally:
+            killer.write_log(tmp_path / "kills.jsonl")
+            print(f"FAULTS_SEED={number}\n{killer.summary()}")
         assert killer.share_at_work >= 0.8
         assert [await side.process.stop() for side in run.gateways.sides.values()] == [0, 0]
         assert [await side.audit_is_whole() for side in run.gateways.sides.values()] == [True, True]
+    count("kills of a gateway", len(killer.kills))
+    count("kills with transfers unfinished", sum(kill.unfinished > 0 for kill in killer.kills))
+    count("transfers that survived them", run.clients.accepted)
+    count("messages handed over again after a kill", run.handed_over_again)

@@ -23,7 +23,7 @@ from tests.world import FR, GB, Side
 
 pytestmark = pytest.mark.faults
 
-NEW_WORKER = timedelta(seconds=10)
+NEW_WORKER = timedelta(seconds=30)
 DOCUMENTS = 120
 KILLS = 6
 
