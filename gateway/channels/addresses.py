@@ -62,6 +62,8 @@ class Reach:
 def area_of(address: str) -> Area:
     """Return where a numeric IPv4 or IPv6 address lies. Raises ValueError if it is not an address."""
     ip = _innermost(ipaddress.ip_address(address.partition("%")[0]))
+    if isinstance(ip, ipaddress.IPv6Address) and ip.sixtofour is not None:
+        return Area.NEVER  # 6to4 is retired (RFC 7526): whose relay would carry it, nobody can say
     if ip.is_loopback:
         return Area.LOOPBACK
     if any(ip in network for network in _PRIVATE):
@@ -72,12 +74,12 @@ def area_of(address: str) -> Area:
 
 
 def _innermost(ip: _Address) -> _Address:
-    # An IPv4 address written as IPv6 reaches the IPv4 host; judge that one (RFC 4291 §2.5.5.2, RFC 3056, RFC 6052).
+    # An IPv4 address written as IPv6 reaches the IPv4 host; judge that one (RFC 4291 §2.5.5.2, RFC 6052).
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
+    return ip.ipv4_mapped or ip
 
 
 class GuardedResolver(AbstractResolver):
