@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gateway.app.inspection import check_start
 from gateway.app.node import Node
 from gateway.app.rulebook import Rulebook, rulebook_of
 from gateway.logs import configure_logs
@@ -17,6 +18,7 @@ from gateway.settings import NodeSettings, load_configuration
 def run_node(config: Path) -> None:
     """Serve until SIGTERM or SIGINT. Raises GatewayError when the node must not start; then nothing was started."""
     configuration = load_configuration(config)
+    check_start(configuration)
     settings, rulebook = configuration.node, rulebook_of(configuration)
     telemetry = configure_logs(level=settings.log_level, service=settings.name, stream=sys.stdout)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:

@@ -34,7 +34,7 @@ def demo(
     with reporting(as_json=as_json):
         try:
             code = asyncio.run(run_demo(folder=folder, keep=keep, console=console))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             code = 0
     if as_json:
         typer.echo(json.dumps({"passed": code == 0, "report": told.getvalue().splitlines()}))

@@ -27,11 +27,13 @@ def serve(config_file: ConfigFile, as_json: AsJson = False) -> None:
 
 @config.command("check")
 def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
-    """Check settings, schema sets, agreements and policies, without starting anything."""
+    """Check settings, schema sets, agreements, policies, keys and secrets, without starting anything."""
+    from gateway.app import check_start
     from gateway.settings import load_configuration
 
     with reporting(as_json=as_json):
         found = load_configuration(config_file)
+        check_start(found)
     node = found.node
     members = {
         "file": str(config_file),

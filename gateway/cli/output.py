@@ -77,11 +77,15 @@ def print_lines(pairs: Iterable[tuple[str, object]]) -> None:
     _console().print(table)
 
 
+_IDS: Final = frozenset({"Transfer", "Message"})
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; long values are folded, never cut."""
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        # An id in one piece can be copied and searched for.
+        table.add_column(Text(column), overflow="fold", no_wrap=column in _IDS)
     for row in rows:
         table.add_row(*(Text(plain(value)) for value in row))
     _console().print(table)

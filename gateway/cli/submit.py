@@ -2,12 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.output import AsJson, print_json, print_table, say
-from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, explained, submissions
+from gateway.cli.target import (
+    Ca,
+    Config,
+    Target,
+    TokenFile,
+    TokenText,
+    Url,
+    calling,
+    explained,
+    is_visible_ascii,
+    submissions,
+)
 from gateway.domain.ids import MessageId, PartyId, party_id
 
 if TYPE_CHECKING:
@@ -16,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["submit"]
 
 _POLL_SECONDS = 0.25
+
+
+_NEVER_SENT: Final = frozenset({"client.unreachable", "client.tls_refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +70,8 @@ def submit(
     """
     if key is not None and len(files) > 1:
         raise typer.BadParameter("is for one file; each submission needs its own", param_hint="--key")
+    if key is not None and not is_visible_ascii(key):
+        raise typer.BadParameter("is one word of visible ASCII", param_hint="--key")
     order = _Order(
         to=tuple(_party(one) for one in to.split(",")),
         sender=None if sender is None else _party(sender),
@@ -78,15 +94,38 @@ def submit(
 async def _submit_all(
     files: list[Path], order: _Order, target: Target
 ) -> "list[tuple[Path, Submission | ClientError]]":
+    from gateway.client import ClientError
+
+    outcomes: list[tuple[Path, Submission | ClientError]] = []
     async with submissions(target) as client:
-        return [(file, await _submit(client, file, order)) for file in files]
+        for file in files:
+            outcome = await _submit(client, file, order)
+            # Without an answer, or without the right to ask, the other files would fare no better.
+            if isinstance(outcome, ClientError) and outcome.status in {None, 401, 403}:
+                if not outcomes and not _is_unknown(outcome):
+                    raise outcome
+                outcomes.append((file, outcome))
+                break
+            outcomes.append((file, outcome))
+    return outcomes
+
+
+def _is_unknown(outcome: "Submission | ClientError") -> bool:
+    """Tell whether the node may have accepted what we got no answer about."""
+    from gateway.client import ClientError
+
+    return isinstance(outcome, ClientError) and (
+        outcome.status == 503 or (outcome.status is None and outcome.code not in _NEVER_SENT)
+    )
 
 
 async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Submission | ClientError":
     import asyncio
+    from uuid import uuid4
 
     from gateway.client import ClientError
 
+    key = order.key or str(uuid4())
     try:
         submission = await client.submit(
             await asyncio.to_thread(file.read_bytes),
@@ -94,13 +133,11 @@ async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Sub
             sender=order.sender,
             conversation=order.conversation,
             in_reply_to=order.in_reply_to,
-            idempotency_key=order.key,
+            idempotency_key=key,
         )
         return await _await_delivery(client, submission, order.wait)
     except ClientError as error:
-        # Without an answer, or without the right to ask, the other files would fare no better.
-        if error.status in {None, 401, 403}:
-            raise
+        error.problem = {**error.problem, "idempotency_key": key}
         return error
 
 
@@ -160,6 +197,8 @@ def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
             rows.append((file.name, "refused", outcome.code, "", ""))
             first, *places = explained(outcome)
             refused += [f"{file.name}: {first}", *(f"    {place}" for place in places)]
+            if _is_unknown(outcome):
+                refused.append(f"    The outcome is unknown; ask again with --key {outcome.problem['idempotency_key']}")
             continue
         rows += [
             (file.name, one.recipient, one.state.value, f"{one.kept} / {one.withheld}", one.id)

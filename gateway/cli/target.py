@@ -125,10 +125,18 @@ def _where(target: Target, listener: str) -> tuple[str, Path | None]:
 
 
 def _token(target: Target) -> str:
-    token = target.token or (target.token_file.read_text("utf-8").strip() if target.token_file else "")
+    given = target.token_file.read_bytes().decode("utf-8", "replace") if target.token_file else ""
+    token = (target.token or given).strip()
     if not token:
         raise typer.BadParameter("give --token-file, or set GATEWAY_TOKEN", param_hint="--token")
+    if not is_visible_ascii(token):
+        raise typer.BadParameter("a token is one line of ASCII without blanks", param_hint="--token")
     return token
+
+
+def is_visible_ascii(text: str) -> bool:
+    """Tell whether `text` can stand in an HTTP header as one word."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _context(roots: Path | None) -> "ssl.SSLContext | None":

@@ -20,8 +20,8 @@ class ClientError(Exception):
     """A request that did not succeed.
 
     `status` is the HTTP status, or None when there was no answer; `code` is the problem's (RFC 9457, docs/errors.md),
-    or `client.unreachable`, `client.tls_refused`, `client.timeout`, `client.unexpected_answer`. `problem` holds all
-    members of the problem.
+    or `client.unreachable`, `client.interrupted`, `client.tls_refused`, `client.timeout`, `client.unexpected_answer`.
+    `problem` holds all members of the problem.
     """
 
     def __init__(
@@ -151,8 +151,11 @@ class Connection:
             raise ClientError("client.tls_refused", detail) from error
         except TimeoutError as error:
             raise ClientError("client.timeout", f"{self._url} did not answer in time") from error
-        except (aiohttp.ClientConnectionError, aiohttp.InvalidURL) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise ClientError("client.unreachable", f"{self._url} can not be reached") from error
+        except aiohttp.ClientConnectionError as error:
+            detail = f"The connection to {self._url} broke before the answer came"
+            raise ClientError("client.interrupted", detail) from error
         except aiohttp.ClientError as error:
             raise ClientError("client.unexpected_answer", f"{self._url} sent something that is not HTTP") from error
 

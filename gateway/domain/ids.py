@@ -34,6 +34,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def is_message_id(text: str) -> bool:
+    """Tell whether `text` can be a message id: a UUIDv7 (RFC 9562 §5.7) in lower-case canonical form."""
+    return is_uuid(text) and text[14] == "7"
+
+
 def is_uuid(text: str) -> bool:
     """Tell whether `text` is a UUID in lower-case canonical form (RFC 9562 §4)."""
     return _UUID.fullmatch(text) is not None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from unicodedata import category
 
-from gateway.domain.ids import MessageId, PartyId, is_uuid, party_id
+from gateway.domain.ids import MessageId, PartyId, is_message_id, is_uuid, party_id
 from gateway.envelope.compact import JsonObject, decode
 from gateway.errors import EnvelopeError
 
@@ -22,7 +22,6 @@ MAX_COUNT: Final = 2**53 - 1
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes; the last 2 bits are unused
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
-_UUID_VERSION_AT: Final = 14
 _LATEST_SECONDS: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that datetime can hold
 # Control characters, surrogates, line and paragraph separators; and the signs that reorder text (Unicode TR 36 §2.5).
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -76,9 +75,9 @@ def uuid(value: object, name: str) -> str:
 
 def message_id(value: object, name: str) -> MessageId:
     """Return a UUIDv7 (RFC 9562 §5.7)."""
-    found = uuid(value, name)
-    if found[_UUID_VERSION_AT] != "7":
-        raise ValueError(f"{name} must be a UUIDv7")
+    found = string(value, name)
+    if not is_message_id(found):
+        raise ValueError(f"{name} must be a UUIDv7 in lower case")
     return MessageId(found)
 
 

@@ -127,7 +127,8 @@ def _partner_url(text: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Flag = Annotated[bool, Field(strict=True)]
+Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Folder = Annotated[Path, AfterValidator(_resolved)]
 ExistingFile = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing_file)]
 ExistingFolder = Annotated[Path, AfterValidator(_resolved), AfterValidator(_existing_folder)]

@@ -58,6 +58,9 @@ def load_node(path: Path) -> NodeSettings:
         raise _invalid([Finding(file=file, problem="is not UTF-8", fix="Save it as UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
         raise _invalid([_toml_finding(file, str(error))]) from None
+    except (ValueError, RecursionError):  # a number or a nesting without end; tomllib does not say where
+        finding = Finding(file=file, problem="is not TOML that can be read", fix="Shorten its numbers, nest less")
+        raise _invalid([finding]) from None
     lines = key_lines(text)
     folder = path.absolute().parent
     if "file" in raw:  # A value of NodeSettings, and nothing to write.

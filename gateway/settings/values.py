@@ -20,6 +20,7 @@ from gateway.settings.kinds import (
     Duration,
     ExistingFile,
     ExistingFolder,
+    Flag,
     Folder,
     NodeName,
     PartnerUrl,
@@ -95,7 +96,7 @@ class Backend:
     timeout: Duration = timedelta(seconds=15)
     first_wait: Duration = timedelta(seconds=1)
     cap: Duration = timedelta(minutes=5)
-    attempts: Annotated[int, Field(ge=1, le=100_000)] = 50
+    attempts: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +128,8 @@ class Partner:
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
     timeout: Duration = timedelta(seconds=30)
-    connections: Annotated[int, Field(ge=1, le=64)] = 4
-    allow_private: bool = False
+    connections: Annotated[int, Field(strict=True, ge=1, le=64)] = 4
+    allow_private: Flag = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +176,10 @@ class Documents:
     """Limits of the XML door; only tighter than the built-in ones, size up to the ceiling."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    max_bytes: Annotated[int, Field(ge=1024, le=CEILING_DOCUMENT_BYTES)] = _BUILT_IN.size_bytes
-    max_depth: Annotated[int, Field(ge=8, le=_BUILT_IN.depth)] = _BUILT_IN.depth
-    max_elements: Annotated[int, Field(ge=100, le=_BUILT_IN.elements)] = _BUILT_IN.elements
-    max_attributes: Annotated[int, Field(ge=4, le=_BUILT_IN.attributes)] = _BUILT_IN.attributes
+    max_bytes: Annotated[int, Field(strict=True, ge=1024, le=CEILING_DOCUMENT_BYTES)] = _BUILT_IN.size_bytes
+    max_depth: Annotated[int, Field(strict=True, ge=8, le=_BUILT_IN.depth)] = _BUILT_IN.depth
+    max_elements: Annotated[int, Field(strict=True, ge=100, le=_BUILT_IN.elements)] = _BUILT_IN.elements
+    max_attributes: Annotated[int, Field(strict=True, ge=4, le=_BUILT_IN.attributes)] = _BUILT_IN.attributes
 
     @property
     def limits(self) -> DocumentLimits:
@@ -216,7 +217,7 @@ class NodeSettings:
     agreements: tuple[ExistingFolder, ...]
     schemas: ExistingFolder | None = None
     log_level: LogLevel = "info"
-    workers: Annotated[int, Field(ge=0, le=256)] = field(default_factory=default_workers)
+    workers: Annotated[int, Field(strict=True, ge=0, le=256)] = field(default_factory=default_workers)
     listeners: Listeners
     tokens: Tokens
     trust: Trust
@@ -226,8 +227,8 @@ class NodeSettings:
     clients: tuple[Client, ...] = ()
     documents: Documents = Documents()
     timing: Timing = Timing()
-    insecure_plain_at_rest: bool = False
-    insecure_log_documents: bool = False
+    insecure_plain_at_rest: Flag = False
+    insecure_log_documents: Flag = False
 
     def client(self, client_id: ClientId) -> Client | None:
         """Return the registered client with this id, or None."""

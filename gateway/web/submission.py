@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.domain.access import Caller, Role
-from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
 from gateway.errors import AccessError, RequestError
 from gateway.exchange.submit import Submit, SubmitRequest
@@ -57,6 +57,8 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
         raise RequestError("request.malformed", "Name each recipient once")
     sender = _sender(query.party("from"), caller)
     in_reply_to = query.uuid("in_reply_to")
+    if in_reply_to is not None and not is_message_id(in_reply_to):
+        raise RequestError("request.malformed", "`in_reply_to` is not a message id (a UUIDv7)")
     body = await read_body(
         request, media_types=_XML, max_bytes=parts.max_document_bytes, within=parts.door.body_timeout
     )

@@ -1,12 +1,14 @@
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gateway.audit import AuditEvent
-from gateway.domain.ids import PartyId
+from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import TransferState
 from gateway.errors import RequestError
-from gateway.exchange.submit import RecipientsRefusedError
+from gateway.exchange.submit import RecipientsRefusedError, fingerprint
 from tests.integration.desk_pair import FR, Pair, request, sample
 
 
@@ -90,3 +92,29 @@ async def test_submissions_of_one_case_at_once_get_gapless_places(pair: Pair) ->
     transfers = [row.transfers[0] for row, _ in rows]
     assert sorted(transfer.sequence for transfer in transfers) == [1, 2, 3, 4]
     assert len({transfer.conversation for transfer in transfers}) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"to": (FR, PartyId("NL-DOUANE"))},
+        {"case": "case 7"},
+        {"in_reply_to": MessageId("01990000-0000-7000-8000-000000000002")},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+async def test_the_same_key_with_another_parameter_is_another_request(pair: Pair, changed: dict[str, Any]) -> None:
+    await pair.gb.submit(request())
+    with pytest.raises(RequestError) as refused:
+        await pair.gb.submit(replace(request(), **renamed(changed)))
+    assert refused.value.code == "request.idempotency_key_reused"
+
+
+def renamed(changed: dict[str, Any]) -> dict[str, Any]:
+    names = {"to": "recipients", "case": "conversation_key"}
+    return {names.get(name, name): value for name, value in changed.items()}
+
+
+async def test_the_order_of_recipients_does_not_make_another_request() -> None:
+    nl = PartyId("NL-DOUANE")
+    assert fingerprint(request(to=(FR, nl))) == fingerprint(request(to=(nl, FR)))

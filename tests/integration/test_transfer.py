@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.audit import AuditEvent
-from gateway.domain.ids import TransferId
+from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.outcome import HandedOver, HandOverOutcome, SendOutcome, TransientFailure, TransportAccepted
 from gateway.domain.records import InboxRow, TransferRow
@@ -278,3 +278,22 @@ async def test_a_transfer_whose_attempts_are_used_up_says_so_and_keeps_the_last_
     last = replace(row, retry=replace(row.retry, attempts=1))
     assert _why_no_more(replace(last, attempts=1)) == "transfer.attempts_exhausted"
     assert _why_no_more(row) == "transfer.deadline"
+
+
+async def test_a_receipt_whose_lease_ended_on_the_way_settles_the_transfer_without_another_try(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    sent = pair.send
+
+    async def slow(recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
+        outcome = await sent(recipient, message_id, jwe)
+        pair.clock.ahead += timedelta(seconds=91)
+        await pair.gb.sweep.once()
+        assert (await state(pair, transfer_id)).state is TransferState.QUEUED
+        pair.clock.ahead -= timedelta(seconds=91)
+        return outcome
+
+    pair.send = slow  # type: ignore[method-assign]  # the script of this test
+    async with pair.dispatching(parallel=1):
+        row = await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert row.attempts == 1
+    assert len(pair.sent) == 1

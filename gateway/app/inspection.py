@@ -1,0 +1,53 @@
+"""What a start needs beyond readable settings: keys, bundles, token keys, secrets, the data folder.
+
+Everything is opened once, nothing is started, and every fault is told at once: `gateway config check` prints them, and
+`gateway serve` refuses with the same list.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from gateway.app.channels import open_backends, open_partner_channel
+from gateway.app.clients import RegisteredClients
+from gateway.app.desk import key_files, open_sealer, open_trust
+from gateway.errors import ConfigurationError, Finding, GatewayError
+from gateway.settings import Configuration, KeyFiles, NodeSettings
+from gateway.system import SystemClock
+from gateway.trust import PartnerGate, plain_server_context
+
+
+def check_start(configuration: Configuration) -> None:
+    """Raise ConfigurationError `config.invalid` with everything that would keep this node from starting."""
+    findings = tuple(_findings(configuration.node))
+    if findings:
+        raise ConfigurationError("config.invalid", findings=findings)
+
+
+def _findings(settings: NodeSettings) -> Iterator[Finding]:
+    clock = SystemClock()
+    fix = "Mend or replace the file; docs/security.md tells how each is made"
+    parts: dict[str, Callable[[], object]] = {
+        "trust, parties, partners": lambda: _open_channels(settings),
+        "at_rest": lambda: open_sealer(settings),
+        "tokens": lambda: RegisteredClients(settings, clock=clock),
+        "parties.backend": lambda: open_backends(settings, clock=clock),
+    }
+    for name in ("submission", "operations"):
+        tls: KeyFiles | None = getattr(settings.listeners, name).tls
+        if tls is not None:
+            parts[f"listeners.{name}.tls"] = partial(plain_server_context, key_files(tls))
+    for key, opened in parts.items():
+        try:
+            opened()
+        except GatewayError as error:
+            yield Finding(file=settings.file, key=key, problem=error.detail, fix=fix)
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        problem = f"{settings.data_dir} is a file, not a folder"
+        yield Finding(file=settings.file, key="data_dir", problem=problem, fix="Name a folder of this node's own")
+
+
+def _open_channels(settings: NodeSettings) -> None:
+    gate = PartnerGate(open_trust(settings), clock=SystemClock().now)
+    open_partner_channel(settings, gate, clock=SystemClock())
+    if settings.listeners.partner.tls is not None:
+        gate.server_context(key_files(settings.listeners.partner.tls))
