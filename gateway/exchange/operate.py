@@ -50,8 +50,9 @@ class Operate:
         self, row: TransferRow, event: TransferEvent, evidence: AuditEvent, operator: str, reason: str
     ) -> TransferRow:
         reason = reason.strip()
-        if not reason or len(reason) > MAX_REASON:
-            raise RequestError("request.malformed", f"Give a reason of 1 to {MAX_REASON} characters")
+        if not reason or len(reason) > MAX_REASON or not reason.isprintable():
+            # Auditors read it in terminals and browsers: no line breaks, no control or direction characters.
+            raise RequestError("request.malformed", f"Give a reason of 1 to {MAX_REASON} characters on one line")
         now = self._clock.now()
         changed = await self._store.settle(
             row,

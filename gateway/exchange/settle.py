@@ -42,9 +42,12 @@ class Settle:
         accepted = receipt.verdict is Verdict.ACCEPTED
         event = TransferEvent.ACCEPTED if accepted else TransferEvent.REFUSED
         for _ in range(_TRIES):
-            if row.state in FINAL or (not accepted and row.state not in _MAY_BE_REFUSED):
-                return row
             now = self._clock.now()
+            if row.state in FINAL or (not accepted and row.state not in _MAY_BE_REFUSED):
+                if not (accepted and row.state is TransferState.DELIVERED):
+                    # A partner that contradicts itself, or what we cancelled: it changes nothing, and is evidence.
+                    await self._store.record(rejected(row, TransferError("transfer.illegal_transition"), now))
+                return row
             try:
                 return await self._store.settle(
                     row,

@@ -128,12 +128,13 @@ async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) 
 
 
 async def _late_receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
-    Query(request, ())
-    body = await read_body(request, media_types=_JOSE, max_bytes=MAX_STATEMENT_BYTES, within=parts.door.body_timeout)
-    token = body.decode("latin-1")
+    within = parts.door.body_timeout
     try:
+        Query(request, ())
+        body = await read_body(request, media_types=_JOSE, max_bytes=MAX_STATEMENT_BYTES, within=within)
+        token = body.decode("latin-1")
         message_id = _message_of(token)
-    except EnvelopeError as error:
+    except (EnvelopeError, RequestError) as error:
         await parts.settle.unread(error, channel_party=partner)
         raise
     await parts.settle.late(message_id, token, channel_party=partner)

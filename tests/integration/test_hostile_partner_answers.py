@@ -313,9 +313,13 @@ async def test_a_receipt_that_comes_later_delivers_and_its_repeat_changes_nothin
     rows, seq = world.rows(), world.last_seq()
     again = world.gb.signed_receipt(one.arrived.opened, statement_id=str(uuid4()))
     refusal = world.gb.signed_receipt(one.arrived.opened, verdict=Verdict.REFUSED, code="schema.invalid")
-    for body in (token, again, refusal):
+    for body in (token, again):
         assert (await world.gb.ask("POST", RECEIPTS, body=body.encode())).status == 204
     assert (changed_tables(rows, world.rows()), world.last_seq()) == (set(), seq)
+    # A refusal of what was accepted changes nothing either, but a partner that contradicts itself is evidence.
+    assert (await world.gb.ask("POST", RECEIPTS, body=refusal.encode())).status == 204
+    assert (changed_tables(rows, world.rows()), world.last_seq()) == (set(), seq + 1)
+    assert one.transfer.story()[-1] == (AuditEvent.RECEIPT_REJECTED, "transfer.illegal_transition")
 
 
 async def test_a_refusal_that_comes_later_ends_it(world: OneGateway) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import Node, rulebook_of
+from gateway.app import Node, check_start, rulebook_of
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
@@ -75,6 +75,26 @@ async def test_a_key_that_others_can_read_is_not_started_with(layout: NodeLayout
         async with node_of(configuration):
             pytest.fail("it started")
     assert refused.value.code == "trust.key_exposed"
+
+
+async def test_every_fault_of_keys_and_secrets_is_told_at_once(layout: NodeLayout) -> None:
+    (layout.folder / "at-rest.key").chmod(0o644)
+    (layout.folder / "webhook.secret").write_text("no secret")
+    (layout.folder / "tokens" / "jwks.json").write_text("{}")
+    (layout.folder / "partners" / FR / "partner.json").write_text("{}")
+    with pytest.raises(ConfigurationError) as refused:
+        check_start(load_configuration(layout.config))
+    assert [finding.key for finding in refused.value.findings] == [
+        "trust, parties, partners",
+        "at_rest",
+        "tokens",
+        "parties.backend",
+    ]
+
+
+async def test_a_node_that_would_start_has_no_findings(layout: NodeLayout) -> None:
+    check_start(load_configuration(layout.config))
+    assert not layout.data.exists()
 
 
 async def test_a_start_that_fails_leaves_nothing_running(layout: NodeLayout) -> None:

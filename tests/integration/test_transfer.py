@@ -157,7 +157,7 @@ async def test_only_what_was_never_sent_can_be_cancelled(pair: Pair) -> None:
 
 async def test_an_act_needs_a_reason(pair: Pair) -> None:
     transfer_id = await submitted(pair)
-    for reason in ("", "  ", "x" * 501):
+    for reason in ("", "  ", "x" * 501, "one\r\ntwo", "\x1b[31mred", "left \u202e right"):
         with pytest.raises(RequestError):
             await pair.gb.operate.cancel(transfer_id, operator="duty", reason=reason)
     assert (await state(pair, transfer_id)).state is TransferState.QUEUED

@@ -122,6 +122,7 @@ async def test_a_client_of_several_parties_names_one(submission: str) -> None:
         "to=FR-DGDDI&form=GB-HMRC",
         "to=FR-DGDDI&from=gb",
         "to=FR-DGDDI&in_reply_to=7",
+        "to=FR-DGDDI&in_reply_to=6f0e6d1c-3a55-4c3e-9a77-0d8d6a1f0c11",
         "to=FR-DGDDI&conversation=",
         "to=FR-DGDDI&conversation=%00",
         "",
