@@ -22,11 +22,16 @@ Given = Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, 
 @app.command("check")
 def check_file(file: Given, catalogue: CatalogueFolder = None, as_json: AsJson = False) -> None:
     """Check a policy: its language, its paths, and whether its views can be valid. Prints every finding at once."""
-    from gateway.policy import compile_policy
+    from gateway.errors import ConfigurationError
+    from gateway.policy import check_policy, draft_policy
 
     with reporting(as_json=as_json):
-        policy = _read(file)
-        compile_policy(policy, compiled_set(policy.schema_set, catalogue))
+        policy, findings = draft_policy(file.read_bytes(), file=str(file))
+        if policy is not None and policy.schema_set:
+            whole = not findings
+            findings += check_policy(policy, compiled_set(policy.schema_set, catalogue), whole=whole)
+        if findings or policy is None:
+            raise ConfigurationError("policy.invalid", findings=findings)
     if as_json:
         named = {"file": str(file), "policy": policy.id, "version": policy.version, "sha256": policy.sha256}
         print_json({**named, "findings": []})

@@ -8,7 +8,7 @@ from gateway.policy.check import check_policy
 from gateway.policy.compiled import CompiledPolicy, compile_policy
 from gateway.policy.explain import Explained, explain
 from gateway.policy.inspect import inspect
-from gateway.policy.language import Action, Policy, Rule, policy_sha256, read_policy
+from gateway.policy.language import Action, Policy, Rule, draft_policy, policy_sha256, read_policy
 
 __all__ = [
     "Action",
@@ -19,6 +19,7 @@ __all__ = [
     "apply_policy",
     "check_policy",
     "compile_policy",
+    "draft_policy",
     "explain",
     "inspect",
     "policy_sha256",

@@ -68,8 +68,11 @@ def named_attributes(rule: Rule | None, node: SchemaNode) -> tuple[str, ...]:
     return tuple(name for name in plain if name in rule.attributes)
 
 
-def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
-    """Return everything wrong with a policy under the schema set it names; nothing when it may be used."""
+def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -> tuple[Finding, ...]:
+    """Return everything wrong with a policy under the schema set it names; nothing when it may be used.
+
+    `whole` False: rules are missing that could not be read, so nothing is said that they might have changed.
+    """
     if policy.schema_set != compiled.id:
         problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
         return (_finding(policy, None, "schema_set", problem, "Name the set that the agreement's flow names"),)
@@ -79,8 +82,11 @@ def check_policy(policy: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
         return (_finding(policy, None, "schema_set", problem, "Add the set anew with all its namespaces"),)
     check = _Check(policy, compiled)
     findings = [*check.paths()]
-    if not findings:  # The rest reasons about places, which must exist.
-        findings = [*check.attributes(), *check.required()] + ([*check.meaning()] if check.keeps_something() else [])
+    whole = whole and not findings  # What follows from a rule can be told only when all rules have their places.
+    findings += check.unknown_attributes()
+    if whole:
+        findings += [*check.missing_attributes(), *check.required()]
+        findings += check.meaning() if check.keeps_something() else []
     return tuple(sorted(findings, key=lambda one: (one.line or 0, one.problem)))
 
 
@@ -155,18 +161,27 @@ class _Check:
 
     # ── attributes ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def attributes(self) -> Iterator[Finding]:
-        """Attributes that nothing takes; attributes that the schema requires and the rule does not keep."""
+    def spoken_for(self, rule: Rule) -> list[SchemaNode]:
+        """The places that a rule speaks for."""
+        return [self.tree.nodes[path] for path, ruling in self.rulings.items() if ruling is rule]
+
+    def unknown_attributes(self) -> Iterator[Finding]:
+        """Attributes that nothing the rule speaks for takes."""
+        for rule in self.policy.rules:
+            if not is_kept(rule) or rule.path not in self.rulings or rule.attributes == "required":
+                continue
+            taken = sorted({name for node in self.spoken_for(rule) for name in node.attributes})
+            for name in rule.attributes:
+                if name not in taken:
+                    yield self.finding(rule, "attributes", *self.unknown_attribute(name, taken))
+
+    def missing_attributes(self) -> Iterator[Finding]:
+        """Attributes that the schema requires and the rule does not keep."""
         for rule in self.policy.rules:
             if not is_kept(rule):
                 continue
-            nodes = [self.tree.nodes[path] for path, ruling in self.rulings.items() if ruling is rule]
-            taken = sorted({name for node in nodes for name in node.attributes})
-            for name in rule.attributes if rule.attributes != "required" else ():
-                if name not in taken:
-                    yield self.finding(rule, "attributes", *self.unknown_attribute(name, taken))
             missing: dict[str, list[str]] = {}
-            for node in nodes:
+            for node in self.spoken_for(rule):
                 for name, facts in node.attributes.items():
                     if facts.required and name not in named_attributes(rule, node):
                         missing.setdefault(name, []).append(node.path)

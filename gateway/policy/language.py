@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from gateway.domain.ids import SchemaSetId
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Finding
 from gateway.policy.reading import Reading
 from gateway.policy.source import Fields, Items, Node, SourceError, Word, read_source
 
@@ -111,10 +111,18 @@ def read_policy(raw: bytes, *, file: str) -> Policy:
 
     Raises ConfigurationError `policy.invalid` with every finding that needs no schema set; `check_policy` has the rest.
     """
+    policy, findings = draft_policy(raw, file=file)
+    if findings or policy is None:
+        raise ConfigurationError("policy.invalid", findings=findings)
+    return policy
+
+
+def draft_policy(raw: bytes, *, file: str) -> tuple[Policy | None, tuple[Finding, ...]]:
+    """Return what could be read of a policy, and what is wrong with it so far. With findings, rules may be missing."""
     try:
         node = read_source(raw, file=file)
     except SourceError as error:
-        raise ConfigurationError("policy.invalid", findings=(error.finding,)) from None
+        return None, (error.finding,)
     reading = Reading(file)
     top = reading.fields(node, "", required=("policy", "version", "schema_set", "rules"), optional=("title",))
     rules: list[Rule] = []
@@ -124,9 +132,8 @@ def read_policy(raw: bytes, *, file: str) -> Policy:
     schema_set = SchemaSetId(reading.name(top, "schema_set"))
     if len(rules) > MAX_RULES:
         reading.note(top.line, "rules", f"has more than {MAX_RULES} rules", "Keep or drop whole classes instead")
-    reading.finish("policy.invalid")
     digest = policy_sha256(policy_id=policy_id, version=version, title=title, schema_set=schema_set, rules=tuple(rules))
-    return Policy(
+    policy = Policy(
         id=policy_id,
         version=version,
         title=title,
@@ -135,6 +142,7 @@ def read_policy(raw: bytes, *, file: str) -> Policy:
         file=file,
         sha256=digest,
     )
+    return policy, reading.ordered()
 
 
 def _add_rule(reading: Reading, rules: list[Rule], node: Node, key: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.domain.ids import is_name
-from gateway.errors import ConfigurationError, Finding
+from gateway.errors import Finding
 from gateway.policy.source import Fields, Items, Node, Word
 
 __all__ = ["Reading", "nearest"]
@@ -38,11 +38,9 @@ class Reading:
         """Remember one thing that is wrong."""
         self.findings.append(Finding(file=self.file, line=line, key=key, problem=problem, fix=fix))
 
-    def finish(self, code: str) -> None:
-        """Raise ConfigurationError `code` with all findings, if there are any."""
-        if self.findings:
-            ordered = sorted(self.findings, key=lambda one: (one.line or 0, one.key))
-            raise ConfigurationError(code, findings=tuple(ordered))
+    def ordered(self) -> tuple[Finding, ...]:
+        """Return all findings, by line."""
+        return tuple(sorted(self.findings, key=lambda one: (one.line or 0, one.key)))
 
     def fields(self, node: Node, key: str, *, required: Sequence[str], optional: Sequence[str] = ()) -> Fields:
         """Return `node` as a mapping that has the required keys and no unknown ones."""

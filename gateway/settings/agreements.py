@@ -17,7 +17,7 @@ from gateway.domain.agreement import Agreement, Flow, agreement_sha256
 from gateway.domain.ids import AgreementId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError, Finding, GatewayError
-from gateway.policy import Policy, check_policy, read_policy
+from gateway.policy import Policy, check_policy, draft_policy
 from gateway.policy.source import SourceError, read_source
 from gateway.schema import CompiledSet, compile_set
 from gateway.settings.agreement_file import AgreementReading
@@ -98,19 +98,18 @@ class _Shelf:
         return self._read[path]
 
     def _new_policy(self, path: Path, shown: str) -> Policy | None:
-        try:
-            policy = read_policy(path.read_bytes(), file=shown)
-        except ConfigurationError as error:
-            self.findings += error.findings
+        policy, noted = draft_policy(path.read_bytes(), file=shown)
+        self.findings += noted
+        if policy is None or not policy.schema_set:
             return None
         compiled = self.compiled(policy.schema_set)
         if compiled is None:
             known = ", ".join(sorted(self.catalogue))
             self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
             return None
-        findings = check_policy(policy, compiled)
+        findings = check_policy(policy, compiled, whole=not noted)
         self.findings += findings
-        if findings:
+        if findings or noted:
             return None
         self.policies[policy.sha256] = policy
         return policy

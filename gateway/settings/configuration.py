@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.bundled import schema_folder
 from gateway.errors import ConfigurationError, Finding
 from gateway.settings.agreements import AgreementBook, load_agreements
-from gateway.settings.node import load_node
+from gateway.settings.node import read_node
 from gateway.settings.schemas import Catalogue, load_catalogue
 from gateway.settings.values import NodeSettings
 
@@ -37,7 +37,8 @@ def load_configuration(path: Path) -> Configuration:
     findings: list[Finding] = []
     node, catalogue, book = None, None, None
     try:
-        node = load_node(path)
+        node, found = read_node(path)
+        findings += sorted(found, key=lambda one: (one.line or 0, one.key))
     except ConfigurationError as error:
         if error.code == "config.not_found":
             raise

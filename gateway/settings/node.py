@@ -47,6 +47,17 @@ def load_node(path: Path) -> NodeSettings:
 
     Raises ConfigurationError: `config.not_found`, or `config.invalid` with every finding.
     """
+    settings, findings = read_node(path)
+    if findings or settings is None:
+        raise _invalid(findings)
+    return settings
+
+
+def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
+    """Return what could be read of a settings file, and everything wrong with it. With findings, values may be missing.
+
+    Raises ConfigurationError as `load_node` does when the file is no readable TOML.
+    """
     file = str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -68,17 +79,43 @@ def load_node(path: Path) -> NodeSettings:
         raise _invalid(
             [Finding(file=file, line=line_at(lines, ("file",)), key="file", problem=problem, fix="Remove it")]
         )
+    values: dict[str, Any] = {**raw, "file": file}
+    findings: list[Finding] = []
+    removed: list[Location] = []
+    settings = _validated(values, folder)
+    if isinstance(settings, ValidationError):
+        wrong = settings.errors(include_url=False)
+        findings = [_finding(file, lines, detail) for detail in wrong]
+        # What is wrong in one key must not hide what two others say together: look at the rest without it.
+        removed = [detail["loc"] for detail in wrong]
+        for place in removed:
+            _remove(values, place)
+        settings = _validated(values, folder)
+    if not isinstance(settings, ValidationError):
+        findings += [
+            Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
+            for place, problem, fix in _disagreements(settings)
+            if not any(gone[: len(place)] == place for gone in removed)
+        ]
+    return None if isinstance(settings, ValidationError) else settings, tuple(findings)
+
+
+def _validated(values: Mapping[str, Any], folder: Path) -> NodeSettings | ValidationError:
     try:
-        settings = TypeAdapter(NodeSettings).validate_python({**raw, "file": file}, context={"folder": folder})
+        return TypeAdapter(NodeSettings).validate_python(values, context={"folder": folder})
     except ValidationError as error:
-        raise _invalid([_finding(file, lines, detail) for detail in error.errors(include_url=False)]) from None
-    findings = [
-        Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
-        for place, problem, fix in _disagreements(settings)
-    ]
-    if findings:
-        raise _invalid(findings)
-    return settings
+        return error
+
+
+def _remove(values: Any, place: Location) -> None:
+    """Remove what stands at `place`; in a list nothing is removed, since that would move what follows."""
+    for step in place[:-1]:
+        try:
+            values = values[step]
+        except (KeyError, IndexError, TypeError):
+            return
+    if isinstance(values, dict):
+        values.pop(place[-1], None)
 
 
 def _invalid(findings: Iterable[Finding]) -> ConfigurationError:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError, Finding
-from gateway.policy import Action, Policy, read_policy
+from gateway.policy import Action, Policy, draft_policy, read_policy
 from tests.unit.policy.rules import CODES, HEAD, policy
 
 
@@ -130,3 +130,18 @@ def test_any_text_is_a_policy_or_a_configuration_error(text: str) -> None:
         except ConfigurationError as error:
             found = error.findings
         assert found
+
+
+def test_what_can_be_read_of_a_wrong_policy_is_still_there_to_be_checked() -> None:
+    raw = b"""policy: p
+version: 1
+schema_set: dms-declaration
+rules:
+  - keep: /MetaData/Declaration/FunctionCode
+    reson: misspelt
+  - drop: /MetaData/NoSuch
+"""
+    policy, findings = draft_policy(raw, file="p.yaml")
+    assert [finding.line for finding in findings] == [6]
+    assert policy is not None
+    assert [rule.path for rule in policy.rules] == ["/MetaData/Declaration/FunctionCode", "/MetaData/NoSuch"]
