@@ -40,6 +40,14 @@ def load_agreements(folders: Sequence[Path], catalogue: Catalogue) -> AgreementB
 
     Raises ConfigurationError `config.invalid` with every finding of every file.
     """
+    book, findings = read_agreements(folders, catalogue)
+    if findings:
+        raise ConfigurationError("config.invalid", findings=findings)
+    return book
+
+
+def read_agreements(folders: Sequence[Path], catalogue: Catalogue) -> tuple[AgreementBook, tuple[Finding, ...]]:
+    """Return the agreements that could be read, and everything wrong with any. With findings, some may be missing."""
     shelf = _Shelf(catalogue)
     for folder in folders:
         files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
@@ -48,10 +56,9 @@ def load_agreements(folders: Sequence[Path], catalogue: Catalogue) -> AgreementB
         for file in files:
             shelf.add(file)
     shelf.check_overlaps()
-    if shelf.findings:
-        ordered = sorted(shelf.findings, key=lambda one: (one.file, one.line or 0, one.key))
-        raise ConfigurationError("config.invalid", findings=tuple(ordered))
-    return AgreementBook(agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files)
+    ordered = sorted(shelf.findings, key=lambda one: (one.file, one.line or 0, one.key))
+    book = AgreementBook(agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files)
+    return book, tuple(ordered)
 
 
 class _Shelf:

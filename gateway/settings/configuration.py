@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.bundled import schema_folder
 from gateway.errors import ConfigurationError, Finding
-from gateway.settings.agreements import AgreementBook, load_agreements
+from gateway.settings.agreements import AgreementBook, read_agreements
 from gateway.settings.node import read_node
 from gateway.settings.schemas import Catalogue, load_catalogue
 from gateway.settings.values import NodeSettings
@@ -46,11 +46,13 @@ def load_configuration(path: Path) -> Configuration:
     folders, schemas = (node.agreements, node.schemas) if node is not None else _folders(path)
     try:
         catalogue = load_catalogue(schemas or schema_folder())
-        book = load_agreements(folders, catalogue)
+        book, wrong = read_agreements(folders, catalogue)
+        findings += wrong
+        if node is not None:
+            findings += _disagreements(node, book)
+            findings += () if wrong else _without_agreement(node, book)
     except ConfigurationError as error:
         findings += error.findings
-    if node is not None and book is not None:
-        findings += _disagreements(node, book)
     if findings or node is None or catalogue is None or book is None:
         raise ConfigurationError("config.invalid", findings=tuple(findings))
     return Configuration(node=node, catalogue=catalogue, book=book)
@@ -94,6 +96,11 @@ def _disagreements(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]
             problem = f"names {stranger}, which the settings do not know"
             fix = f'Add [[partners]] with id = "{stranger}" and the folder of its bundle, or move the agreement away'
             yield Finding(file=file, key="parties", problem=problem, fix=fix)
+
+
+def _without_agreement(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]:
+    """Partners that no agreement names; to be asked only when every agreement could be read."""
+    partners = {partner.id for partner in node.partners}
     known = {party for agreement in book.agreements for party in agreement.parties}
     for stranger in sorted(partners - known):
         problem = f"lists the partner {stranger}, with which there is no agreement"

@@ -83,6 +83,7 @@ def test_an_own_catalogue_of_schema_sets_is_used(write_node: Write, with_agreeme
 
 
 def test_an_unknown_key_hides_nothing_that_others_say_together(write_node: Write, with_agreements: Path) -> None:
+    shutil.copy(config_folder() / "agreements" / "gb-no.yaml", with_agreements / "agreements")
     policy = with_agreements / "policies" / "customs-response.yaml"
     text = policy.read_text(encoding="utf-8").replace("/Bank", "/Banc").replace("    reason:", "    reson:", 1)
     policy.write_text(text, encoding="utf-8")
@@ -90,6 +91,7 @@ def test_an_unknown_key_hides_nothing_that_others_say_together(write_node: Write
     keys = {(Path(one.file).name, one.key) for one in found}
     assert ("node.toml", "wrokers") in keys
     assert ("node.toml", "listeners.submission") in keys
+    assert ("gb-no.yaml", "parties") in keys
     assert ("customs-response.yaml", "drop") in keys
     assert any(name == "customs-response.yaml" and key.endswith("reson") for name, key in keys)
 
