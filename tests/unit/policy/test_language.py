@@ -138,7 +138,7 @@ version: 1
 schema_set: dms-declaration
 rules:
   - keep: /MetaData/Declaration/FunctionCode
-    reson: misspelt
+    motive: misspelt
   - drop: /MetaData/NoSuch
 """
     policy, findings = draft_policy(raw, file="p.yaml")

@@ -85,7 +85,7 @@ def test_an_own_catalogue_of_schema_sets_is_used(write_node: Write, with_agreeme
 def test_an_unknown_key_hides_nothing_that_others_say_together(write_node: Write, with_agreements: Path) -> None:
     shutil.copy(config_folder() / "agreements" / "gb-no.yaml", with_agreements / "agreements")
     policy = with_agreements / "policies" / "customs-response.yaml"
-    text = policy.read_text(encoding="utf-8").replace("/Bank", "/Banc").replace("    reason:", "    reson:", 1)
+    text = policy.read_text(encoding="utf-8").replace("/Bank", "/Banc").replace("    reason:", "    motive:", 1)
     policy.write_text(text, encoding="utf-8")
     found = check_configuration(write_node(("workers = 0", "wrokers = 0"), ('host = "127.0.0.1"', 'host = "0.0.0.0"')))
     keys = {(Path(one.file).name, one.key) for one in found}
@@ -93,7 +93,7 @@ def test_an_unknown_key_hides_nothing_that_others_say_together(write_node: Write
     assert ("node.toml", "listeners.submission") in keys
     assert ("gb-no.yaml", "parties") in keys
     assert ("customs-response.yaml", "drop") in keys
-    assert any(name == "customs-response.yaml" and key.endswith("reson") for name, key in keys)
+    assert any(name == "customs-response.yaml" and key.endswith("motive") for name, key in keys)
 
 
 def test_a_wrong_setting_does_not_hide_an_agreement_with_strangers(write_node: Write, with_agreements: Path) -> None:
