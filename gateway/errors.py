@@ -307,6 +307,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("receipt.invalid", "The receipt can not be believed", 502, True, None),
         ("receipt.not_bound", "The receipt is about another message", 502, True, None),
         ("message.id_reused", "Another message is known under this id", 409, False, None),
+        ("message.answers_unknown", "It answers a message that these two parties did not exchange", 422, False, None),
         ("channel.unreachable", "The other side can not be reached", 502, True, None),
         ("channel.timeout", "The other side did not answer in time", 504, True, None),
         ("channel.interrupted", "The connection broke before the whole answer came", 502, True, None),

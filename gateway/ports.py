@@ -198,7 +198,11 @@ class Store(Protocol):
         ...
 
     async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
-        """Commit a submission with its transfers, references, idempotency row and audit entries."""
+        """Commit a submission with its transfers, references, idempotency row and audit entries.
+
+        An answer joins the conversation of what it answers, which must be in the inbox of the sender, from the
+        recipient that is answered: else AnswersUnknown.
+        """
         ...
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None: ...
@@ -289,7 +293,9 @@ class Store(Protocol):
         → conflict; unknown → act on `result`. Inbox, dedupe, hand-over, receipt and audit share the commit.
 
         `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself.
-        For a conflict the token is empty: the store can not sign, so the caller signs a refusal of the new digest.
+        For a conflict the token is empty: the store can not sign, so the caller signs a refusal of the new digest. It
+        is empty too, and nothing is written, for an answer to what its sender can not have of us in this conversation
+        (`answers_unknown`): the caller signs a refusal and comes back with it.
         """
         ...
 
@@ -308,6 +314,10 @@ class Store(Protocol):
 
         A message id is unique for one sender only; without `sender` the first received under the id is meant.
         """
+        ...
+
+    async def answers_given(self, sender: PartyId, message_id: MessageId) -> list[TransferRow]:
+        """Return our transfers that answer a partner's message, in the order of their sequence."""
         ...
 
     # ── hand-over ──

@@ -179,10 +179,19 @@ class StoreValues:
         sequence: int = 1,
         content: str = "content",
         references: Sequence[SealedReference] = (),
+        in_reply_to: MessageId | None = None,
         now: datetime = NOW,
     ) -> Admitted:
         name = MessageId(message_id or self.uuid7())
-        header = self.header(name, sender, recipient, conversation or self.uuid4(), sequence=sequence, now=now)
+        header = self.header(
+            name,
+            sender,
+            recipient,
+            conversation or self.uuid4(),
+            sequence=sequence,
+            in_reply_to=in_reply_to,
+            now=now,
+        )
         digest = sha(f"{name} {content}")
         receipt = self.receipt(header, digest, Verdict.ACCEPTED, "ok", now=now)
         return Admitted(

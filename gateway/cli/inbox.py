@@ -114,4 +114,10 @@ def _show(detail: "InboxDetail") -> None:
             ("Our receipt", None if receipt is None else f"{receipt.verdict.value} {receipt.code}"),
         ]
     )
+    if detail.answers:
+        print_table(
+            "Our answers",
+            ("Transfer", "Kind", "State", "Created"),
+            [(one.id, one.kind.value, one.state.value, clock(one.created)) for one in detail.answers],
+        )
     print_table("Timeline", ("Time", "Event", "By"), [(clock(one.at), one.event, one.actor) for one in detail.timeline])

@@ -176,6 +176,7 @@ def _show(detail: "TransferDetail") -> None:
             ("Message", row.message_id),
             ("Digest", row.digest),
             ("Conversation", f"{row.conversation}, number {row.sequence}"),
+            ("In reply to", row.in_reply_to),
             ("Submission", f"{row.submission_id} by {row.client}"),
             ("Created", row.created),
             ("Tried until", row.deadline),
@@ -186,6 +187,15 @@ def _show(detail: "TransferDetail") -> None:
             ),
         ]
     )
+    if detail.answers:
+        print_table(
+            "Answers",
+            ("Message", "Kind", "Received", "Hand-over", "Handed over"),
+            [
+                (one.message_id, one.kind.value, clock(one.received), one.hand_over.value, clock(one.handed_over))
+                for one in detail.answers
+            ],
+        )
     if detail.tries:
         print_table(
             "Attempts",

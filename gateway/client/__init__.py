@@ -9,6 +9,8 @@ Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 from gateway.client.connection import ClientError
 from gateway.client.operations import OperationsClient
 from gateway.client.results import (
+    Answer,
+    AnyTransfer,
     Attempt,
     Event,
     InboxDetail,
@@ -23,6 +25,8 @@ from gateway.client.results import (
 from gateway.client.submission import SubmissionClient
 
 __all__ = [
+    "Answer",
+    "AnyTransfer",
     "Attempt",
     "ClientError",
     "Event",

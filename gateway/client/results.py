@@ -3,7 +3,7 @@
 Names are those of the JSON members (docs/api.md). Times are aware UTC. Members a newer server adds are ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.statement import Verdict
 
 __all__ = [
+    "Answer",
+    "AnyTransfer",
     "Attempt",
     "Event",
     "InboxDetail",
@@ -30,8 +32,8 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubmittedTransfer:
-    """A transfer as its submitter sees it. `code` and `detail` tell of the latest difficulty."""
+class AnyTransfer:
+    """What both APIs tell of a transfer. `code` and `detail` tell of the latest difficulty."""
 
     id: TransferId
     message_id: MessageId
@@ -39,6 +41,7 @@ class SubmittedTransfer:
     state: TransferState
     conversation: ConversationId
     sequence: int
+    in_reply_to: MessageId | None
     kept: int
     withheld: int
     agreement: AgreementRef
@@ -54,7 +57,26 @@ class SubmittedTransfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer(SubmittedTransfer):
+class Answer:
+    """What the partner answered to one of our messages, and where it stands on its way to our back end."""
+
+    message_id: MessageId
+    kind: MessageKind
+    sequence: int
+    received: datetime
+    hand_over: HandOverState
+    handed_over: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedTransfer(AnyTransfer):
+    """A transfer as its submitter sees it."""
+
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(AnyTransfer):
     """A transfer as operators see it."""
 
     submission_id: SubmissionId
@@ -122,6 +144,7 @@ class TransferDetail:
     transfer: Transfer
     tries: tuple[Attempt, ...]
     receipt: Receipt | None
+    answers: tuple[Answer, ...]
     timeline: tuple[Event, ...]
 
 
@@ -151,10 +174,11 @@ class InboxMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxDetail:
-    """A received message with the receipt we gave and its timeline."""
+    """A received message with the receipt we gave, the answers we sent, and its timeline."""
 
     message: InboxMessage
     receipt: Receipt | None
+    answers: tuple[Transfer, ...]
     timeline: tuple[Event, ...]
 
 
@@ -180,7 +204,9 @@ def read_submission(value: Json, *, replayed: bool = False) -> Submission:
         created=_time(value["created"]),
         items=value["items"],
         size_bytes=value["size_bytes"],
-        transfers=tuple(SubmittedTransfer(**_transfer(one)) for one in value["transfers"]),
+        transfers=tuple(
+            SubmittedTransfer(**_transfer(one), answers=_answers(one["answers"])) for one in value["transfers"]
+        ),
         replayed=replayed,
     )
 
@@ -204,6 +230,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         transfer=read_transfer(value),
         tries=tuple(_attempt(one) for one in value["tries"]),
         receipt=_receipt(value["receipt"]),
+        answers=_answers(value["answers"]),
         timeline=tuple(_event(one) for one in value["timeline"]),
     )
 
@@ -233,10 +260,11 @@ def read_inbox_message(value: Json) -> InboxMessage:
 
 
 def read_inbox_detail(value: Json) -> InboxDetail:
-    """Return a received message with receipt and timeline."""
+    """Return a received message with receipt, answers and timeline."""
     return InboxDetail(
         message=read_inbox_message(value),
         receipt=_receipt(value["receipt"]),
+        answers=tuple(map(read_transfer, value["answers"])),
         timeline=tuple(_event(one) for one in value["timeline"]),
     )
 
@@ -264,6 +292,7 @@ def _transfer(value: Json) -> dict[str, Any]:
         "state": TransferState(value["state"]),
         "conversation": ConversationId(value["conversation"]),
         "sequence": value["sequence"],
+        "in_reply_to": None if value["in_reply_to"] is None else MessageId(value["in_reply_to"]),
         "kept": value["kept"],
         "withheld": value["withheld"],
         "agreement": _agreement(value["agreement"]),
@@ -277,6 +306,20 @@ def _transfer(value: Json) -> dict[str, Any]:
         "code": value["code"],
         "detail": value["detail"],
     }
+
+
+def _answers(values: Sequence[Json]) -> tuple[Answer, ...]:
+    return tuple(
+        Answer(
+            message_id=MessageId(one["message_id"]),
+            kind=MessageKind(one["kind"]),
+            sequence=one["sequence"],
+            received=_time(one["received"]),
+            hand_over=HandOverState(one["hand_over"]),
+            handed_over=_maybe_time(one["handed_over"]),
+        )
+        for one in values
+    )
 
 
 def _agreement(value: Json) -> AgreementRef:

@@ -64,7 +64,14 @@ class ConversationKnown:
     places: Mapping[PartyId, tuple[ConversationId, int]]
 
 
-AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersUnknown:
+    """Nothing was written: what the document is said to answer never came from these recipients to the sender."""
+
+    recipients: frozenset[PartyId]
+
+
+AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown | AnswersUnknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,7 @@ class TransferRow:
     kind: MessageKind
     conversation: ConversationId
     sequence: int
+    in_reply_to: MessageId | None
     state: TransferState
     version: int
     digest: str
@@ -133,8 +141,20 @@ class StoredReceipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A partner's message that answers one of ours, and where its hand-over to our back end stands."""
+
+    message_id: MessageId
+    kind: MessageKind
+    sequence: int
+    received: datetime
+    hand_over: HandOverState
+    handed_over: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionRow:
-    """A submission and the transfers made of it."""
+    """A submission and the transfers made of it. `answers`: by the message they answer, in the partner's order."""
 
     id: SubmissionId
     client: ClientId
@@ -144,6 +164,7 @@ class SubmissionRow:
     item_count: int
     size_bytes: int
     transfers: tuple[TransferRow, ...]
+    answers: Mapping[MessageId, tuple[Answer, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +207,7 @@ class AdmitStored:
 
     `duplicate`: the message was accepted before and this is its stored receipt.
     `conflict`: another message is known under this id.
+    `answers_unknown`: nothing was written, since what the message answers was never sent to its sender.
     """
 
     token: str
@@ -193,6 +215,7 @@ class AdmitStored:
     code: str
     duplicate: bool = False
     conflict: bool = False
+    answers_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,3 +238,4 @@ class TransferDetail:
     attempts: tuple[Attempt, ...]
     receipt: StoredReceipt | None
     references: tuple[SealedReference, ...]
+    answers: tuple[Answer, ...]

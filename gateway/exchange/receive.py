@@ -1,7 +1,8 @@
 """Take an envelope from a partner: judge it in a worker, commit, and only then hand the receipt back.
 
 The commit decides, not the judgement: an id accepted before gets its stored receipt again, byte for byte, and another
-message under a known id gets a refusal bound to its own digest while the first stays what it is.
+message under a known id gets a refusal bound to its own digest while the first stays what it is. So does an answer to a
+message that we never sent to its sender, which only the store can know.
 """
 
 from collections.abc import Mapping
@@ -11,9 +12,10 @@ from datetime import timedelta
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
+from gateway.domain.records import AdmitStored
 from gateway.domain.statement import Verdict
 from gateway.envelope import sign_receipt
-from gateway.errors import GatewayError
+from gateway.errors import EnvelopeError, GatewayError
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
@@ -100,7 +102,17 @@ class Receive:
         )
 
     async def _admitted_or_refused(self, result: Admitted | Refused) -> Answer:
-        header = result.header
+        stored = await self._commit(result)
+        if stored.answers_unknown:
+            stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")))
+        if stored.conflict:
+            return Answer(status=409, token=self._conflict(result), code=stored.code)
+        if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
+            self._bells.ring(HAND_OVER_BELL)
+        return Answer(status=200, token=stored.token, code=stored.code)
+
+    async def _commit(self, result: Admitted | Refused) -> AdmitStored:
+        header, now = result.header, self._clock.now()
         code = "ok" if isinstance(result, Admitted) else result.error.code
         facts: dict[str, str | int] = {
             "code": code,
@@ -112,22 +124,22 @@ class Receive:
         }
         audit = AuditEntry(
             event=AuditEvent.MESSAGE_ACCEPTED if isinstance(result, Admitted) else AuditEvent.MESSAGE_REFUSED,
-            at=self._clock.now(),
+            at=now,
             actor=f"party:{header.sender}",
             message_id=header.message_id,
             facts=facts,
         )
-        stored = await self._store.admit(result, now=self._clock.now(), audit=audit)
-        if stored.conflict:
-            return Answer(status=409, token=self._conflict(result), code=stored.code)
-        if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
-            self._bells.ring(HAND_OVER_BELL)
-        return Answer(status=200, token=stored.token, code=stored.code)
+        return await self._store.admit(result, now=now, audit=audit)
+
+    def _refusal(self, result: Admitted | Refused, error: GatewayError) -> Refused:
+        """Return what `admit` would have said, had it known what only the store knows."""
+        receipt = replace(result.receipt, verdict=Verdict.REFUSED, code=error.public_code)
+        token = sign_receipt(receipt, self._trust.signer(receipt.issuer, self._clock.now()))
+        return Refused(header=result.header, digest=result.digest, error=error, receipt=receipt, receipt_token=token)
 
     def _conflict(self, result: Admitted | Refused) -> str:
         """Sign a refusal bound to the digest of the message that came second."""
-        receipt = replace(result.receipt, verdict=Verdict.REFUSED, code="message.id_reused")
-        return sign_receipt(receipt, self._trust.signer(receipt.issuer, self._clock.now()))
+        return self._refusal(result, EnvelopeError("message.id_reused")).receipt_token
 
     async def _heard_from(self, partner: PartyId) -> None:
         """A partner that calls is alive: what waits for it may try at once."""

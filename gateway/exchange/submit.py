@@ -24,6 +24,7 @@ from gateway.domain.limits import MAX_RECIPIENTS
 from gateway.domain.records import (
     Accepted,
     AcceptSubmission,
+    AnswersUnknown,
     ConversationKnown,
     IdempotencyScope,
     KeyReused,
@@ -147,6 +148,10 @@ class Submit:
                     return outcome
                 case Replayed() | KeyReused():
                     return outcome
+                case AnswersUnknown():
+                    refused = _nothing_to_answer(request, outcome)
+                    await self._record_refusal(request, refused)
+                    raise RecipientsRefusedError(refused.problems)
                 case _:
                     assert_never(outcome)
         raise RequestError("capacity.exhausted", "Too many submissions of one conversation at once; try again")
@@ -222,3 +227,15 @@ class Submit:
                 facts={"sender": request.sender, "code": " ".join(codes), "count": len(refused.problems)},
             )
         )
+
+
+def _nothing_to_answer(request: SubmitRequest, outcome: AnswersUnknown) -> RefusedSubmission:
+    return RefusedSubmission(
+        problems={
+            recipient: RequestError(
+                "message.answers_unknown",
+                f"The message that `in_reply_to` names is not in the inbox of {request.sender}, from {recipient}",
+            )
+            for recipient in sorted(outcome.recipients)
+        }
+    )

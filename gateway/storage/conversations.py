@@ -1,8 +1,9 @@
 """Which conversation a message belongs to, and who in it may go next.
 
-A conversation on the wire is a random UUID between one party of ours and one partner. It is recognised by what is
-answered first of all, then by references in the order explicit, MRN, LRN, UCR: a case reference of the client's own is
-meant, an MRN is unique to one declaration, an LRN to one declarant, and a UCR may span several consignments.
+A conversation on the wire is a random UUID between one party of ours and one partner. An answer belongs to that of the
+message it answers. All else is recognised by references in the order explicit, MRN, LRN, UCR: a case reference of the
+client's own is meant, an MRN is unique to one declaration, an LRN to one declarant, and a UCR may span several
+consignments.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.domain.ids import ConversationId, MessageId, PartyId
 from gateway.domain.jobs import ReferenceKind, SealedReference
+from gateway.domain.lifecycle import TransferState
 from gateway.storage.engine import Connection, insert_into
 from gateway.storage.tables import (
     HAND_OVER_UNFINISHED,
@@ -37,6 +39,7 @@ _OF_SENT = select(transfer.c.conversation).where(
     transfer.c.message_id == bindparam("message_id"),
     transfer.c.recipient == bindparam("partner"),
     transfer.c.sender == bindparam("party"),
+    (transfer.c.ever_sent == 1) | (transfer.c.state == TransferState.IN_FLIGHT.value),
 )
 _OF_KEY = select(conversation_key.c.conversation).where(
     conversation_key.c.party == bindparam("party"),
@@ -128,25 +131,38 @@ class Known:
     missing: tuple[str, ...]
 
 
+def of_received(
+    connection: Connection, *, party: PartyId, partner: PartyId, message_id: MessageId
+) -> ConversationId | None:
+    """Return the conversation of a message in the inbox of `party` that `partner` sent, or None."""
+    row = connection.one(_OF_RECEIVED, {"party": party, "partner": partner, "message_id": message_id})
+    return None if row is None else row["conversation"]
+
+
+def of_sent(
+    connection: Connection, *, party: PartyId, partner: PartyId, message_id: MessageId
+) -> ConversationId | None:
+    """Return the conversation of a message of `party` that `partner` may have, or None.
+
+    An attempt that is under way counts: an answer may overtake the receipt for what it answers.
+    """
+    row = connection.one(_OF_SENT, {"party": party, "partner": partner, "message_id": message_id})
+    return None if row is None else row["conversation"]
+
+
 def look_up(
     connection: Connection,
     *,
     party: PartyId,
     partner: PartyId,
     keys: Iterable[str],
-    in_reply_to: MessageId | None,
+    joins: ConversationId | None,
     otherwise: ConversationId,
 ) -> Known:
-    """Return where a message belongs: with what it answers, else where its references lead, else `otherwise`."""
-    between = {"party": party, "partner": partner}
-    found: ConversationId | None = None
-    if in_reply_to is not None:
-        answered = {**between, "message_id": in_reply_to}
-        row = connection.one(_OF_RECEIVED, answered) or connection.one(_OF_SENT, answered)
-        found = None if row is None else row["conversation"]
-    missing: list[str] = []
+    """Return where a message belongs: in `joins` if that is given, else where its references lead, else `otherwise`."""
+    found, missing = joins, []
     for key in dict.fromkeys(keys):
-        row = connection.one(_OF_KEY, {**between, "key_index": key})
+        row = connection.one(_OF_KEY, {"party": party, "partner": partner, "key_index": key})
         if row is None:
             missing.append(key)
         elif found is None:
@@ -154,17 +170,6 @@ def look_up(
     conversation = otherwise if found is None else found
     last = _last_sequence(connection, party, partner, conversation)
     return Known(conversation=conversation, last_sequence=last, missing=tuple(missing))
-
-
-def as_said(
-    connection: Connection, *, party: PartyId, partner: PartyId, conversation: ConversationId, keys: Iterable[str]
-) -> Known:
-    """Return what is known of a partner's message, whose header says itself where it belongs."""
-    found = look_up(connection, party=party, partner=partner, keys=keys, in_reply_to=None, otherwise=conversation)
-    if found.conversation == conversation:
-        return found
-    last = _last_sequence(connection, party, partner, conversation)
-    return Known(conversation=conversation, last_sequence=last, missing=found.missing)
 
 
 def _last_sequence(

@@ -4,7 +4,9 @@
    byte, whatever this judgement says. With another digest: a conflict, and nothing but its audit record is written. The
    store can not sign, so the caller signs a refusal bound to the new digest.
 2. Unknown and refused: a record of the refusal, no more. Refusals are never final.
-3. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction.
+3. Unknown and admitted, but an answer to what its sender can not have of us: nothing is written. Only a transaction can
+   tell, and again only the caller can sign, so it comes back with a refusal (2).
+4. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction.
 """
 
 from datetime import datetime
@@ -66,6 +68,8 @@ def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime
         return AdmitStored(token=known["token"], verdict=Verdict.ACCEPTED, code=known["code"], duplicate=True)
     if isinstance(result, Refused):
         _write_refusal(connection, result, now)
+    elif _answers_unknown(connection, header):
+        return AdmitStored(token="", verdict=Verdict.REFUSED, code=_ANSWERS_UNKNOWN, answers_unknown=True)
     else:
         _write_message(connection, result, now)
     transaction.record(audit)
@@ -73,6 +77,17 @@ def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime
 
 
 _CONFLICT = CATALOGUE["message.id_reused"].code
+_ANSWERS_UNKNOWN = CATALOGUE["message.answers_unknown"].code
+
+
+def _answers_unknown(connection: Connection, header: MessageHeader) -> bool:
+    """Tell whether a message answers none that we sent to its sender in this conversation."""
+    if header.in_reply_to is None:
+        return False
+    of_answered = conversations.of_sent(
+        connection, party=header.recipient, partner=header.sender, message_id=header.in_reply_to
+    )
+    return of_answered != header.conversation
 
 
 def _seen_before(result: Admitted | Refused, now: datetime, *, same: bool) -> AuditEntry:
@@ -140,12 +155,13 @@ def _write_message(connection: Connection, result: Admitted, now: datetime) -> N
 def _register(connection: Connection, result: Admitted, now: datetime) -> None:
     """Make the conversation known, so that what we send about the same references joins it."""
     header = result.header
-    known = conversations.as_said(
+    known = conversations.look_up(
         connection,
         party=header.recipient,
         partner=header.sender,
-        conversation=header.conversation,
         keys=conversations.keys_of(result.references),
+        joins=header.conversation,  # a partner's header says itself where it belongs
+        otherwise=header.conversation,
     )
     conversations.register(connection, known, party=header.recipient, partner=header.sender, sequence=None, now=now)
 

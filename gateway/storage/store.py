@@ -32,7 +32,7 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Receipt
-from gateway.storage import evidence, hand_overs, health, receiving, submissions, transfers, upkeep
+from gateway.storage import answers, evidence, hand_overs, health, receiving, submissions, transfers, upkeep
 from gateway.storage.engine import Transaction
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Writer
@@ -188,6 +188,9 @@ class SqlStore:
         self, message_id: MessageId, *, sender: PartyId | None = None
     ) -> tuple[InboxRow, bytes] | None:
         return await self._readers.read(lambda ask: hand_overs.read_message(ask, message_id, sender))
+
+    async def answers_given(self, sender: PartyId, message_id: MessageId) -> list[TransferRow]:
+        return await self._readers.read(lambda ask: answers.read_given(ask, sender, message_id))
 
     # ── hand-over ──
 

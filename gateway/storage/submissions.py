@@ -14,13 +14,14 @@ from gateway.domain.records import (
     Accepted,
     AcceptOutcome,
     AcceptSubmission,
+    AnswersUnknown,
     ConversationKnown,
     IdempotencyScope,
     KeyReused,
     Replayed,
     SubmissionRow,
 )
-from gateway.storage import conversations
+from gateway.storage import answers, conversations
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
 from gateway.storage.values import micros, span, time_of, transfer_row
@@ -67,7 +68,11 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     known = find_key(connection, change.scope)
     if known is not None:
         return known
-    known_places = _look_up(connection, change)
+    joins = _answered(connection, change)
+    strangers = frozenset(recipient for recipient, conversation in joins.items() if conversation is None)
+    if strangers:
+        return AnswersUnknown(recipients=strangers)
+    known_places = _look_up(connection, change, joins)
     elsewhere = _elsewhere(change, known_places)
     if elsewhere:
         return ConversationKnown(places=elsewhere)
@@ -87,7 +92,20 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     return Accepted(submission_id=change.submission_id)
 
 
-def _look_up(connection: Connection, change: AcceptSubmission) -> dict[PartyId, conversations.Known]:
+def _answered(connection: Connection, change: AcceptSubmission) -> dict[PartyId, ConversationId | None]:
+    """Return, for each recipient that is answered, the conversation of what it sent us; None if it sent no such."""
+    return {
+        prepared.recipient: conversations.of_received(
+            connection, party=change.sender, partner=prepared.recipient, message_id=prepared.header.in_reply_to
+        )
+        for prepared in change.prepared.transfers
+        if prepared.header.in_reply_to is not None
+    }
+
+
+def _look_up(
+    connection: Connection, change: AcceptSubmission, joins: Mapping[PartyId, ConversationId | None]
+) -> dict[PartyId, conversations.Known]:
     keys = conversations.keys_of(change.prepared.references)
     return {
         prepared.recipient: conversations.look_up(
@@ -95,7 +113,7 @@ def _look_up(connection: Connection, change: AcceptSubmission) -> dict[PartyId, 
             party=change.sender,
             partner=prepared.recipient,
             keys=keys,
-            in_reply_to=prepared.header.in_reply_to,
+            joins=joins.get(prepared.recipient),
             otherwise=prepared.slot.conversation,
         )
         for prepared in change.prepared.transfers
@@ -247,4 +265,5 @@ def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
         item_count=row["item_count"],
         size_bytes=row["size_bytes"],
         transfers=tuple(transfer_row(each) for each in transfers),
+        answers={each["message_id"]: answers.read(connection, transfer_row(each)) for each in transfers},
     )

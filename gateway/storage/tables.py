@@ -40,6 +40,7 @@ DUE: Final = "state = 'QUEUED' AND head = 1"
 UNFINISHED: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
 HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
 HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
+ANSWERS: Final = "in_reply_to IS NOT NULL"
 LEASED: Final = "state = 'IN_FLIGHT'"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
 BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
@@ -231,6 +232,7 @@ transfer = _table(
     _partial("transfer_leased", "state", "lease_until", where=LEASED),
     _partial("transfer_awaiting", "state", "next_attempt_at", where=AWAITING),
     _partial("transfer_deadline", "deadline", where=BOUND_BY_DEADLINE),
+    _partial("transfer_that_answers", "in_reply_to", where=ANSWERS),
 )
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
 
@@ -347,6 +349,7 @@ inbox = _table(
     PrimaryKeyConstraint("sender", "message_id"),
     Index("inbox_by_message", "message_id"),
     Index("inbox_by_time", "received", "message_id"),
+    _partial("inbox_that_answers", "in_reply_to", where=ANSWERS),
 )
 
 inbox_payload = _table(

@@ -51,6 +51,7 @@ def transfer_row(row: Row) -> TransferRow:
         kind=MessageKind(row["kind"]),
         conversation=row["conversation"],
         sequence=row["sequence"],
+        in_reply_to=row["in_reply_to"],
         state=TransferState(row["state"]),
         version=row["version"],
         digest=row["digest"],

@@ -22,6 +22,7 @@ from gateway.ports import Store, Tokens
 from gateway.web.door import Admits, Door, Route
 from gateway.web.query import Query, path_id, read_json
 from gateway.web.shapes import (
+    answers_json,
     attempt_json,
     health_json,
     inbox_json,
@@ -123,6 +124,7 @@ async def read_transfer(transfer_id: TransferId, parts: OperationsParts) -> dict
         **transfer_of_operator_json(found.row),
         "tries": [attempt_json(attempt) for attempt in found.attempts],
         "receipt": receipt_json(found.receipt),
+        "answers": answers_json(found.answers),
         "timeline": [record_json(record) for record in timeline],
     }
 
@@ -187,11 +189,13 @@ async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: 
         raise RequestError("request.not_found")
     row, _sealed = found
     receipt = await parts.store.given_receipt(row.sender, row.message_id)
+    answers = await parts.store.answers_given(row.sender, row.message_id)
     timeline = await parts.store.audit(message_id=row.message_id)
     return json_response(
         {
             **inbox_json(row),
             "receipt": receipt_json(receipt),
+            "answers": [transfer_of_operator_json(answer) for answer in answers],
             "timeline": [record_json(record) for record in timeline],
         }
     )

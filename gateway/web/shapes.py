@@ -12,9 +12,10 @@ from aiohttp import web
 
 from gateway.audit import AuditRecord
 from gateway.domain.lifecycle import submission_status
-from gateway.domain.records import Attempt, InboxRow, PartnerHealth, StoredReceipt, SubmissionRow, TransferRow
+from gateway.domain.records import Answer, Attempt, InboxRow, PartnerHealth, StoredReceipt, SubmissionRow, TransferRow
 
 __all__ = [
+    "answers_json",
     "attempt_json",
     "health_json",
     "inbox_json",
@@ -50,7 +51,10 @@ def submission_json(row: SubmissionRow) -> dict[str, Any]:
         "created": timestamp(row.created),
         "items": row.item_count,
         "size_bytes": row.size_bytes,
-        "transfers": [transfer_json(transfer) for transfer in row.transfers],
+        "transfers": [
+            {**transfer_json(transfer), "answers": answers_json(row.answers[transfer.message_id])}
+            for transfer in row.transfers
+        ],
     }
 
 
@@ -63,6 +67,7 @@ def transfer_json(row: TransferRow) -> dict[str, Any]:
         "state": row.state.value,
         "conversation": row.conversation,
         "sequence": row.sequence,
+        "in_reply_to": row.in_reply_to,
         "kept": row.kept,
         "withheld": row.withheld,
         "agreement": {"id": row.agreement.id, "version": row.agreement.version, "sha256": row.agreement.sha256},
@@ -76,6 +81,21 @@ def transfer_json(row: TransferRow) -> dict[str, Any]:
         "code": row.last_code,
         "detail": row.last_detail,
     }
+
+
+def answers_json(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Return what the partner answered; `hand_over` is where each stands on its way to our back end."""
+    return [
+        {
+            "message_id": one.message_id,
+            "kind": one.kind.value,
+            "sequence": one.sequence,
+            "received": timestamp(one.received),
+            "hand_over": one.hand_over.value,
+            "handed_over": timestamp(one.handed_over),
+        }
+        for one in answers
+    ]
 
 
 def transfer_of_operator_json(row: TransferRow) -> dict[str, Any]:

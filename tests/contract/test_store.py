@@ -187,9 +187,13 @@ async def test_an_answer_joins_the_conversation_of_what_it_answers(store: Store,
     assert outcome == ConversationKnown(places={PARTNER: (received.header.conversation, 1)})
     placed = values.submission(in_reply_to=received.header.message_id, conversation=received.header.conversation)
     await accept(store, placed)
-    more = values.submission(in_reply_to=placed.prepared.transfers[0].slot.message_id)
+    more = values.submission(in_reply_to=received.header.message_id, references=[reference("L1")])
     outcome = await store.accept(more, accepted_evidence(more))
     assert outcome == ConversationKnown(places={PARTNER: (received.header.conversation, 2)})
+    assert [row.id for row in await store.answers_given(PARTNER, received.header.message_id)] == [
+        placed.prepared.transfers[0].slot.transfer_id
+    ]
+    assert await store.answers_given(OTHER, received.header.message_id) == []
 
 
 async def test_references_of_one_partner_say_nothing_about_another(store: Store, values: StoreValues) -> None:

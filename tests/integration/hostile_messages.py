@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from gateway.domain.ids import AgreementId, SchemaSetId
+from gateway.domain.ids import AgreementId, MessageId, SchemaSetId
 from gateway.domain.message import MessageHeader, MessageKind
 from tests.integration.hostile_stage import Row, Stage, aged, conflicting, refused
 from tests.integration.one_gateway import DOCUMENT, MAX_DOCUMENT_BYTES
@@ -66,6 +66,13 @@ def _again(
     return make
 
 
+def _in_reply_to_another(stage: Stage, header: MessageHeader) -> MessageHeader:
+    """Return the header of an answer to the message that NL has taken."""
+    ((message_id, conversation),) = stage.world.ask("SELECT message_id, conversation FROM transfer")
+    return replace(header, in_reply_to=message_id, conversation=conversation)
+
+
+_NOBODYS = MessageId("01950000-0000-7000-8000-00000000ffff")
 _CONTACT = b"<dec:Communication><dec:ID>a@nowhere.example</dec:ID><dec:TypeCode>EM</dec:TypeCode></dec:Communication>"
 _CARRIER = b"</dec:Address></dec:Carrier>"
 _ROOT = b"<md:MetaData "
@@ -128,6 +135,25 @@ DOCUMENTS = [
     ),
 ]
 
+ANSWERS = [
+    refused("an answer to nothing", _header(in_reply_to=_NOBODYS), "message.answers_unknown"),
+    refused("an answer to what another partner has", _with(_in_reply_to_another), "message.answers_unknown"),
+    refused(
+        "an answer to itself",
+        _with(lambda _, header: replace(header, in_reply_to=header.message_id)),
+        "message.answers_unknown",
+    ),
+    refused(
+        "an answer to what it sent itself",
+        _with(
+            lambda stage, header: replace(
+                header, in_reply_to=stage.known.header.message_id, conversation=stage.known.header.conversation
+            )
+        ),
+        "message.answers_unknown",
+    ),
+]
+
 CONFLICTS = [
     conflicting("other content under a known id", _again(lambda _, header: header)),
     conflicting(
@@ -141,4 +167,4 @@ CONFLICTS = [
     ),
 ]
 
-ROWS: list[Row] = [*AGREEMENTS, *DOCUMENTS, *CONFLICTS]
+ROWS: list[Row] = [*AGREEMENTS, *DOCUMENTS, *ANSWERS, *CONFLICTS]

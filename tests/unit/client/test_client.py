@@ -12,7 +12,7 @@ from gateway.client import ClientError, OperationsClient, SubmissionClient
 from gateway.domain.ids import SubmissionId, TransferId
 from gateway.domain.lifecycle import HandOverState, SubmissionStatus, TransferState
 from gateway.errors import TrustError
-from tests.store_values import HOME, NOW, OTHER, PARTNER, message_evidence
+from tests.store_values import HOME, LEASE, NOW, OTHER, PARTNER, message_evidence
 from tests.unit.web.listening import (
     BROKEN,
     FINE,
@@ -108,6 +108,20 @@ async def test_the_inbox_is_read(node: Node, operator: OperationsClient) -> None
     assert detail.message == listed[0]
     assert detail.receipt is not None
     assert detail.receipt.token == message.receipt_token
+
+
+async def test_answers_are_read_on_both_sides(node: Node, client: SubmissionClient, operator: OperationsClient) -> None:
+    sent = (await client.submit(FINE, to=[PARTNER])).transfers[0]
+    await node.store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
+    message = node.values.admitted(in_reply_to=sent.message_id, conversation=sent.conversation)
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    detail = await operator.transfer(sent.id)
+    (answer,) = detail.answers
+    assert (answer.message_id, answer.hand_over) == (message.header.message_id, HandOverState.PENDING)
+    assert (await client.list())[0][0].transfers[0].answers == detail.answers
+    ours = await client.submit(FINE, to=[PARTNER], in_reply_to=answer.message_id)
+    (given,) = (await operator.inbox_message(answer.message_id)).answers
+    assert (given.id, given.in_reply_to) == (ours.transfers[0].id, answer.message_id)
 
 
 async def test_the_node_says_how_it_is(node: Node, operator: OperationsClient) -> None:

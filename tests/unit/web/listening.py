@@ -163,7 +163,13 @@ class ScriptedWorkers:
     def _transfer(self, job: PrepareJob, recipient: PartyId) -> PreparedTransfer:
         slot = job.slots[recipient]
         header = self.values.header(
-            slot.message_id, job.sender, recipient, slot.conversation, sequence=slot.sequence, now=job.now
+            slot.message_id,
+            job.sender,
+            recipient,
+            slot.conversation,
+            sequence=slot.sequence,
+            in_reply_to=job.in_reply_to,
+            now=job.now,
         )
         return PreparedTransfer(
             slot=slot,

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.audit import AuditEvent
 from gateway.domain.lifecycle import TransferEvent
-from tests.store_values import HOME, LEASE, NOW, OTHER, PARTNER, attempt_of, evidence
+from tests.store_values import HOME, LEASE, NOW, OTHER, PARTNER, attempt_of, evidence, message_evidence
 from tests.unit.web.listening import (
     BROKEN,
     FINE,
@@ -189,3 +189,50 @@ async def test_a_receipt_is_given_out_as_the_bytes_that_came(node: Node, submiss
     assert answer.text == receipt[1]
     status = await ask(f"{submission}/v1/submissions", token="submitter")
     assert status.json()["submissions"][0]["status"] == "delivered"
+
+
+async def test_an_answer_joins_the_conversation_of_what_it_answers(node: Node, submission: str) -> None:
+    message = node.values.admitted()
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    answer = await submit(submission, query=f"&in_reply_to={message.header.message_id}")
+    (transfer,) = answer.json()["transfers"]
+    assert (transfer["in_reply_to"], transfer["conversation"], transfer["sequence"]) == (
+        message.header.message_id,
+        message.header.conversation,
+        1,
+    )
+
+
+async def test_what_the_sender_never_got_from_a_recipient_can_not_be_answered(node: Node, submission: str) -> None:
+    message = node.values.admitted()
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    before = len(await node.store.audit())
+    answer = await submit(submission, to=f"{OTHER},{PARTNER}", query=f"&in_reply_to={message.header.message_id}")
+    assert (answer.status, answer.code) == (422, "request.recipients_refused")
+    (told,) = answer.json()["recipients"]
+    assert (told["recipient"], told["code"]) == (OTHER, "message.answers_unknown")
+    assert (await ask(f"{submission}/v1/submissions", token="submitter")).json()["submissions"] == []
+    (record,) = (await node.store.audit())[before:]
+    assert (record.entry.event, record.entry.facts["code"]) == (
+        AuditEvent.SUBMISSION_REFUSED,
+        "message.answers_unknown",
+    )
+
+
+async def test_a_submitter_sees_what_the_partner_answered(node: Node, submission: str) -> None:
+    made = (await submit(submission)).json()
+    assert made["transfers"][0]["answers"] == []
+    row = (await node.store.claim(PARTNER, limit=1, now=NOW, lease=LEASE))[0].row
+    message = node.values.admitted(in_reply_to=row.message_id, conversation=row.conversation)
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    told = (await ask(f"{submission}/v1/submissions/{made['id']}", token="submitter")).json()
+    assert told["transfers"][0]["answers"] == [
+        {
+            "message_id": message.header.message_id,
+            "kind": "declaration",
+            "sequence": 1,
+            "received": "2026-03-01T09:30:00.000Z",
+            "hand_over": "PENDING",
+            "handed_over": None,
+        }
+    ]

@@ -108,6 +108,7 @@ def upgrade() -> None:
     )
     op.create_index("inbox_by_message", "inbox", ["message_id"])
     op.create_index("inbox_by_time", "inbox", ["received", "message_id"])
+    op.create_index("inbox_that_answers", "inbox", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
     op.create_table(
         "meta",
         sa.Column("key", sa.Text, nullable=False),
@@ -369,6 +370,7 @@ def upgrade() -> None:
     )
     op.create_index("transfer_leased", "transfer", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
     op.create_index("transfer_of_submission", "transfer", ["submission_id"])
+    op.create_index("transfer_that_answers", "transfer", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
     op.create_index(
         "transfer_unfinished",
         "transfer",
