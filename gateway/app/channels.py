@@ -1,30 +1,48 @@
 """The ways out of a node, from its settings."""
 
+from collections.abc import Mapping
+from typing import assert_never
 from urllib.parse import urlsplit
 
 from gateway.app.desk import key_files
-from gateway.channels import BackendRouter, Endpoint, HttpsPartnerChannel, Timeouts, WebhookBackend
+from gateway.channels import (
+    BackendRouter,
+    Endpoint,
+    FolderBackend,
+    HttpsPartnerChannel,
+    Timeouts,
+    WebhookBackend,
+)
+from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import PartyId
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import ConfigurationError
 from gateway.ports import BackendChannel, Clock
-from gateway.settings import Backend, NodeSettings
+from gateway.settings import DropFolder, NodeSettings, Webhook
 from gateway.settings.kinds import is_loopback
 from gateway.trust import PartnerGate, plain_client_context
 
 
 class Backends(BackendRouter):
-    """The back end of each of our parties, closable together."""
+    """The back end of each of our parties, to be started and closed together."""
 
-    def __init__(self, webhooks: dict[PartyId, WebhookBackend]) -> None:
-        channels: dict[PartyId, BackendChannel] = dict(webhooks)
+    def __init__(self, webhooks: Mapping[PartyId, WebhookBackend], folders: Mapping[PartyId, FolderBackend]) -> None:
+        channels: dict[PartyId, BackendChannel] = {**webhooks, **folders}
         super().__init__(channels)
         self._webhooks = webhooks
+        self._folders = folders
+
+    async def start(self) -> None:
+        """Clean up after a process that was killed. Not for a check while another process serves."""
+        for folder in self._folders.values():
+            await folder.start()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and take no more files."""
         for webhook in self._webhooks.values():
             await webhook.close()
+        for folder in self._folders.values():
+            await folder.close()
 
 
 def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Clock) -> HttpsPartnerChannel:
@@ -44,15 +62,24 @@ def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Cl
     return HttpsPartnerChannel(endpoints, clock=clock, timeouts=Timeouts(total=longest), connections=connections)
 
 
-def open_backends(settings: NodeSettings, *, clock: Clock) -> Backends:
-    """Return the webhooks of our parties. Raises ConfigurationError for a secret that is none."""
-    return Backends(
-        {
-            party.id: _webhook(party.backend, settings, clock=clock)
-            for party in settings.parties
-            if party.backend is not None
-        }
-    )
+def open_backends(settings: NodeSettings, *, clock: Clock, reach: Reach = pass_by) -> Backends:
+    """Return the ways to the back ends of our parties.
+
+    Raises ConfigurationError for a secret that is none, and for a folder that can not be used.
+    """
+    webhooks: dict[PartyId, WebhookBackend] = {}
+    folders: dict[PartyId, FolderBackend] = {}
+    for party in settings.parties:
+        match party.backend:
+            case Webhook():
+                webhooks[party.id] = _webhook(party.backend, settings, clock=clock)
+            case DropFolder():
+                folders[party.id] = _folder(party.backend, reach)
+            case None:
+                pass
+            case _:
+                assert_never(party.backend)
+    return Backends(webhooks, folders)
 
 
 def hand_over_retries(settings: NodeSettings) -> dict[PartyId, RetryPolicy]:
@@ -66,7 +93,14 @@ def hand_over_retries(settings: NodeSettings) -> dict[PartyId, RetryPolicy]:
     }
 
 
-def _webhook(backend: Backend, settings: NodeSettings, *, clock: Clock) -> WebhookBackend:
+def _folder(backend: DropFolder, reach: Reach) -> FolderBackend:
+    mode = int(backend.file_mode, base=8)
+    channel = FolderBackend(backend.path, file_mode=mode, timeout=backend.timeout, reach=reach)
+    channel.check()
+    return channel
+
+
+def _webhook(backend: Webhook, settings: NodeSettings, *, clock: Clock) -> WebhookBackend:
     plain = urlsplit(backend.url).scheme == "http"
     endpoint = Endpoint(
         url=backend.url,

@@ -4,16 +4,25 @@ Everything is opened once, nothing is started, and every fault is told at once: 
 `gateway serve` refuses with the same list.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 from gateway.app.channels import open_backends, open_partner_channel
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import key_files, open_sealer, open_trust
 from gateway.errors import ConfigurationError, Finding, GatewayError
+from gateway.failpoints import read_failpoint
 from gateway.settings import Configuration, KeyFiles, NodeSettings
 from gateway.system import SystemClock
 from gateway.trust import PartnerGate, plain_server_context
+
+_FIX: Final = "Mend or replace the file; docs/security.md tells how each is made"
+_FIXES: Final = {
+    "parties.backend": "Mend the secret or the folder; docs/operating.md tells what each must be like",
+    "insecure_failpoints": "Unset the variable; it is for fault tests only (docs/operating.md)",
+}
 
 
 def check_start(configuration: Configuration) -> None:
@@ -25,12 +34,12 @@ def check_start(configuration: Configuration) -> None:
 
 def _findings(settings: NodeSettings) -> Iterator[Finding]:
     clock = SystemClock()
-    fix = "Mend or replace the file; docs/security.md tells how each is made"
     parts: dict[str, Callable[[], object]] = {
         "trust, parties, partners": lambda: _open_channels(settings),
         "at_rest": lambda: open_sealer(settings),
         "tokens": lambda: RegisteredClients(settings, clock=clock),
         "parties.backend": lambda: open_backends(settings, clock=clock),
+        "insecure_failpoints": lambda: read_failpoint(os.environ, allowed=settings.insecure_failpoints),
     }
     for name in ("submission", "operations"):
         tls: KeyFiles | None = getattr(settings.listeners, name).tls
@@ -40,7 +49,7 @@ def _findings(settings: NodeSettings) -> Iterator[Finding]:
         try:
             opened()
         except GatewayError as error:
-            yield Finding(file=settings.file, key=key, problem=error.detail, fix=fix)
+            yield Finding(file=settings.file, key=key, problem=error.detail, fix=_FIXES.get(key, _FIX))
     if settings.data_dir.exists() and not settings.data_dir.is_dir():
         problem = f"{settings.data_dir} is a file, not a folder"
         yield Finding(file=settings.file, key="data_dir", problem=problem, fix="Name a folder of this node's own")

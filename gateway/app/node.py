@@ -6,6 +6,7 @@ same backwards. A node that dies instead of stopping loses nothing: `recover` gi
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -35,6 +36,7 @@ from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
+from gateway.failpoints import read_failpoint
 from gateway.ports import Sealer, Telemetry, Workers
 from gateway.settings import Listener as ListenerSettings
 from gateway.settings import NodeSettings
@@ -111,7 +113,7 @@ class Node:
         try:
             below = await self._open_adapters()
             use = self._join(below)
-            self._run_loops(below, use)
+            await self._run_loops(below, use)
             await self._open_listeners(below, use)
         except BaseException:
             await self._stack.aclose()
@@ -186,13 +188,15 @@ class Node:
             ),
         )
 
-    def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
+    async def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
         """Run what nobody asks for: sending, handing over, sweeping. A loop that ends by an error ends the node."""
         settings, timing = self._settings, self._settings.timing
         channel = open_partner_channel(settings, below.gate, clock=self._clock)
         self._stack.push_async_callback(channel.close)
-        backends = open_backends(settings, clock=self._clock)
+        reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
+        backends = open_backends(settings, clock=self._clock, reach=reach)
         self._stack.push_async_callback(backends.close)
+        await backends.start()
         dispatch = Dispatch(
             store=below.store,
             workers=below.workers,
@@ -213,6 +217,7 @@ class Node:
             bells=self._bells,
             telemetry=self._telemetry,
             limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
+            reach=reach,
         )
         sweep = Sweep(
             store=below.store,

@@ -19,6 +19,7 @@ from standardwebhooks.webhooks import Webhook
 
 from gateway.channels.endpoint import Endpoint, Timeouts
 from gateway.channels.http import Answer, HttpLine
+from gateway.domain.hand_over import rfc3339, terms_beside
 from gateway.domain.ids import PartyId
 from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import InboxRow
@@ -101,32 +102,10 @@ class BackendRouter:
 def webhook_body(row: InboxRow, view: bytes) -> bytes:
     """Return the body for a message: ASCII JSON, fixed member order, no spaces. Depends on nothing that changes between
     attempts."""
-    received = _rfc3339(row.received)
     content = {
         "type": EVENT_TYPE,
-        "timestamp": received,
-        "data": {
-            "message_id": row.message_id,
-            "conversation": row.conversation,
-            "sequence": row.sequence,
-            "in_reply_to": row.in_reply_to,
-            "sender": row.sender,
-            "recipient": row.recipient,
-            "kind": row.kind.value,
-            "agreement": {
-                "id": row.agreement.id,
-                "version": row.agreement.version,
-                "sha256": row.agreement.sha256,
-            },
-            "legal_basis": row.terms.legal_basis,
-            "purpose": row.terms.purpose,
-            "onward_use": row.terms.onward_use,
-            "retention_days": row.terms.retention_days,
-            "digest": row.digest,
-            "received": received,
-            "media_type": "application/xml",
-            "document": pybase64.b64encode(view).decode("ascii"),
-        },
+        "timestamp": rfc3339(row.received),
+        "data": {**terms_beside(row), "document": pybase64.b64encode(view).decode("ascii")},
     }
     return json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
@@ -156,7 +135,3 @@ def _secret(text: str) -> bytes:
             "config.invalid", "A webhook secret must be whsec_ and the base64 of 24 to 64 random bytes"
         )
     return key
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

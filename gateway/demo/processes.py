@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.client import ClientError, OperationsClient
@@ -33,11 +35,22 @@ class GatewayProcess:
         """Return a client of this gateway's operations API."""
         return OperationsClient(self._operations_url, self._token)
 
-    async def start(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - a deadline over many tries, not one await
-        """Start the process and return when it says it is ready. Raises RuntimeError with the end of its log."""
+    async def start(
+        self,
+        *,
+        timeout: float = 30.0,  # noqa: ASYNC109 - a deadline over many tries, not one await
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the process and return when it says it is ready. Raises RuntimeError with the end of its log.
+
+        `environment`: variables to add to those of this process.
+        """
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "serve", "--config", str(self.config), stdout=log, stderr=log
+                *(sys.executable, "-m", "gateway", "serve", "--config", str(self.config)),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         try:
             async with asyncio.timeout(timeout):
@@ -58,6 +71,14 @@ class GatewayProcess:
 
     def _log_end(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+    async def ended(self, *, within: float) -> int | None:
+        """Wait until the process has ended by itself and return its exit code. Raises TimeoutError after `within`
+        seconds."""
+        if self._process is None:
+            return None
+        async with asyncio.timeout(within):
+            return await self._process.wait()
 
     async def kill(self) -> None:
         """End the process at once (SIGKILL), as a power cut of the machine would for the process."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import HandOverEvent
 from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
@@ -50,6 +51,7 @@ class HandOver:
         bells: Doorbells,
         telemetry: Telemetry,
         limits: HandOverLimits,
+        reach: Reach = pass_by,
     ) -> None:
         self._store = store
         self._channel = channel
@@ -59,6 +61,7 @@ class HandOver:
         self._bells = bells
         self._telemetry = telemetry
         self._limits = limits
+        self._reach = reach
 
     async def serve(self) -> None:
         """Hand over until cancelled."""
@@ -83,6 +86,7 @@ class HandOver:
     async def _attempt(self, claimed: ClaimedHandOver) -> None:
         clock, row, labels = self._clock.monotonic(), claimed.row, {}
         try:
+            self._reach(Failpoint.HAND_OVER_LEASED)
             code = await self._commit(claimed, await self._give(claimed))
         except GatewayError as error:
             code = error.code
@@ -109,7 +113,9 @@ class HandOver:
     async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome) -> str:
         match outcome:
             case HandedOver():
+                self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
                 await self._settle(claimed, HandOverEvent.ACKNOWLEDGED, AuditEvent.HAND_OVER_ACKNOWLEDGED)
+                self._reach(Failpoint.HAND_OVER_COMMITTED)
                 return "ok"
             case TransientFailure():
                 await self._failed(claimed, outcome)

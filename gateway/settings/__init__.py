@@ -9,6 +9,7 @@ from gateway.settings.values import (
     Backend,
     Client,
     Documents,
+    DropFolder,
     KeyFiles,
     Listener,
     Listeners,
@@ -18,6 +19,7 @@ from gateway.settings.values import (
     Timing,
     Tokens,
     Trust,
+    Webhook,
 )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Client",
     "Configuration",
     "Documents",
+    "DropFolder",
     "KeyFiles",
     "Listener",
     "Listeners",
@@ -37,6 +40,7 @@ __all__ = [
     "Timing",
     "Tokens",
     "Trust",
+    "Webhook",
     "check_configuration",
     "load_agreements",
     "load_catalogue",

@@ -53,6 +53,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def backend_kind(value: object) -> str | None:
+    """Return the `kind` of a back end's table, `webhook` if it names none; None for what is no table."""
+    if not isinstance(value, dict):
+        kind = getattr(value, "kind", None)  # the value itself, where one is checked again
+        return kind if isinstance(kind, str) else None
+    kind = value.get("kind", "webhook")
+    return kind if isinstance(kind, str) else ""
+
+
 def default_workers() -> int:
     """Return one worker fewer than there are cores; 0 means the work is done in the main process."""
     return max(0, len(os.sched_getaffinity(0)) - 1) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) - 1

@@ -21,7 +21,7 @@ from gateway.errors import ConfigurationError, Finding
 from gateway.policy.reading import nearest
 from gateway.settings.kinds import WRONG, is_loopback
 from gateway.settings.toml_lines import Location, key_lines, line_at
-from gateway.settings.values import Listener, NodeSettings
+from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings
 
 __all__ = ["load_node"]
 
@@ -87,7 +87,7 @@ def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
         wrong = settings.errors(include_url=False)
         findings = [_finding(file, lines, detail) for detail in wrong]
         # What is wrong in one key must not hide what two others say together: look at the rest without it.
-        removed = [detail["loc"] for detail in wrong]
+        removed = [_place(detail) for detail in wrong]
         for place in removed:
             _remove(values, place)
         settings = _validated(values, folder)
@@ -135,9 +135,21 @@ def _key(place: Location) -> str:
 
 
 def _finding(file: str, lines: Mapping[Location, int], detail: ErrorDetails) -> Finding:
-    place = detail["loc"]
-    problem, fix = _explain(detail, place)
+    place = _place(detail)
+    problem, fix = _explain(detail, detail["loc"])
     return Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
+
+
+def _place(detail: ErrorDetails) -> Location:
+    """Return where in the file a problem is: pydantic names a back end's kind as if it were one more table."""
+    steps = detail["loc"]
+    if detail["type"] == "union_tag_invalid":
+        return (*steps, "kind")
+    return tuple(step for step, before in zip(steps, ("", *steps), strict=False) if not _is_kind(before, step))
+
+
+def _is_kind(before: object, step: object) -> bool:
+    return before == "backend" and step in BACKEND_KINDS
 
 
 def _explain(detail: ErrorDetails, place: Location) -> tuple[str, str]:
@@ -153,6 +165,10 @@ def _explain(detail: ErrorDetails, place: Location) -> tuple[str, str]:
             return "is not a key", f"Did you mean `{near}`?" if near else f"Use one of {', '.join(sorted(known))}"
         case "enum" | "literal_error":
             return "is not one of the words possible here", f"Write {context['expected']}"
+        case "union_tag_invalid":
+            return "is not one of the words possible here", f"Write {context['expected_tags']}"
+        case "union_tag_not_found":
+            return _WORDS["dataclass_type"]
         case "greater_than_equal":
             return "is too small", f"Write at least {context['ge']}"
         case "less_than_equal":
@@ -164,8 +180,10 @@ def _explain(detail: ErrorDetails, place: Location) -> tuple[str, str]:
 def _known_keys(place: Location) -> tuple[str, ...]:
     """Return the keys of the table at `place`."""
     kind: Any = NodeSettings
-    for step in place:
-        if isinstance(step, str):
+    for before, step in zip(("", *place), place, strict=False):
+        if isinstance(step, str) and _is_kind(before, step):
+            kind = BACKEND_KINDS[step]
+        elif isinstance(step, str):
             kind = _table_type(typing.get_type_hints(kind).get(step))
     return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
@@ -236,6 +254,22 @@ def _check_parties(settings: NodeSettings) -> Iterator[_Disagreement]:
             yield ("parties", index, "signing"), "is empty", "Add the key and certificate of a signing key"
         if not party.decryption:
             yield ("parties", index, "decryption"), "is empty", "Add the key and certificate of a decryption key"
+    yield from _check_folders(settings)
+
+
+def _check_folders(settings: NodeSettings) -> Iterator[_Disagreement]:
+    folders = {
+        index: party.backend.path.resolve()
+        for index, party in enumerate(settings.parties)
+        if isinstance(party.backend, DropFolder)
+    }
+    data = settings.data_dir.resolve()
+    for index, folder in folders.items():
+        place = ("parties", index, "backend", "path")
+        if list(folders.values()).index(folder) != list(folders).index(index):
+            yield place, "is the folder of another party too", "Give each back end a folder of its own"
+        if folder == data or data in folder.parents or folder in data.parents:
+            yield place, "holds the database, or lies beside it in data_dir", "Name a folder apart from data_dir"
 
 
 def _check_clients(settings: NodeSettings) -> Iterator[_Disagreement]:

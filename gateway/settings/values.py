@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
@@ -27,14 +27,17 @@ from gateway.settings.kinds import (
     PartyName,
     Pin,
     Port,
+    backend_kind,
     default_workers,
 )
 
 __all__ = [
+    "BACKEND_KINDS",
     "AtRest",
     "Backend",
     "Client",
     "Documents",
+    "DropFolder",
     "KeyFiles",
     "Listener",
     "Listeners",
@@ -44,7 +47,9 @@ __all__ = [
     "Partner",
     "Timing",
     "Tokens",
+    "Tries",
     "Trust",
+    "Webhook",
 ]
 
 STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -82,21 +87,46 @@ class Listeners:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
-    """How inbox messages reach a party's back end: a webhook signed with the secret in `secret_file`.
+class Tries:
+    """How often one hand-over is tried: waits grow from `first_wait` to `cap`; after `attempts` it is quarantined."""
 
-    `trust_roots`: PEM roots for the webhook's TLS; None takes the node's. First wait, cap and attempts steer the
-    retries of one hand-over; after `attempts` it is quarantined.
+    first_wait: Duration = timedelta(seconds=1)
+    cap: Duration = timedelta(minutes=5)
+    attempts: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Tries):
+    """A back end that is called, each call signed with the secret in `secret_file`.
+
+    `trust_roots`: PEM roots for the webhook's TLS; None takes the node's.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    kind: Literal["webhook"] = "webhook"
     url: BackendUrl
     secret_file: ExistingFile
     trust_roots: ExistingFile | None = None
     timeout: Duration = timedelta(seconds=15)
-    first_wait: Duration = timedelta(seconds=1)
-    cap: Duration = timedelta(minutes=5)
-    attempts: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropFolder(Tries):
+    """A back end that finds its messages as files in the folder at `path`, which have the rights `file_mode`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    kind: Literal["folder"]
+    path: ExistingFolder
+    file_mode: Literal["0600", "0640", "0660"] = "0640"
+    timeout: Duration = timedelta(seconds=15)
+
+
+Backend = Annotated[
+    Annotated[Webhook, Tag("webhook")] | Annotated[DropFolder, Tag("folder")], Discriminator(backend_kind)
+]
+"""How inbox messages reach a party's back end. Without `kind` it is a webhook."""
+
+BACKEND_KINDS: Final = {"webhook": Webhook, "folder": DropFolder}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +259,7 @@ class NodeSettings:
     timing: Timing = Timing()
     insecure_plain_at_rest: Flag = False
     insecure_log_documents: Flag = False
+    insecure_failpoints: Flag = False
 
     def client(self, client_id: ClientId) -> Client | None:
         """Return the registered client with this id, or None."""
@@ -237,5 +268,5 @@ class NodeSettings:
     @property
     def insecure(self) -> tuple[str, ...]:
         """The names of the switches that weaken a promise and are on, for the audit record at start."""
-        names = ("insecure_plain_at_rest", "insecure_log_documents")
+        names = ("insecure_plain_at_rest", "insecure_log_documents", "insecure_failpoints")
         return tuple(name for name in names if getattr(self, name))

@@ -21,7 +21,18 @@ CORE_IS_PURE = "The core knows no event loop, no socket, no TLS, no database"
 USE_CASES = "Of the adapters only web and workers know the use cases"
 BUNDLED = "The bundled data files know nothing of ours"
 
-ADAPTERS = ("settings", "web", "channels", "storage", "trust", "workers", "client", "logs", "system")
+ADAPTERS = (
+    "settings",
+    "web",
+    "channels",
+    "storage",
+    "trust",
+    "workers",
+    "client",
+    "logs",
+    "system",
+    "failpoints",
+)
 LAYERS = ("cli", "demo", "app", "settings", "exchange", "ports", "policy", "schema", "document", "domain", "errors")
 
 

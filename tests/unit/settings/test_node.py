@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId, PartyId
 from gateway.errors import ConfigurationError, Finding
-from gateway.settings import load_node
+from gateway.settings import DropFolder, Webhook, load_node
 
 Write = Callable[..., Path]
 
@@ -106,6 +106,63 @@ def test_each_wrong_value_is_reported_with_key_line_and_mend(
     assert finding.line is not None or "is missing" in finding.problem
 
 
+WEBHOOK = """\
+url = "https://backend.example/inbox"
+secret_file = "keys/webhook.secret"
+timeout = "10s"
+"""
+FOLDER = """\
+kind = "folder"
+path = "drop"
+"""
+
+
+def test_a_back_end_may_be_a_folder(write_node: Write, folder: Path) -> None:
+    (folder / "drop").mkdir()
+    backend = load_node(write_node((WEBHOOK, FOLDER + 'file_mode = "0660"\nattempts = 3\n'))).parties[0].backend
+    assert isinstance(backend, DropFolder)
+    assert (backend.path, backend.file_mode, backend.attempts) == (folder / "drop", "0660", 3)
+
+
+BACKENDS = [
+    ("a kind that is none", 'kind = "ftp"', "kind", "is not one of the words possible here. Write 'webhook', 'folder'"),
+    ("a key of another kind", FOLDER + WEBHOOK, "url", "is not a key. Use one of attempts, cap"),
+    ("a folder that is nowhere", FOLDER.replace("drop", "nowhere"), "path", "names a folder that does not exist"),
+    ("a folder without a path", 'kind = "folder"', "path", "is missing"),
+    ("a webhook without a secret", 'url = "https://a.example"', "secret_file", "is missing"),
+    ("files that all may read", FOLDER + 'file_mode = "0644"', "file_mode", "Write '0600', '0640' or '0660'"),
+    ("a near miss", FOLDER + 'file_mod = "0640"', "file_mod", "Did you mean `file_mode`?"),
+    ("the folder of the database", FOLDER.replace("drop", "data/drop"), "path", "lies beside it in data_dir"),
+]
+
+
+@pytest.mark.parametrize(("lines", "key", "words"), [row[1:] for row in BACKENDS], ids=[row[0] for row in BACKENDS])
+def test_each_wrong_value_of_a_back_end_is_reported_with_key_line_and_mend(
+    write_node: Write, folder: Path, lines: str, key: str, words: str
+) -> None:
+    (folder / "data/drop").mkdir(parents=True)
+    (folder / "drop").mkdir()
+    found = findings_of(write_node((WEBHOOK, lines + "\n")))
+    (finding,) = [one for one in found if one.key == f"parties[1].backend.{key}"]
+    assert words in f"{finding.problem}. {finding.fix}"
+    assert finding.line is not None
+
+
+def test_two_parties_do_not_share_a_folder(write_node: Write, folder: Path) -> None:
+    (folder / "drop").mkdir()
+    path = write_node((WEBHOOK, FOLDER))
+    text = path.read_text()
+    party = text[text.index("[[parties]]") : text.index("[[partners]]")]
+    path.write_text(text.replace("[[partners]]", party.replace("GB-HMRC", "GB-NICTA") + "[[partners]]", 1))
+    (finding,) = findings_of(path)
+    assert (finding.key, finding.problem) == ("parties[2].backend.path", "is the folder of another party too")
+
+
+def test_a_back_end_that_is_no_table_is_reported(write_node: Write) -> None:
+    path = write_node((f"[parties.backend]\n{WEBHOOK}", 'backend = "folder"\n'))
+    assert [(one.key, one.problem) for one in findings_of(path)] == [("parties[1].backend", "is not a table")]
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write_node: Write) -> None:
     path = write_node(('"gb-node"', '"GB"'), ('"24h"', '"x"'), ('["submitter"]', '["boss"]'), ("8441", "70000"))
     findings = findings_of(path)
@@ -163,5 +220,5 @@ def test_a_plain_store_needs_no_key_but_says_so(write_node: Write) -> None:
 
 def test_loopback_back_ends_may_be_plain(write_node: Write) -> None:
     node = load_node(write_node(("https://backend.example/inbox", "http://127.0.0.1:9000/inbox")))
-    assert node.parties[0].backend is not None
+    assert isinstance(node.parties[0].backend, Webhook)
     assert node.parties[0].backend.url == "http://127.0.0.1:9000/inbox"
