@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports spelling schemas coverage docs faults test-material lock clean
+.PHONY: help setup demo test check lint types imports spelling schemas coverage docs faults bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ docs: $(STAMP)  ## rewrite the generated parts of docs/ (error catalogue, lifecy
 
 faults: $(STAMP)  ## the long forms of the fault tests
 	$(PYTEST) tests/faults --long $(ARGS)
+
+# Figures, never a verdict: docs/performance.md says how they are taken.
+bench-quick: $(STAMP)  ## measure the floor and the whole line in turn, about two minutes; writes build/bench.json
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 # Real messages and vectors do not live in this repository; without the folder this fails instead of passing empty.
 test-material: $(STAMP)  ## GATEWAY_MATERIAL=DIR: the tests over real messages and vectors; prints what it counted

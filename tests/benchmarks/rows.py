@@ -1,0 +1,272 @@
+"""Rows of single parts: what a part of the gateway costs against the bare calls it stands on, in one process.
+
+Each round times both, one right after the other, over the same messages, so that their ratio says something on a noisy
+machine. `bare` is never the gateway's code: the floor's, or the library's own call.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from lxml import etree
+
+from gateway.app import Snapshot, lay_desk, rulebook_of
+from gateway.demo.layout import NodeLayout, World
+from gateway.document import read
+from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import (
+    AdmitJob,
+    AdmitResult,
+    Admitted,
+    CheckJob,
+    PreparedSubmission,
+    PreparedTransfer,
+    PrepareJob,
+    PrepareResult,
+    SealedEnvelope,
+    SealJob,
+    SealResult,
+    Slot,
+)
+from gateway.domain.message import View
+from gateway.domain.statement import Receipt
+from gateway.envelope import (
+    Signer,
+    VerificationKey,
+    WrappingKey,
+    decrypt_envelope,
+    encrypt,
+    sign_view,
+    verify_message,
+)
+from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
+from gateway.exchange.desk import Desk, transfer_row
+from gateway.policy import apply_policy
+from gateway.schema import ValidDocument, validate
+from gateway.settings import load_configuration
+from gateway.system import SystemIds
+from tests.benchmarks.floor import BATCH, Floor, declarations
+
+ItemT = TypeVar("ItemT")
+
+_IDS: Final = SystemIds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One comparison. Both functions take one whole batch through. `target`: the ratio of PERFORMANCE, if it has one."""
+
+    name: str
+    title: str
+    ours: Callable[[], object] = field(repr=False)
+    bare: Callable[[], object] = field(repr=False)
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """What one message needs of the directory of keys."""
+
+    signer: Signer
+    wrapping: WrappingKey
+    verification: VerificationKey
+
+
+def time_row(row: Row) -> tuple[float, float]:
+    """Return microseconds of CPU a message of both, timed one after the other."""
+    return _time(row.ours), _time(row.bare)
+
+
+def _time(work: Callable[[], object], repeats: int = 3) -> float:
+    # CPU time of this process: what others do on the machine meanwhile is not counted.
+    started = time.process_time()
+    for _ in range(repeats):
+        work()
+    return (time.process_time() - started) / repeats / BATCH * 1e6
+
+
+class Parts:
+    """A batch of messages at every stage, and the desks of both ends to take them further."""
+
+    def __init__(self, world: World, sender: PartyId, receiver: PartyId) -> None:
+        self._from, self._to = sender, receiver
+        self._sender, self._receiver = _desk(world.nodes[sender]), _desk(world.nodes[receiver])
+        self._floor = Floor()
+        self._now = datetime.now(UTC)
+        self._raws = declarations("rows", BATCH)
+        self._prepare_jobs = [self._prepare_job(raw) for raw in self._raws]
+        self._transfers = [_only(one) for one in run_prepare(self._prepare_jobs, self._sender)]
+        header = self._transfers[0].header
+        self._set = self._sender.sets[header.schema_set]
+        self._policy = self._sender.policies[header.policy_sha256]
+        self._valid = [validate(read(raw, self._sender.limits), self._set) for raw in self._raws]
+        self._views = [apply_policy(one, self._policy, self._set) for one in self._valid]
+        self._jws = [
+            self._sender.sealer.unseal(one.sealed_jws, row=transfer_row(one.slot.transfer_id))
+            for one in self._transfers
+        ]
+        self._keys = self._look_up()
+
+    def rows(self) -> list[Row]:
+        """Return the comparisons."""
+        floor, key = self._floor, AESGCM(os.urandom(32))
+        # The floor's parser also drops blank text, which a parser that must not change a value can not do.
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+        roots = [floor.parse(raw) for raw in self._raws]
+        return [
+            Row(
+                name="parse_validate",
+                title="parse and validate / the bare lxml calls",
+                ours=_over(self._read, self._raws),
+                bare=_over(lambda raw: floor.validate(etree.fromstring(raw, parser)), self._raws),
+                target=1.15,
+            ),
+            Row(
+                name="apply",
+                title="apply the policy / filter a copy of the tree, validate, serialise",
+                ours=_over(lambda one: apply_policy(one, self._policy, self._set), self._valid),
+                bare=_over(lambda root: _cut(floor, root), roots),
+            ),
+            Row(
+                name="envelope",
+                title="sign, encrypt, decrypt, verify / the bare primitives",
+                ours=_over(self._envelope, list(zip(self._views, self._transfers, strict=True))),
+                bare=_over(floor.primitives, self._jws),
+                target=1.6,
+            ),
+            Row(
+                name="keys",
+                title="find the keys for that / the bare primitives",
+                ours=_over(lambda _: self._look_up(), self._jws),
+                bare=_over(floor.primitives, self._jws),
+            ),
+            Row(
+                name="seal_at_rest",
+                title="seal a message at rest / AES-GCM alone",
+                ours=_over(lambda jws: self._sender.sealer.seal(jws, row="transfer:bench"), self._jws),
+                bare=_over(lambda jws: key.encrypt(os.urandom(12), jws, b""), self._jws),
+            ),
+            Row(
+                name="worker_jobs",
+                title="all four jobs of the workers / the floor",
+                ours=self._jobs,
+                bare=lambda: floor.through_together(self._raws),
+            ),
+        ]
+
+    def _read(self, raw: bytes) -> ValidDocument:
+        return validate(read(raw, self._sender.limits), self._set)
+
+    def _envelope(self, message: tuple[View, PreparedTransfer]) -> None:
+        """Take a view into an envelope and out of it, the keys being at hand."""
+        view, header, keys = message[0], message[1].header, self._keys
+        signed = sign_view(view, header, keys.signer)
+        envelope = encrypt(
+            signed.jws,
+            message_id=header.message_id,
+            sender=self._from,
+            recipient=self._to,
+            wrapping_key=keys.wrapping,
+        )
+        decrypted = decrypt_envelope(envelope.jwe, ours={self._to}, unwrapper=self._receiver.trust.unwrapper)
+        verify_message(decrypted, channel_party=self._from, verification_key=lambda _key_id: keys.verification)
+
+    def _look_up(self) -> _Keys:
+        """Find the keys of one message, as the desks do for each: validity and revocation are judged every time."""
+        signer = self._sender.trust.signer(self._from, self._now)
+        return _Keys(
+            signer=signer,
+            wrapping=self._sender.trust.wrapping_key(self._to, self._now),
+            verification=self._receiver.trust.verification_key(signer.key_id),
+        )
+
+    def _jobs(self) -> None:
+        """Prepare, seal, admit, check: a batch through all four, with what each makes of it."""
+        transfers = [_only(one) for one in run_prepare(self._prepare_jobs, self._sender)]
+        sealed = run_seal([self._seal_job(one) for one in transfers], self._sender)
+        admitted = run_admit([self._admit_job(one) for one in sealed], self._receiver)
+        pairs = zip(transfers, admitted, strict=True)
+        checked = run_check([self._check_job(transfer, one) for transfer, one in pairs], self._sender)
+        for one in checked:
+            _sure(Receipt, one)
+
+    def _prepare_job(self, raw: bytes) -> PrepareJob:
+        message_id = _IDS.uuid7()
+        slot = Slot(
+            transfer_id=TransferId(message_id),
+            message_id=MessageId(message_id),
+            conversation=ConversationId(_IDS.uuid4()),
+            sequence=1,
+            nonce=_IDS.nonce(),
+        )
+        return PrepareJob(
+            submission_id=SubmissionId(_IDS.uuid7()),
+            body=raw,
+            sender=self._from,
+            client="bench",
+            slots={self._to: slot},
+            conversation_key=None,
+            in_reply_to=None,
+            now=self._now,
+        )
+
+    def _seal_job(self, transfer: PreparedTransfer) -> SealJob:
+        return SealJob(
+            transfer_id=transfer.slot.transfer_id,
+            message_id=transfer.slot.message_id,
+            sender=self._from,
+            recipient=self._to,
+            sealed_jws=transfer.sealed_jws,
+            now=self._now,
+        )
+
+    def _admit_job(self, sealed: SealResult) -> AdmitJob:
+        jwe = _sure(SealedEnvelope, sealed).jwe
+        return AdmitJob(jwe=jwe, channel_party=self._from, statement_id=_IDS.uuid4(), now=self._now)
+
+    def _check_job(self, transfer: PreparedTransfer, admitted: AdmitResult) -> CheckJob:
+        return CheckJob(
+            token=_sure(Admitted, admitted).receipt_token,
+            message_id=transfer.slot.message_id,
+            digest=transfer.digest,
+            envelope_sha256=None,
+            sender=self._from,
+            recipient=self._to,
+            agreement=transfer.header.agreement,
+            now=self._now,
+        )
+
+
+def _over(work: Callable[[ItemT], object], batch: Sequence[ItemT]) -> Callable[[], None]:
+    def run() -> None:
+        for item in batch:
+            work(item)
+
+    return run
+
+
+def _sure(kind: type[ItemT], found: object) -> ItemT:
+    if not isinstance(found, kind):
+        raise TypeError(f"a message of the benchmark ended as {type(found).__name__} where it should not")
+    return found
+
+
+def _only(prepared: PrepareResult) -> PreparedTransfer:
+    return _sure(PreparedSubmission, prepared).transfers[0]
+
+
+def _cut(floor: Floor, root: etree._Element) -> bytes:
+    copied = deepcopy(root)
+    floor.cut(copied)
+    floor.validate(copied)
+    return floor.serialise(copied)
+
+
+def _desk(node: NodeLayout) -> Desk:
+    configuration = load_configuration(node.config)
+    return lay_desk(Snapshot(generation=1, settings=configuration.node, rulebook=rulebook_of(configuration)))
