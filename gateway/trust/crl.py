@@ -21,7 +21,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.limits import MAX_CLOCK_SKEW
 from gateway.errors import ConfigurationError, TrustError
@@ -64,7 +63,7 @@ class RevocationLists:
         self._problems: dict[Path, str] = {}
         self._read: dict[Path, list[x509.CertificateRevocationList]] = {}
         self._kept: list[x509.CertificateRevocationList] = []
-        self._by_issuer: dict[bytes, x509.CertificateRevocationList | None] = {}
+        self._by_issuer: dict[x509.Certificate, x509.CertificateRevocationList | None] = {}
         self.generation = 0
         self.refresh()
 
@@ -97,11 +96,10 @@ class RevocationLists:
         """Return when every issuer of `path` has a fresh list. Raises TrustError `trust.crl_stale`."""
         for issuer in path[1:]:
             found = self._list_of(issuer)
-            name = issuer.subject.rfc4514_string()
             if found is None:
-                raise TrustError("trust.crl_stale", f"there is no revocation list of {name}")
+                raise TrustError("trust.crl_stale", f"there is no revocation list of {_name(issuer)}")
             if not self._is_fresh(found, now):
-                raise TrustError("trust.crl_stale", f"the revocation list of {name} is out of date")
+                raise TrustError("trust.crl_stale", f"the revocation list of {_name(issuer)} is out of date")
 
     def standing(self, path: Sequence[x509.Certificate]) -> Standing:
         """Return what the lists say of a path, fresh or not. `path` goes from the leaf to the root."""
@@ -128,13 +126,16 @@ class RevocationLists:
 
     def _list_of(self, issuer: x509.Certificate) -> x509.CertificateRevocationList | None:
         # The newest list that this very key signed; a CA that changed its key keeps its name.
-        key = issuer.public_bytes(Encoding.DER)
-        if key not in self._by_issuer:
+        if issuer not in self._by_issuer:
             everything = chain.from_iterable((*self._read.values(), self._kept))
             candidates = [one for one in everything if _is_from(one, issuer)]
             newest = max(candidates, key=lambda one: (_number(one), one.last_update_utc), default=None)
-            self._by_issuer[key] = newest
-        return self._by_issuer[key]
+            self._by_issuer[issuer] = newest
+        return self._by_issuer[issuer]
+
+
+def _name(issuer: x509.Certificate) -> str:
+    return issuer.subject.rfc4514_string()
 
 
 def _parse(content: bytes) -> list[x509.CertificateRevocationList]:
