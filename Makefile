@@ -51,6 +51,7 @@ spelling: $(STAMP)
 
 schemas: $(STAMP)
 	$(BIN)/python wco_schemas/generate.py --check
+	$(BIN)/python wco_schemas/many_items.py --check
 
 coverage: $(STAMP)
 	$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term:skip-covered $(ARGS)'

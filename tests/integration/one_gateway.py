@@ -245,8 +245,14 @@ def _quick(rulebook: Rulebook) -> Rulebook:
 
 
 def agreement(partner: PartyId, *, name: str = "gb-fr", **changes: str) -> str:
-    """Return the example agreement as one between us and `partner`, with `changes` of its members."""
+    """Return the example agreement as one between us and `partner`, with `changes` of its members.
+
+    It lacks the flows for cancellations, so that there is a kind of message that it does not cover.
+    """
     text = (config_folder() / "agreements" / "gb-fr.yaml").read_text(encoding="utf-8")
+    text, removed = re.subn(r"(?m)^  - from: .*\n    to: .*\n    kinds: \[cancellation\]\n(?:    .*\n)*", "", text)
+    if removed != 2:
+        raise ValueError("the example agreement does not let both sides send cancellations")
     changes = {
         "agreement": name,
         "max_document_bytes": str(MAX_DOCUMENT_BYTES),

@@ -20,11 +20,12 @@ TRAVELLING = {
     "arrival": "arrival",
     "response": "response",
     "notification": "response",
+    "cancellation": "cancellation",
 }
-"""Kind of the label → message kind. The example agreements permit no cancellation."""
+"""Kind of the label → message kind."""
 
 
-DECLARING = {"declaration", "amendment", "arrival"}
+DECLARING = {"declaration", "amendment", "arrival", "cancellation"}
 WAYS = {
     (GB, FR): {*DECLARING, "response"},
     (FR, GB): {*DECLARING, "response"},

@@ -95,7 +95,9 @@ def test_one_recipient_without_agreement_refuses_all() -> None:
 
 
 def test_every_recipient_that_is_refused_is_named() -> None:
-    refused = refusal(prepare_job(sample("cancellation.xml"), recipients=(FR, NL)))
+    job = prepare_job(sample("cancellation.xml"), recipients=(FR, NL))
+    refused = prepare(job, with_agreement(desks()[GB], flows=()))
+    assert isinstance(refused, RefusedSubmission)
     assert {party: error.code for party, error in refused.problems.items()} == {
         FR: "agreement.kind_not_covered",
         NL: "agreement.none",

@@ -15,10 +15,21 @@ from tests.unit.schema.sets import DATA, LIMITS, bundled
 BASE = {
     "dms-declaration": ("/MetaData/Declaration/FunctionCode", "/MetaData/Declaration/TypeCode"),
     "dms-response": ("/MetaData/Response/FunctionCode", "/MetaData/Response/Declaration/FunctionalReferenceID"),
+    "dms-cancellation": tuple(
+        f"/MetaData/Declaration/{leaf}"
+        for leaf in (
+            *("FunctionCode", "ID", "TypeCode"),
+            *("AdditionalInformation/StatementDescription", "Amendment/ChangeReasonCode"),
+        )
+    ),
 }
 SAMPLES = {
-    "dms-declaration": ("import-two-items", "export-one-item", "amendment", "arrival", "transit-bare-declaration"),
-    "dms-response": ("response-accepted", "responses-tax-and-error"),
+    "dms-declaration": (
+        *("import-two-items", "export-one-item", "amendment", "arrival", "transit-bare-declaration"),
+        *("import-many-parties", "import-comments-and-free-texts", "import-names-in-many-scripts"),
+    ),
+    "dms-response": ("response-accepted", "responses-tax-and-error", "response-rejected", "response-control"),
+    "dms-cancellation": ("cancellation", "cancellation-of-export", "cancellation-bare"),
 }
 
 

@@ -77,7 +77,10 @@ def test_an_agreement_says_what_its_file_says(agreements: Path) -> None:
     flow = found.flow(GB, FR, MessageKind.ARRIVAL)
     assert flow is not None
     assert flow.policy == "customs-cooperation version 1"
-    assert found.flow(GB, FR, MessageKind.CANCELLATION) is None
+    other = found.flow(GB, FR, MessageKind.CANCELLATION)
+    assert other is not None
+    assert other.policy == "customs-cancellation version 1"
+    assert found.flow(GB, PartyId("NL-DOUANE"), MessageKind.CANCELLATION) is None
 
 
 def test_layout_place_and_suspension_do_not_change_the_hash(agreements: Path, change: Change, tmp_path: Path) -> None:
