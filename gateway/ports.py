@@ -179,7 +179,9 @@ class PartnerChannel(Protocol):
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome: ...
 
-    async def ping(self, recipient: PartyId) -> SendOutcome: ...
+    async def ping(self, recipient: PartyId) -> SendOutcome:
+        """Reach the partner's gateway with nothing of a message, over a connection that `send` then uses."""
+        ...
 
 
 class BackendChannel(Protocol):
@@ -278,7 +280,18 @@ class Store(Protocol):
 
     # ── partner health ──
 
-    async def partner_failed(self, partner: PartyId, *, now: datetime, not_before: datetime, code: str) -> None: ...
+    async def partner_failed(
+        self,
+        partner: PartyId,
+        *,
+        now: datetime,
+        not_before: datetime,
+        code: str,
+        detail: str = "",
+        audit: AuditEntry | None = None,
+    ) -> None:
+        """Count a failure in a row and leave the partner alone until `not_before`; `code` and `detail` say why."""
+        ...
 
     async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:
         """Clear the back-off so that one attempt is made at once; failures in a row stay counted."""

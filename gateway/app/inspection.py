@@ -1,7 +1,8 @@
 """What a start needs beyond readable settings: keys, bundles, token keys, secrets, the data folder.
 
 Everything is opened once, nothing is started, and every fault is told at once: `gateway config check` prints them, and
-`gateway serve` refuses with the same list.
+`gateway serve` refuses with the same list. One thing more `config check` tells, which a start does not refuse, because
+it can be mended while the node runs: revocation lists that are missing or stale.
 """
 
 import os
@@ -30,6 +31,24 @@ def check_start(configuration: Configuration) -> None:
     findings = tuple(_findings(configuration.node))
     if findings:
         raise ConfigurationError("config.invalid", findings=findings)
+
+
+def check_all(configuration: Configuration) -> None:
+    """Raise ConfigurationError `config.invalid` with what `check_start` finds, and with every revocation list that
+    would keep partners from being served although the node runs."""
+    findings = (*_findings(configuration.node), *_revocation(configuration.node))
+    if findings:
+        raise ConfigurationError("config.invalid", findings=findings)
+
+
+def _revocation(settings: NodeSettings) -> Iterator[Finding]:
+    try:
+        problems = open_trust(settings).refresh(SystemClock().now())
+    except GatewayError:
+        return  # told by `_findings`
+    fix = "Load the authority's current list; until then traffic with its partners is refused"
+    for problem in problems:
+        yield Finding(file=settings.file, key="trust.crls", problem=problem, fix=fix)
 
 
 def _findings(settings: NodeSettings) -> Iterator[Finding]:

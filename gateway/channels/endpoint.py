@@ -16,10 +16,12 @@ from gateway.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long to wait. `connect`: for one TCP and TLS handshake. `total`: for a whole request, waiting for a free
-    connection included; it must stay below the lease under which a message is sent."""
+    """How long to wait. `connect`: for one TCP and TLS handshake. `ping`: for a whole ping. `total`: for any other
+    whole request, waiting for a free connection included; it must stay below the lease under which a message is sent.
+    """
 
     connect: timedelta = timedelta(seconds=10)
+    ping: timedelta = timedelta(seconds=5)
     total: timedelta = timedelta(seconds=45)
 
 

@@ -70,17 +70,25 @@ class HttpLine:
         self._closed = False
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"", reads: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        reads: str | None = None,
+        within: timedelta | None = None,
     ) -> Answer | TransientFailure:
         """Send one request and return the answer, or why there is none. Never raises for what the other side does.
 
-        `path`: below the endpoint's URL. `reads`: the media type whose body is read; no other body is.
+        `path`: below the endpoint's URL. `reads`: the media type whose body is read; no other body is. `within`: how
+        long to wait, if not `Timeouts.total`.
         """
         progress = Progress()
         if self._closed:
             return progress.failed("channel.unreachable", "This side is closing its connections")
         try:
-            async with asyncio.timeout(self._timeouts.total.total_seconds()):
+            async with asyncio.timeout((within or self._timeouts.total).total_seconds()):
                 return await self._exchange(method, path, headers=headers, body=body, reads=reads, progress=progress)
         except EXPECTED as error:
             return explain(error, progress, plain=self._endpoint.plain)

@@ -6,6 +6,7 @@ own, so a partner that is slow, down or hostile hurts only its own transfers.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -35,8 +36,9 @@ class HttpsPartnerChannel:
     ) -> None:
         if not 2 <= connections <= 8:
             raise ConfigurationError("config.invalid", "The connections to a partner must be from 2 to 8")
+        self._timeouts = timeouts or Timeouts()
         self._lines = {
-            party: HttpLine(endpoint, timeouts=timeouts or Timeouts(), connections=connections, clock=clock)
+            party: HttpLine(endpoint, timeouts=self._timeouts, connections=connections, clock=clock)
             for party, endpoint in endpoints.items()
         }
 
@@ -48,8 +50,12 @@ class HttpsPartnerChannel:
         return await self._ask(recipient, "POST", MESSAGES_PATH, body=jwe.encode("ascii"))
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
-        """Ask whether the partner's gateway is there and lets us in. Nothing is stored by it."""
-        return await self._ask(recipient, "POST", PING_PATH)
+        """Ask whether the partner's gateway is there and lets us in. Nothing is stored by it.
+
+        Both certificates are examined on the way, and the connection is kept for the messages that follow.
+        """
+        within = min(self._timeouts.ping, self._timeouts.total)
+        return await self._ask(recipient, "POST", PING_PATH, within=within)
 
     async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
         """Ask for the partner's statement about one of our messages (a receipt, or that it was not seen)."""
@@ -64,7 +70,9 @@ class HttpsPartnerChannel:
         for line in self._lines.values():
             await line.close()
 
-    async def _ask(self, recipient: PartyId, method: str, path: str, *, body: bytes = b"") -> SendOutcome:
+    async def _ask(
+        self, recipient: PartyId, method: str, path: str, *, body: bytes = b"", within: timedelta | None = None
+    ) -> SendOutcome:
         line = self._lines.get(recipient)
         if line is None:
             return TransientFailure(
@@ -73,7 +81,7 @@ class HttpsPartnerChannel:
         headers = {"Accept": MEDIA_TYPE}
         if body:
             headers["Content-Type"] = MEDIA_TYPE
-        answer = await line.request(method, path, headers=headers, body=body, reads=MEDIA_TYPE)
+        answer = await line.request(method, path, headers=headers, body=body, reads=MEDIA_TYPE, within=within)
         return answer if isinstance(answer, TransientFailure) else _outcome(answer)
 
 

@@ -27,13 +27,13 @@ def serve(config_file: ConfigFile, as_json: AsJson = False) -> None:
 
 @config.command("check")
 def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
-    """Check settings, schema sets, agreements, policies, keys and secrets, without starting anything."""
-    from gateway.app import check_start
+    """Check settings, schema sets, agreements, policies, keys, secrets, revocation lists. Nothing is started."""
+    from gateway.app import check_all
     from gateway.settings import load_configuration
 
     with reporting(as_json=as_json):
         found = load_configuration(config_file)
-        check_start(found)
+        check_all(found)
     node = found.node
     members = {
         "file": str(config_file),

@@ -192,6 +192,7 @@ class Partner:
     last_success: datetime | None
     last_failure: datetime | None
     last_code: str
+    last_detail: str
 
 
 def read_submission(value: Json, *, replayed: bool = False) -> Submission:
@@ -278,6 +279,7 @@ def read_partner(value: Json) -> Partner:
         last_success=_maybe_time(value["last_success"]),
         last_failure=_maybe_time(value["last_failure"]),
         last_code=value["last_code"],
+        last_detail=value["last_detail"],
     )
 
 

@@ -220,7 +220,8 @@ class AdmitStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerHealth:
-    """Durable back-off of one partner. `failures` in a row; no attempt before `not_before`."""
+    """Durable back-off of one partner. `failures` in a row; no attempt before `not_before`. `last_code` and
+    `last_detail`: why it could not be reached, empty since the last success."""
 
     partner: PartyId
     failures: int
@@ -228,6 +229,7 @@ class PartnerHealth:
     last_success: datetime | None
     last_failure: datetime | None
     last_code: str
+    last_detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

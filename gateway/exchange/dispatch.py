@@ -7,6 +7,10 @@ same id, so the partner answers with the receipt it already gave.
 
 Two kinds of waiting are told apart. A transfer waits for its own `next_attempt_at`. A partner that could not be reached
 at all is left alone as a whole until its back-off ends (durable, in partner health); hearing from it ends that at once.
+
+No transfer is claimed for a partner unless its gateway was reached a moment ago or answers a ping now. So a partner
+that is down, or whose certificate does not hold, or that does not accept ours, uses up nobody's attempts: its transfers
+stay as they are. Why they wait stands in the partner's health, and in the audit where a certificate was refused.
 """
 
 from dataclasses import dataclass
@@ -30,11 +34,17 @@ from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchLimits:
-    """`parallel`: transfers to one partner under way at once. `lease` must outlast the channel's longest attempt."""
+    """`parallel`: transfers to one partner under way at once. `lease` must outlast the channel's longest attempt.
+
+    `poll`: how often to look for what is due without being told. `reached_for`: how long an answer of any kind proves
+    that the partner can be reached; one that could not be is left alone for `poll`, then longer, up to `longest_wait`.
+    """
 
     parallel: int = 8
     lease: timedelta = timedelta(seconds=90)
     poll: timedelta = timedelta(seconds=1)
+    reached_for: timedelta = timedelta(milliseconds=100)
+    longest_wait: timedelta = timedelta(minutes=1)
 
 
 class Dispatch:
@@ -62,11 +72,14 @@ class Dispatch:
         self._bells = bells
         self._telemetry = telemetry
         self._limits = limits
+        self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
 
     async def serve(self, partner: PartyId) -> None:
         """Send to `partner` until cancelled."""
 
         async def claim(free: int) -> list[ClaimedTransfer]:
+            if not await self._reaches(partner):
+                return []
             return await self._store.claim(partner, limit=free, now=self._clock.now(), lease=self._limits.lease)
 
         def failed(error: GatewayError) -> None:
@@ -82,6 +95,22 @@ class Dispatch:
             poll=limits.poll,
             failed=failed,
         )
+
+    async def _reaches(self, partner: PartyId) -> bool:
+        """Tell whether to claim for `partner`: it answered a moment ago, or something is due and it answers a ping."""
+        last = self._reached.get(partner)
+        if last is not None and self._clock.monotonic() - last < self._limits.reached_for.total_seconds():
+            return True
+        due = await self._store.due_at(partner)
+        if due is None or due > self._clock.now():
+            return False
+        outcome = await self._channel.ping(partner)
+        if isinstance(outcome, TransientFailure) and not outcome.connected:
+            self._telemetry.line("partner.ping", outcome="failure", code=outcome.code, partner=partner)
+            await self._leave_alone(partner, outcome, evidence=outcome.code not in _OUT_OF_REACH)
+            return False
+        self._reached[partner] = self._clock.monotonic()
+        return True
 
     async def _attempt(self, claimed: ClaimedTransfer) -> None:
         """Make one attempt from claim to commit. What the store can not commit now is left to the end of the lease."""
@@ -122,7 +151,12 @@ class Dispatch:
         if not isinstance(sealed, SealedEnvelope):
             failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
             return failure, ""
-        return await self._channel.send(row.recipient, row.message_id, sealed.jwe), sealed.sha256
+        outcome = await self._channel.send(row.recipient, row.message_id, sealed.jwe)
+        if isinstance(outcome, TransientFailure) and not outcome.connected:
+            self._reached.pop(row.recipient, None)
+        else:
+            self._reached[row.recipient] = self._clock.monotonic()
+        return outcome, sealed.sha256
 
     async def _commit(
         self, claimed: ClaimedTransfer, outcome: SendOutcome, envelope_sha256: str, started: datetime
@@ -208,16 +242,28 @@ class Dispatch:
             # Our lease ended, or a receipt came by another way. Who holds the row now decides about it.
             return error.code
         if not failure.connected:
-            await self._leave_alone(row.recipient, row.retry, failure.code, now, jitter)
+            await self._leave_alone(row.recipient, failure, evidence=False)  # this attempt's own record is evidence
         return failure.code
 
-    async def _leave_alone(self, partner: PartyId, retry: RetryPolicy, code: str, now: datetime, jitter: float) -> None:
-        """Leave a partner that could not be reached alone, longer each time in a row."""
+    async def _leave_alone(self, partner: PartyId, failure: TransientFailure, *, evidence: bool) -> None:
+        """Leave a partner that could not be reached alone, longer each time in a row.
+
+        `evidence`: this is worth an audit record, unless the failure before it was the same.
+        """
+        now = self._clock.now()
+        back_off = RetryPolicy(first_wait=self._limits.poll, cap=self._limits.longest_wait)
         health = {one.partner: one for one in await self._store.partners()}.get(partner)
         failures = health.failures if health else 0
-        endless = RetryPolicy(first_wait=retry.first_wait, cap=retry.cap, deadline=retry.deadline)
-        wait = wait_before_retry(endless, attempt=failures + 1, jitter=jitter) or retry.cap
-        await self._store.partner_failed(partner, now=now, not_before=now + wait, code=code)
+        again = health is not None and failures > 0 and health.last_code == failure.code
+        wait = wait_before_retry(back_off, attempt=failures + 1, jitter=self._ids.jitter()) or back_off.cap
+        await self._store.partner_failed(
+            partner,
+            now=now,
+            not_before=now + wait,
+            code=failure.code,
+            detail=failure.detail,
+            audit=_refused(partner, failure, now) if evidence and not again else None,
+        )
 
     def _attempt_row(self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str) -> Attempt:
         return Attempt(
@@ -229,6 +275,16 @@ class Dispatch:
             code=code,
             detail=detail,
         )
+
+
+_OUT_OF_REACH = frozenset({"channel.unreachable", "channel.timeout"})
+"""Codes of failures that say nothing about who is there; every other one comes from what TLS proved, or could not."""
+
+
+def _refused(partner: PartyId, failure: TransientFailure, now: datetime) -> AuditEntry:
+    """Return the evidence that no connection to a partner was accepted, by us or by it. No message was involved."""
+    facts = {"recipient": partner, "code": failure.code, "detail": failure.detail}
+    return AuditEntry(event=AuditEvent.CHANNEL_REFUSED, at=now, actor="system", facts=facts)
 
 
 def _why_no_more(row: TransferRow) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from gateway.audit import AuditEntry
 from gateway.domain.ids import PartyId
 from gateway.domain.records import PartnerHealth
 from gateway.storage.engine import Connection, Transaction, insert_into
@@ -20,9 +21,10 @@ _FAILED = _of_partner.values(
     not_before=bindparam("until"),
     last_failure=bindparam("at"),
     last_code=bindparam("why"),
+    last_detail=bindparam("detail"),
 )
 _SUCCEEDED = _of_partner.values(
-    failures=0, not_before=None, last_success=bindparam("at"), last_heard=bindparam("at"), last_code=""
+    failures=0, not_before=None, last_success=bindparam("at"), last_heard=bindparam("at"), last_code="", last_detail=""
 )
 _HEARD = _of_partner.values(not_before=None, last_heard=bindparam("at"))
 
@@ -46,13 +48,24 @@ def succeeded(connection: Connection, partner: PartyId, now: datetime) -> None:
         connection.run(_INSERT, _fresh(partner, last_success=at, last_heard=at))
 
 
-def failed(transaction: Transaction, partner: PartyId, *, now: datetime, until: datetime, code: str) -> None:
+def failed(
+    transaction: Transaction,
+    partner: PartyId,
+    *,
+    now: datetime,
+    until: datetime,
+    code: str,
+    detail: str,
+    audit: AuditEntry | None,
+) -> None:
     """Count a failure in a row, and send nothing before `until`."""
     at, end = micros(now), micros(until)
-    if not transaction.connection.run(_FAILED, {"of": partner, "until": end, "at": at, "why": code}):
-        transaction.connection.run(
-            _INSERT, _fresh(partner, failures=1, not_before=end, last_failure=at, last_code=code)
-        )
+    change = {"of": partner, "until": end, "at": at, "why": code, "detail": detail}
+    if not transaction.connection.run(_FAILED, change):
+        first = _fresh(partner, failures=1, not_before=end, last_failure=at, last_code=code, last_detail=detail)
+        transaction.connection.run(_INSERT, first)
+    if audit is not None:
+        transaction.record(audit)
 
 
 def heard(transaction: Transaction, partner: PartyId, *, now: datetime) -> None:
@@ -75,5 +88,6 @@ def _fresh(partner: PartyId, **known: Any) -> dict[str, Any]:
         "last_failure": None,
         "last_heard": None,
         "last_code": "",
+        "last_detail": "",
     }
     return {**row, **known}

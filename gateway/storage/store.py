@@ -160,9 +160,19 @@ class SqlStore:
 
     # ── partner health ──
 
-    async def partner_failed(self, partner: PartyId, *, now: datetime, not_before: datetime, code: str) -> None:
+    async def partner_failed(
+        self,
+        partner: PartyId,
+        *,
+        now: datetime,
+        not_before: datetime,
+        code: str,
+        detail: str = "",
+        audit: AuditEntry | None = None,
+    ) -> None:
+        """Count a failure in a row, with its evidence if there is any, and send nothing before `not_before`."""
         await self._writer.write(
-            lambda transaction: health.failed(transaction, partner, now=now, until=not_before, code=code)
+            partial(health.failed, partner=partner, now=now, until=not_before, code=code, detail=detail, audit=audit)
         )
 
     async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:

@@ -403,6 +403,7 @@ partner_health = _table(
     _time("last_failure", null=True),
     _time("last_heard", null=True),
     _text("last_code"),
+    _text("last_detail"),
     PrimaryKeyConstraint("partner"),
 )
 

@@ -149,4 +149,5 @@ def health_of(row: Row) -> PartnerHealth:
         last_success=time_or_none(row["last_success"]),
         last_failure=time_or_none(row["last_failure"]),
         last_code=row["last_code"],
+        last_detail=row["last_detail"],
     )

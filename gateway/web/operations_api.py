@@ -31,6 +31,7 @@ from gateway.web.shapes import (
     record_json,
     transfer_of_operator_json,
 )
+from gateway.web.waiting import transfers_as_they_wait
 
 __all__ = ["READERS", "ROUTES", "TRANSFER_QUERY", "OperationsParts", "find_transfers", "read_transfer"]
 
@@ -90,11 +91,21 @@ async def _counts(request: web.Request, parts: OperationsParts, _caller: Caller)
     return json_response(dict(await parts.store.counts()))
 
 
+_NEVER: Final[Mapping[str, Any]] = {
+    "failures": 0,
+    "not_before": None,
+    "last_success": None,
+    "last_failure": None,
+    "last_code": "",
+    "last_detail": "",
+}
+"""How a partner is that was never tried."""
+
+
 async def _partners(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     Query(request, ())
     known = {health.partner: health_json(health) for health in await parts.store.partners()}
-    never = {"failures": 0, "not_before": None, "last_success": None, "last_failure": None, "last_code": ""}
-    rows = [known.get(party, {"partner": party, **never}) for party in sorted(parts.partners() | known.keys())]
+    rows = [known.get(party, {"partner": party, **_NEVER}) for party in sorted(parts.partners() | known.keys())]
     return json_response({"partners": rows})
 
 
@@ -111,7 +122,8 @@ async def find_transfers(query: Query, parts: OperationsParts) -> tuple[list[Tra
         recipient=query.party("recipient"),
         reference_index=None if reference is None else _index(reference, parts),
     )
-    return rows, rows[-1].id if len(rows) == limit else None
+    following = rows[-1].id if len(rows) == limit else None
+    return await transfers_as_they_wait(parts.store, rows), following
 
 
 async def read_transfer(transfer_id: TransferId, parts: OperationsParts) -> dict[str, Any]:
@@ -120,8 +132,9 @@ async def read_transfer(transfer_id: TransferId, parts: OperationsParts) -> dict
     if found is None:
         raise TransferError("transfer.not_found")
     timeline = await parts.store.audit(transfer_id=transfer_id)
+    (row,) = await transfers_as_they_wait(parts.store, [found.row])
     return {
-        **transfer_of_operator_json(found.row),
+        **transfer_of_operator_json(row),
         "tries": [attempt_json(attempt) for attempt in found.attempts],
         "receipt": receipt_json(found.receipt),
         "answers": answers_json(found.answers),

@@ -175,6 +175,7 @@ def health_json(health: PartnerHealth) -> dict[str, Any]:
         "last_success": timestamp(health.last_success),
         "last_failure": timestamp(health.last_failure),
         "last_code": health.last_code,
+        "last_detail": health.last_detail,
     }
 
 

@@ -19,6 +19,7 @@ from gateway.web.door import Admits, Door, Route, admit_caller, build_app
 from gateway.web.problem import Audience
 from gateway.web.query import Query, idempotency_key, path_id, read_body
 from gateway.web.shapes import json_response, submission_json
+from gateway.web.waiting import submissions_as_they_wait
 
 __all__ = ["ROUTES", "SubmissionParts", "submission_app"]
 
@@ -95,6 +96,7 @@ async def _submission(request: web.Request, parts: SubmissionParts, caller: Call
     row = await parts.store.submission(SubmissionId(path_id(request)))
     if row is None or row.client != caller.client:
         raise RequestError("request.not_found")
+    (row,) = await submissions_as_they_wait(parts.store, [row])
     return json_response(submission_json(row))
 
 
@@ -105,6 +107,7 @@ async def _submissions(request: web.Request, parts: SubmissionParts, caller: Cal
         client=caller.client, limit=limit, before=None if before is None else SubmissionId(before)
     )
     following = rows[-1].id if len(rows) == limit else None
+    rows = await submissions_as_they_wait(parts.store, rows)
     return json_response({"submissions": [submission_json(row) for row in rows], "next": following})
 
 

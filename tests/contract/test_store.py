@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.audit import AuditEvent
+from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import TransferEvent, TransferState
@@ -304,11 +304,16 @@ async def test_a_partner_in_back_off_gets_none_until_it_is_over_or_heard_from(
     await accept(store, values.submission())
     await accept(store, values.submission())
     await store.partner_failed(PARTNER, now=NOW, not_before=LATER, code="channel.unreachable")
-    await store.partner_failed(PARTNER, now=NOW, not_before=LATER, code="channel.timeout")
+    entry = AuditEntry(event=AuditEvent.CHANNEL_REFUSED, at=NOW, actor="system", facts={"code": "channel.tls_refused"})
+    await store.partner_failed(
+        PARTNER, now=NOW, not_before=LATER, code="channel.tls_refused", detail="it has expired", audit=entry
+    )
+    assert [record.entry for record in await store.audit()][-1] == entry
     assert await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE) == []
     assert await store.due_at(PARTNER) == LATER
     assert len(await store.claim(PARTNER, limit=1, now=LATER, lease=LEASE)) == 1
     await store.partner_heard(PARTNER, now=NOW)
     (health,) = await store.partners()
-    assert (health.failures, health.not_before, health.last_code) == (2, None, "channel.timeout")
+    assert (health.failures, health.not_before) == (2, None)
+    assert (health.last_code, health.last_detail) == ("channel.tls_refused", "it has expired")
     assert len(await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)) == 1

@@ -15,7 +15,14 @@ from gateway.app import Snapshot, lay_desk, rulebook_of
 from gateway.bundled import schema_folder
 from gateway.demo.layout import copy_agreement, lay_out
 from gateway.domain.ids import ClientId, MessageId, PartyId
-from gateway.domain.outcome import HandedOver, HandOverOutcome, ReceiptReturned, SendOutcome, TransientFailure
+from gateway.domain.outcome import (
+    HandedOver,
+    HandOverOutcome,
+    ReceiptReturned,
+    SendOutcome,
+    TransientFailure,
+    TransportAccepted,
+)
 from gateway.domain.records import InboxRow
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk
@@ -79,7 +86,8 @@ class Side:
 
 @dataclass(kw_only=True)
 class Pair:
-    """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent."""
+    """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent. `out_of_reach`, if set,
+    is what comes of any connection that GB tries; `pinged` counts those that carried no message."""
 
     clock: SteeredClock
     telemetry: QuietTelemetry
@@ -87,6 +95,8 @@ class Pair:
     fr: Side
     script: Callable[[str], SendOutcome | None] = lambda _jwe: None
     sent: list[str] = field(default_factory=list)
+    out_of_reach: TransientFailure | None = None
+    pinged: int = 0
     handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
     backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
 
@@ -94,7 +104,7 @@ class Pair:
         """Be the channel from GB to FR."""
         assert recipient == FR
         self.sent.append(message_id)
-        scripted = self.script(jwe)
+        scripted = self.out_of_reach or self.script(jwe)
         if scripted is not None:
             return scripted
         answer = await self.fr.receive(jwe, channel_party=GB)
@@ -103,7 +113,10 @@ class Pair:
         return ReceiptReturned(token=answer.token)
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
-        raise NotImplementedError
+        """Be the way on which GB reaches FR without a message."""
+        assert recipient == FR
+        self.pinged += 1
+        return self.out_of_reach or TransportAccepted()
 
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Be the back end of FR."""

@@ -1,12 +1,12 @@
 """A node as a whole, in this process: what its start records, and what it refuses to start with."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.app import Node, check_start, rulebook_of
+from gateway.app import Node, check_all, check_start, rulebook_of
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
@@ -14,6 +14,7 @@ from gateway.domain.ids import PartyId
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.settings import Configuration, load_configuration
 from gateway.storage import database_chains, database_records, verify_database
+from gateway.trust.pki import refresh_crls
 from tests.integration.desk_pair import QuietTelemetry
 
 GB, FR = PartyId("GB-HMRC"), PartyId("FR-DGDDI")
@@ -95,6 +96,24 @@ async def test_every_fault_of_keys_and_secrets_is_told_at_once(layout: NodeLayou
 async def test_a_node_that_would_start_has_no_findings(layout: NodeLayout) -> None:
     check_start(load_configuration(layout.config))
     assert not layout.data.exists()
+
+
+@pytest.mark.parametrize("trouble", ["missing", "unreadable", "stale"])
+async def test_a_check_tells_of_revocation_lists_that_a_start_can_do_without(layout: NodeLayout, trouble: str) -> None:
+    configuration = load_configuration(layout.config)
+    check_all(configuration)
+    crl = configuration.node.trust.crls[0]
+    if trouble == "missing":
+        crl.unlink()
+    elif trouble == "unreadable":
+        crl.write_text("no list")
+    else:
+        refresh_crls(crl.parent, now=datetime.now(UTC) - timedelta(days=30))
+    check_start(configuration)
+    with pytest.raises(ConfigurationError) as refused:
+        check_all(configuration)
+    assert {finding.key for finding in refused.value.findings} == {"trust.crls"}
+    assert all(finding.problem and finding.fix for finding in refused.value.findings)
 
 
 async def test_a_start_that_fails_leaves_nothing_running(layout: NodeLayout) -> None:

@@ -17,6 +17,7 @@ from gateway.exchange.hand_over import HandOverLimits
 from tests.integration.desk_pair import FR, GB, Pair, request, sample, until
 
 UNREACHABLE = TransientFailure(code="channel.unreachable", detail="nobody listens", sent=False, connected=False)
+EXPIRED = TransientFailure(code="channel.tls_refused", detail="certificate has expired", sent=False, connected=False)
 GARBAGE = TransientFailure(code="channel.unexpected_answer", detail="a 500", sent=True, connected=True)
 
 
@@ -61,16 +62,85 @@ async def test_a_transfer_is_delivered_and_handed_over_with_evidence_at_every_st
     assert view.startswith(b"<?xml")
 
 
-async def test_a_partner_that_is_down_is_left_alone_and_tried_again(pair: Pair) -> None:
+async def backed_off(pair: Pair, failures: int = 1) -> bool:
+    return any(health.failures >= failures for health in await pair.gb.store.partners())
+
+
+async def refused_channels(pair: Pair) -> list[dict[str, str | int]]:
+    entries = [record.entry for record in await pair.gb.store.audit()]
+    return [dict(entry.facts) for entry in entries if entry.event is AuditEvent.CHANNEL_REFUSED]
+
+
+async def test_nothing_is_claimed_for_a_partner_that_is_down(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    before = await state(pair, transfer_id)
+    pair.out_of_reach = UNREACHABLE
+    async with pair.dispatching():
+        await until(lambda: backed_off(pair))
+        assert await state(pair, transfer_id) == before
+        assert (pair.sent, await refused_channels(pair)) == ([], [])
+        pair.out_of_reach = None
+        pair.clock.ahead += timedelta(seconds=10)
+        row = await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert row.attempts == 1
+    (health,) = await pair.gb.store.partners()
+    assert (health.failures, health.last_code, health.last_detail) == (0, "", "")
+
+
+async def test_a_partner_whose_certificate_is_refused_costs_one_audit_record_and_no_attempt(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    before = await state(pair, transfer_id)
+    pair.out_of_reach = EXPIRED
+    async with pair.dispatching():
+        for failures in (1, 2, 3):
+            await until(lambda failures=failures: backed_off(pair, failures))  # type: ignore[misc]  # bound at once
+            pair.clock.ahead += timedelta(minutes=2)
+        assert pair.pinged >= 3
+        assert await state(pair, transfer_id) == before
+        assert await refused_channels(pair) == [{"recipient": FR, "code": EXPIRED.code, "detail": EXPIRED.detail}]
+        assert await events_of(pair, transfer_id) == [AuditEvent.TRANSFER_ACCEPTED]
+        pair.out_of_reach = None
+        pair.clock.ahead += timedelta(minutes=2)
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+    assert pair.sent == [before.message_id]
+
+
+async def test_another_refusal_or_a_new_spell_is_recorded_again(pair: Pair) -> None:
+    first = await submitted(pair)
+    pair.out_of_reach = EXPIRED
+    async with pair.dispatching():
+        await until(lambda: backed_off(pair, 1))
+        pair.out_of_reach = replace(EXPIRED, code="trust.crl_stale")
+        pair.clock.ahead += timedelta(minutes=2)
+        await until(lambda: backed_off(pair, 2))
+        pair.out_of_reach = None
+        pair.clock.ahead += timedelta(minutes=2)
+        await reaches(pair, first, TransferState.DELIVERED)
+        pair.out_of_reach = EXPIRED
+        pair.clock.ahead += timedelta(minutes=2)
+        await submitted(pair, key="key-2")
+        await until(lambda: backed_off(pair, 1))
+    codes = [one["code"] for one in await refused_channels(pair)]
+    assert codes == [EXPIRED.code, "trust.crl_stale", EXPIRED.code]
+
+
+async def test_a_partner_that_answered_a_moment_ago_is_not_pinged_again(pair: Pair) -> None:
+    async with pair.dispatching():
+        for number in range(5):
+            await reaches(pair, await submitted(pair, key=f"key-{number}"), TransferState.DELIVERED)
+        assert pair.pinged == 1
+        pair.clock.ahead += timedelta(seconds=5)
+        await reaches(pair, await submitted(pair, key="later"), TransferState.DELIVERED)
+        assert pair.pinged == 2
+
+
+async def test_a_partner_lost_within_an_attempt_is_left_alone_and_tried_again(pair: Pair) -> None:
     transfer_id = await submitted(pair)
     pair.script = lambda _jwe: UNREACHABLE
     async with pair.dispatching():
         await until(lambda: pair.sent)
 
-        async def backed_off() -> bool:
-            return any(health.not_before is not None for health in await pair.gb.store.partners())
-
-        await until(backed_off)
+        await until(lambda: backed_off(pair))
         row = await reaches(pair, transfer_id, TransferState.QUEUED)
         assert (row.last_code, row.ever_sent) == ("channel.unreachable", False)
         pair.script = lambda _jwe: None

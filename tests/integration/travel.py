@@ -41,6 +41,7 @@ from tests.world import TwoGateways, two_gateways
 ARRIVAL_SECONDS = 120.0
 WCX = {"wcx": JWSEHeaderParameter("message header", True, True, None)}
 MESSAGES = "POST /exchange/v1/messages"
+PING = "POST /exchange/v1/ping"
 HTTP_HEADERS = {"host", "content-type", "content-length", "accept", "accept-encoding", "user-agent", "connection"}
 """What a request to a partner may tell besides the envelope."""
 
@@ -95,10 +96,16 @@ class Tapped:
         return {message_id: found.document for message_id, found in backend.by_id.items()}
 
     def sent(self, sender: PartyId, recipient: PartyId) -> Mapping[str, list[OnTheWire]]:
-        """Return every message that went this way, by id; more than one under an id where it was sent again."""
+        """Return every message that went this way, by id; more than one under an id where it was sent again.
+
+        Besides messages only pings may go this way, and a ping has nothing in it.
+        """
         found: dict[str, list[OnTheWire]] = {}
         for request in self.taps[sender, recipient].requests():
-            assert request.line == MESSAGES, "nothing but messages goes this way in these tests"
+            if request.line == PING:
+                assert (request.body, request.headers.keys() - HTTP_HEADERS) == (b"", set())
+                continue
+            assert request.line == MESSAGES, "nothing but messages and pings goes this way in these tests"
             message = self._opened(request, sender, recipient)
             found.setdefault(message.message_id, []).append(message)
         return found

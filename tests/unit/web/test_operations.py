@@ -10,6 +10,7 @@ from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import TrustError
 from gateway.exchange.operate import MAX_REASON
+from gateway.web.shapes import timestamp
 from tests.store_values import (
     LEASE,
     NOW,
@@ -221,6 +222,21 @@ async def test_every_partner_is_listed_even_before_the_first_message(node: Node,
         (PARTNER, 1, "channel.timeout"),
         (OTHER, 0, ""),
     ]
+
+
+async def test_a_transfer_tells_that_its_partner_can_not_be_reached(node: Node, operations: str) -> None:
+    row = await accepted(node)
+    until = NOW + timedelta(minutes=5)
+    await node.store.partner_failed(
+        row.recipient, now=NOW, not_before=until, code="channel.tls_refused", detail="the certificate has expired"
+    )
+    (listed,) = (await ask(f"{operations}/v1/transfers", token="operator")).json()["transfers"]
+    shown = (await ask(f"{operations}/v1/transfers/{row.id}", token="operator")).json()
+    for told in (listed, shown):
+        assert told["code"] == "channel.tls_refused"
+        assert told["detail"] == f"{row.recipient} can not be reached: the certificate has expired"
+        assert told["next_attempt_at"] == timestamp(until)
+    assert shown["attempts"] == 0
 
 
 async def test_counts_tell_each_state(node: Node, operations: str) -> None:

@@ -31,6 +31,16 @@ async def test_a_submission_is_accepted_for_every_recipient(submission: str) -> 
     assert again.json() == told
 
 
+async def test_a_submitter_sees_that_a_partner_can_not_be_reached(node: Node, submission: str) -> None:
+    location = (await submit(submission, to=f"{PARTNER},{OTHER}")).headers["Location"]
+    await node.store.partner_failed(PARTNER, now=NOW, not_before=NOW, code="channel.unreachable", detail="nobody")
+    (listed,) = (await ask(f"{submission}/v1/submissions", token="submitter")).json()["submissions"]
+    for told in (listed, (await ask(f"{submission}{location}", token="submitter")).json()):
+        difficulties = {one["recipient"]: (one["code"], one["detail"]) for one in told["transfers"]}
+        reached = f"{PARTNER} can not be reached: nobody"
+        assert difficulties == {PARTNER: ("channel.unreachable", reached), OTHER: ("", "")}
+
+
 async def test_the_same_request_again_gives_the_same_submission(submission: str) -> None:
     first, second = await submit(submission), await submit(submission)
     assert second.status == 202

@@ -126,6 +126,7 @@ def upgrade() -> None:
         sa.Column("last_failure", _NUMBER, nullable=True),
         sa.Column("last_heard", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("last_detail", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("partner", name="partner_health_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
