@@ -33,6 +33,7 @@ ROW = TransferRow(
     kind=MessageKind.DECLARATION,
     conversation=ConversationId("c"),
     sequence=1,
+    in_reply_to=None,
     state=TransferState.QUEUED,
     version=1,
     digest="0" * 64,
