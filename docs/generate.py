@@ -26,6 +26,7 @@ GROUPS = {
     "access": "Who is asking, and may they.",
     "request": "The HTTP request itself.",
     "transfer": "Acts on a transfer, and why one came to rest.",
+    "hand_over": "What a back end that pulls is told.",
     "trust": "Keys, certificates and revocation lists of our own side.",
     "storage": "The store.",
     "audit": "The audit chain.",

@@ -276,6 +276,8 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("transfer.attempts_exhausted", "All attempts the agreement allows were made", 409, False, None),
         ("transfer.lease_lost", "The lease ended before the attempt did", 409, True, None),
         ("transfer.poisoned", "Processing the message ended its worker twice", 500, False, "internal"),
+        ("hand_over.lease_lost", "The lease on this message has ended; lease it again", 409, False, None),
+        ("hand_over.not_by_pull", "Messages for this party are not handed over by pull", 409, False, None),
         ("trust.key_unreadable", "A key file can not be read", 500, False, "internal"),
         ("trust.key_exposed", "A key file is readable by others", 500, False, "internal"),
         ("trust.key_unknown", "There is no key with this id", 500, False, "internal"),

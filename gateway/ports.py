@@ -6,7 +6,7 @@ whoever awaited one may acknowledge. They raise StorageError, `storage.commit_un
 unknown: then nobody may be acknowledged, and the caller asks again by id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -335,8 +335,15 @@ class Store(Protocol):
 
     # ── hand-over ──
 
-    async def claim_hand_overs(self, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
-        """Lease due hand-overs; within (sender, conversation) only the lowest sequence not yet handed over."""
+    async def claim_hand_overs(
+        self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
+    ) -> list[ClaimedHandOver]:
+        """Lease due hand-overs to `recipients`; within (sender, conversation) only the lowest sequence not yet handed
+        over. `actor`: who leases them, for the audit."""
+        ...
+
+    async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:
+        """Return the row of a message and the fence of its latest lease; None for an unknown one."""
         ...
 
     async def settle_hand_over(

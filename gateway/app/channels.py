@@ -1,6 +1,7 @@
 """The ways out of a node, from its settings."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -18,19 +19,20 @@ from gateway.domain.ids import PartyId
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import ConfigurationError
 from gateway.ports import BackendChannel, Clock
-from gateway.settings import DropFolder, NodeSettings, Webhook
+from gateway.settings import DropFolder, NodeSettings, PullInbox, Webhook
 from gateway.settings.kinds import is_loopback
 from gateway.trust import PartnerGate, plain_client_context
 
 
 class Backends(BackendRouter):
-    """The back end of each of our parties, to be started and closed together."""
+    """The back ends that we call or write to, to be started and closed together. `parties`: whose they are."""
 
     def __init__(self, webhooks: Mapping[PartyId, WebhookBackend], folders: Mapping[PartyId, FolderBackend]) -> None:
         channels: dict[PartyId, BackendChannel] = {**webhooks, **folders}
         super().__init__(channels)
         self._webhooks = webhooks
         self._folders = folders
+        self.parties = frozenset(channels)
 
     async def start(self) -> None:
         """Clean up after a process that was killed. Not for a check while another process serves."""
@@ -75,11 +77,16 @@ def open_backends(settings: NodeSettings, *, clock: Clock, reach: Reach = pass_b
                 webhooks[party.id] = _webhook(party.backend, settings, clock=clock)
             case DropFolder():
                 folders[party.id] = _folder(party.backend, reach)
-            case None:
-                pass
+            case PullInbox() | None:
+                pass  # comes for its messages by itself, or does not
             case _:
                 assert_never(party.backend)
     return Backends(webhooks, folders)
+
+
+def pull_leases(settings: NodeSettings) -> dict[PartyId, timedelta]:
+    """Return the parties whose back ends pull, and how long each has to acknowledge a message."""
+    return {party.id: party.backend.lease for party in settings.parties if isinstance(party.backend, PullInbox)}
 
 
 def hand_over_retries(settings: NodeSettings) -> dict[PartyId, RetryPolicy]:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from gateway import __version__
-from gateway.app.channels import hand_over_retries, open_backends, open_partner_channel
+from gateway.app.channels import hand_over_retries, open_backends, open_partner_channel, pull_leases
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.document_log import document_log
@@ -31,6 +31,7 @@ from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.operate import Operate
+from gateway.exchange.pull import Pull
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit
@@ -86,6 +87,7 @@ class _UseCases:
     receive: Receive
     operate: Operate
     turn_away: TurnAway
+    pull: Pull
 
 
 class Node:
@@ -104,6 +106,7 @@ class Node:
         self._clock = SystemClock()
         self._ids = SystemIds()
         self._bells = Doorbells()
+        self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
         self.listeners: dict[str, Listener] = {}
@@ -177,6 +180,16 @@ class Node:
             settle=Settle(store=store, workers=workers, clock=clock),
             operate=Operate(store=store, clock=clock, bells=bells),
             turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
+            pull=Pull(
+                store=store,
+                sealer=below.sealer,
+                clock=clock,
+                ids=ids,
+                telemetry=self._telemetry,
+                leases=pull_leases(self._settings),
+                retries=hand_over_retries(self._settings),
+                reach=self._reach,
+            ),
             receive=Receive(
                 store=store,
                 workers=workers,
@@ -193,8 +206,7 @@ class Node:
         settings, timing = self._settings, self._settings.timing
         channel = open_partner_channel(settings, below.gate, clock=self._clock)
         self._stack.push_async_callback(channel.close)
-        reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
-        backends = open_backends(settings, clock=self._clock, reach=reach)
+        backends = open_backends(settings, clock=self._clock, reach=self._reach)
         self._stack.push_async_callback(backends.close)
         await backends.start()
         dispatch = Dispatch(
@@ -210,6 +222,7 @@ class Node:
         )
         hand_over = HandOver(
             store=below.store,
+            recipients=backends.parties,
             channel=backends,
             sealer=below.sealer,
             clock=self._clock,
@@ -217,7 +230,7 @@ class Node:
             bells=self._bells,
             telemetry=self._telemetry,
             limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
-            reach=reach,
+            reach=self._reach,
         )
         sweep = Sweep(
             store=below.store,
@@ -252,6 +265,7 @@ class Node:
             door=self._door("submission"),
             submit=use.submit,
             store=below.store,
+            pull=use.pull,
             tokens=tokens,
             max_document_bytes=settings.documents.max_bytes,
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table, say
+from gateway.cli.pull import acknowledge, pull
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import MessageId
 from gateway.domain.lifecycle import HandOverState
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Received messages: list, show.")
+app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, pull, ack.")
+app.command("pull")(pull)
+app.command("ack")(acknowledge)
 
 
 @app.command("list")

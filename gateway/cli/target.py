@@ -17,9 +17,20 @@ from gateway.cli.output import fail, reporting
 if TYPE_CHECKING:
     import ssl
 
-    from gateway.client import ClientError, OperationsClient, SubmissionClient
+    from gateway.client import ClientError, InboxClient, OperationsClient, SubmissionClient
 
-__all__ = ["Ca", "Config", "Target", "TokenFile", "TokenText", "Url", "calling", "operations", "submissions"]
+__all__ = [
+    "Ca",
+    "Config",
+    "Target",
+    "TokenFile",
+    "TokenText",
+    "Url",
+    "calling",
+    "fetching",
+    "operations",
+    "submissions",
+]
 
 Value = TypeVar("Value")
 
@@ -58,6 +69,16 @@ async def submissions(target: Target) -> "AsyncIterator[SubmissionClient]":
 
     url, roots = _where(target, "submission")
     async with SubmissionClient(url, _token(target), _context(roots)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def fetching(target: Target) -> "AsyncIterator[InboxClient]":
+    """Open a client of the submission API for a back end that pulls."""
+    from gateway.client import InboxClient
+
+    url, roots = _where(target, "submission")
+    async with InboxClient(url, _token(target), _context(roots)) as client:
         yield client
 
 

@@ -7,6 +7,7 @@ Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
 from gateway.client.connection import ClientError
+from gateway.client.inbox import InboxClient, LeasedMessage, SettledMessage
 from gateway.client.operations import OperationsClient
 from gateway.client.results import (
     Answer,
@@ -30,11 +31,14 @@ __all__ = [
     "Attempt",
     "ClientError",
     "Event",
+    "InboxClient",
     "InboxDetail",
     "InboxMessage",
+    "LeasedMessage",
     "OperationsClient",
     "Partner",
     "Receipt",
+    "SettledMessage",
     "Submission",
     "SubmissionClient",
     "SubmittedTransfer",

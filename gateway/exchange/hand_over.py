@@ -38,12 +38,17 @@ class HandOverLimits:
 
 
 class HandOver:
-    """The use case. `serve` runs until it is cancelled."""
+    """The use case. `serve` runs until it is cancelled.
+
+    `recipients`: the parties of ours whose back ends are called or written to. A back end that pulls (`pull`) is left
+    alone, and what is for a party without a back end waits.
+    """
 
     def __init__(
         self,
         *,
         store: Store,
+        recipients: frozenset[PartyId],
         channel: BackendChannel,
         sealer: Sealer,
         clock: Clock,
@@ -54,6 +59,7 @@ class HandOver:
         reach: Reach = pass_by,
     ) -> None:
         self._store = store
+        self._recipients = recipients
         self._channel = channel
         self._sealer = sealer
         self._clock = clock
@@ -67,7 +73,10 @@ class HandOver:
         """Hand over until cancelled."""
 
         async def claim(free: int) -> list[ClaimedHandOver]:
-            return await self._store.claim_hand_overs(limit=free, now=self._clock.now(), lease=self._limits.lease)
+            if not self._recipients:
+                return []
+            now, lease = self._clock.now(), self._limits.lease
+            return await self._store.claim_hand_overs(self._recipients, limit=free, now=now, lease=lease)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)

@@ -21,7 +21,7 @@ from gateway.errors import ConfigurationError, Finding
 from gateway.policy.reading import nearest
 from gateway.settings.kinds import WRONG, is_loopback
 from gateway.settings.toml_lines import Location, key_lines, line_at
-from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings
+from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings, PullInbox
 
 __all__ = ["load_node"]
 
@@ -282,3 +282,8 @@ def _check_clients(settings: NodeSettings) -> Iterator[_Disagreement]:
             yield place, f"names {', '.join(foreign)}, no party of this node", "Name parties listed in [[parties]]"
         if client.roles & {Role.SUBMITTER, Role.BACKEND} and not client.parties:
             yield ("clients", index, "parties"), "is empty", "Name the parties it may submit or receive for"
+    fetching = {party for client in settings.clients if Role.BACKEND in client.roles for party in client.parties}
+    for index, party in enumerate(settings.parties):
+        if isinstance(party.backend, PullInbox) and party.id not in fetching:
+            fix = f'Register one: [[clients]] with roles = ["backend"] and parties = ["{party.id}"]'
+            yield ("parties", index, "backend", "kind"), "is pull, and no client may fetch for this party", fix

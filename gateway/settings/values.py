@@ -45,6 +45,7 @@ __all__ = [
     "NodeSettings",
     "OurParty",
     "Partner",
+    "PullInbox",
     "Timing",
     "Tokens",
     "Tries",
@@ -121,12 +122,22 @@ class DropFolder(Tries):
     timeout: Duration = timedelta(seconds=15)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullInbox(Tries):
+    """A back end that fetches its messages at the submission listener. `lease`: how long it has to acknowledge one."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    kind: Literal["pull"]
+    lease: Duration = timedelta(minutes=5)
+
+
 Backend = Annotated[
-    Annotated[Webhook, Tag("webhook")] | Annotated[DropFolder, Tag("folder")], Discriminator(backend_kind)
+    Annotated[Webhook, Tag("webhook")] | Annotated[DropFolder, Tag("folder")] | Annotated[PullInbox, Tag("pull")],
+    Discriminator(backend_kind),
 ]
 """How inbox messages reach a party's back end. Without `kind` it is a webhook."""
 
-BACKEND_KINDS: Final = {"webhook": Webhook, "folder": DropFolder}
+BACKEND_KINDS: Final = {"webhook": Webhook, "folder": DropFolder, "pull": PullInbox}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Hand-overs: the inbox on its way to our own back ends. The same ideas as `transfers.py`, by a smaller table."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -35,7 +36,11 @@ _COLUMNS = select(
 
 
 _DUE = (
-    _COLUMNS.where(literal_column(HAND_OVER_DUE), hand_over.c.next_attempt_at <= bindparam("now"))
+    _COLUMNS.where(
+        literal_column(HAND_OVER_DUE),
+        hand_over.c.recipient == bindparam("recipient"),
+        hand_over.c.next_attempt_at <= bindparam("now"),
+    )
     .order_by(hand_over.c.next_attempt_at, hand_over.c.message_id)
     .limit(bindparam("limit"))
 )
@@ -99,12 +104,20 @@ _SETTLE = (
 _SETTLE_UNDER_LEASE = _SETTLE.where(hand_over.c.fence == bindparam("held"))
 
 
-def claim(transaction: Transaction, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
-    """Lease what is due: at most `limit`, and at most MAX_BATCH_BYTES but for a single one."""
+def claim(
+    transaction: Transaction,
+    recipients: Collection[PartyId],
+    *,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+    actor: str = "system",
+) -> list[ClaimedHandOver]:
+    """Lease what is due for `recipients`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one."""
     connection = transaction.connection
     taken: list[Row] = []
     total = 0
-    for row in connection.rows(_DUE, {"now": micros(now), "limit": limit}):
+    for row in _due(connection, recipients, limit=limit, now=now):
         total += row["sealed_bytes"]
         if taken and total > MAX_BATCH_BYTES:
             break
@@ -115,10 +128,21 @@ def claim(transaction: Transaction, *, limit: int, now: datetime, lease: timedel
         _CLAIM,
         [{"of_sender": row["sender"], "of": row["message_id"], "seen": row["version"], **values} for row in taken],
     )
-    return [_claimed(transaction, row, becomes, now) for row in taken]
+    return [_claimed(transaction, row, becomes, now, actor) for row in taken]
 
 
-def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: datetime) -> ClaimedHandOver:
+def _due(connection: Connection, recipients: Collection[PartyId], *, limit: int, now: datetime) -> list[Row]:
+    """Return what is due, the longest waiting first. One question for each recipient, so that what waits for one that
+    comes for it seldom costs the others nothing."""
+    found = [
+        row
+        for recipient in sorted(set(recipients))
+        for row in connection.rows(_DUE, {"recipient": recipient, "now": micros(now), "limit": limit})
+    ]
+    return sorted(found, key=lambda row: (row["next_attempt_at"], row["message_id"]))[:limit]
+
+
+def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: datetime, actor: str) -> ClaimedHandOver:
     row = replace(
         inbox_row(before),
         hand_over=state,
@@ -131,7 +155,7 @@ def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: d
         AuditEntry(
             event=AuditEvent.HAND_OVER_CLAIMED,
             at=now,
-            actor="system",
+            actor=actor,
             message_id=row.message_id,
             facts={"sender": row.sender, "recipient": row.recipient, "attempt": row.attempts, "fence": fence},
         )
@@ -268,6 +292,12 @@ def read_message(
     row = inbox_row(found)
     sealed = connection.rows(_PAYLOAD, {"sender": row.sender, "message_id": row.message_id})[0]["sealed"]
     return row, bytes(sealed)
+
+
+def read_fence(connection: Connection, message_id: MessageId, sender: PartyId) -> tuple[InboxRow, int] | None:
+    """Return a row and the fence of its latest lease."""
+    found = connection.one(_FROM, {"sender": sender, "message_id": message_id})
+    return None if found is None else (inbox_row(found), int(found["fence"]))
 
 
 def read_overdue(connection: Connection, *, now: datetime, limit: int) -> list[InboxRow]:

@@ -5,7 +5,7 @@ after their rows. `await` returns after COMMIT. Nothing here blocks the event lo
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -204,10 +204,15 @@ class SqlStore:
 
     # ── hand-over ──
 
-    async def claim_hand_overs(self, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedHandOver]:
-        return await self._writer.write(
-            lambda transaction: hand_overs.claim(transaction, limit=limit, now=now, lease=lease)
-        )
+    async def claim_hand_overs(
+        self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
+    ) -> list[ClaimedHandOver]:
+        """Lease due hand-overs to `recipients`, audited as an act of `actor`."""
+        change = partial(hand_overs.claim, recipients=recipients, limit=limit, now=now, lease=lease, actor=actor)
+        return await self._writer.write(change)
+
+    async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:
+        return await self._readers.read(lambda ask: hand_overs.read_fence(ask, message_id, sender))
 
     async def settle_hand_over(
         self,

@@ -387,7 +387,7 @@ hand_over = _table(
     CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
     CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="pending_has_a_time"),
     Index("hand_over_by_state", "state"),
-    _partial("hand_over_due", "state", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
+    _partial("hand_over_due", "state", "recipient", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
     _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
     _partial("hand_over_leased", "state", "lease_until", where=LEASED),
 )

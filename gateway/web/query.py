@@ -79,11 +79,11 @@ class Query:
         except ValueError:
             raise RequestError("request.malformed", f"`{name}` is one of {', '.join(kind)}") from None
 
-    def limit(self) -> int:
-        """Return how many rows are asked for, 1 to 200."""
-        value = self._values.get("limit", str(DEFAULT_LIMIT))
-        if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= MAX_LIMIT:
-            raise RequestError("request.malformed", f"`limit` is a number from 1 to {MAX_LIMIT}")
+    def limit(self, *, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
+        """Return how many rows are asked for, 1 to `most`."""
+        value = self._values.get("limit", str(default))
+        if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= most:
+            raise RequestError("request.malformed", f"`limit` is a number from 1 to {most}")
         return int(value)
 
 

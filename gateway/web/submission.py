@@ -1,4 +1,4 @@
-"""The submission listener (C1, C4): national systems hand in documents and see what became of them.
+"""The submission listener (C1, C4): national systems hand in documents, see what became of them, and fetch what came.
 
 A client submits only for the parties it is registered for and sees only its own submissions; another client's id is
 answered as if it did not exist. docs/api.md describes every route.
@@ -13,8 +13,10 @@ from gateway.domain.access import Caller, Role
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
 from gateway.errors import AccessError, RequestError
+from gateway.exchange.pull import Pull
 from gateway.exchange.submit import Submit, SubmitRequest
 from gateway.ports import Store, Tokens
+from gateway.web import inbox
 from gateway.web.door import Admits, Door, Route, admit_caller, build_app
 from gateway.web.problem import Audience
 from gateway.web.query import Query, idempotency_key, path_id, read_body
@@ -33,6 +35,7 @@ class SubmissionParts:
     door: Door
     submit: Submit
     store: Store
+    pull: Pull
     tokens: Tokens
     max_document_bytes: int = MAX_DOCUMENT_BYTES
 
@@ -122,10 +125,15 @@ async def _receipt(request: web.Request, parts: SubmissionParts, caller: Caller)
 
 
 _SUBMITTER: Final = frozenset({Role.SUBMITTER})
+_BACKEND: Final = frozenset({Role.BACKEND})
 
 ROUTES: Final[tuple[Route[SubmissionParts, Caller], ...]] = (
     Route(method="POST", path="/v1/submissions", handler=_submit, admits=_SUBMITTER),
     Route(method="GET", path="/v1/submissions", handler=_submissions, admits=_SUBMITTER),
     Route(method="GET", path="/v1/submissions/{id}", handler=_submission, admits=_SUBMITTER),
     Route(method="GET", path="/v1/transfers/{id}/receipt", handler=_receipt, admits=_SUBMITTER),
+    Route(method="POST", path="/v1/inbox/leases", handler=inbox.lease, admits=_BACKEND),
+    Route(method="POST", path="/v1/inbox/{id}/acknowledgement", handler=inbox.acknowledge, admits=_BACKEND),
+    Route(method="POST", path="/v1/inbox/{id}/postponement", handler=inbox.postpone, admits=_BACKEND),
+    Route(method="POST", path="/v1/inbox/{id}/quarantine", handler=inbox.quarantine, admits=_BACKEND),
 )

@@ -20,6 +20,8 @@ COMMANDS = {
     "transfer cancel",
     "inbox list",
     "inbox show",
+    "inbox pull",
+    "inbox ack",
     "schema list",
     "schema validate",
     "policy check",

@@ -84,7 +84,7 @@ async def test_an_answer_shows_with_what_it_answers_in_the_order_of_its_sequence
     )
     for answer in (second, first):
         assert (await admit(store, answer)).verdict is Verdict.ACCEPTED
-    (handed,) = await store.claim_hand_overs(limit=9, now=LATER, lease=LEASE)
+    (handed,) = await store.claim_hand_overs([HOME], limit=9, now=LATER, lease=LEASE)
     acknowledged = HandOverEvent.ACKNOWLEDGED
     await store.settle_hand_over(
         handed.row, acknowledged, audit=hand_over_evidence(handed.row, acknowledged), now=LATER, fence=handed.fence

@@ -18,6 +18,7 @@ from gateway.ports import Store
 from tests.contract.store_cases import StoreCase
 from tests.contract.store_steps import LATER
 from tests.store_values import (
+    HOME,
     LEASE,
     NOW,
     OTHER,
@@ -35,7 +36,7 @@ async def admit(store: Store, result: Admitted | Refused) -> AdmitStored:
 
 
 async def claim(store: Store, limit: int = 9) -> list[ClaimedHandOver]:
-    return await store.claim_hand_overs(limit=limit, now=LATER, lease=LEASE)
+    return await store.claim_hand_overs([HOME], limit=limit, now=LATER, lease=LEASE)
 
 
 async def settle(store: Store, row: InboxRow, event: HandOverEvent, *, fence: int | None = None) -> InboxRow:
@@ -198,6 +199,38 @@ async def test_a_conversation_is_handed_over_in_order_of_sequence(store: Store, 
     assert order == [[("c", 1), ("d", 7)], [("c", 2)], [("c", 3)]]
 
 
+async def test_a_claim_takes_only_what_is_for_those_it_names(store: Store, values: StoreValues) -> None:
+    for recipient in (HOME, OTHER, HOME):
+        await admit(store, values.admitted(recipient=recipient))
+    taken = await store.claim_hand_overs([OTHER], limit=9, now=LATER, lease=LEASE, actor="client:nl")
+    assert [one.row.recipient for one in taken] == [OTHER]
+    claims = [one.entry for one in await store.audit() if one.entry.event is AuditEvent.HAND_OVER_CLAIMED]
+    assert [(one.actor, one.facts["recipient"]) for one in claims] == [("client:nl", OTHER)]
+    assert await store.claim_hand_overs([], limit=9, now=LATER, lease=LEASE) == []
+    assert len(await store.claim_hand_overs([HOME, OTHER], limit=9, now=LATER, lease=LEASE)) == 2
+
+
+async def test_of_several_recipients_the_longest_waiting_goes_first(store: Store, values: StoreValues) -> None:
+    for step, recipient in enumerate((OTHER, HOME, OTHER, HOME)):
+        result = values.admitted(recipient=recipient, now=NOW + timedelta(seconds=step))
+        await store.admit(result, now=NOW + timedelta(seconds=step), audit=message_evidence(result))
+    taken = await store.claim_hand_overs([HOME, OTHER], limit=3, now=LATER, lease=LEASE)
+    assert [one.row.recipient for one in taken] == [OTHER, HOME, OTHER]
+
+
+async def test_the_fence_of_a_message_is_that_of_its_latest_lease(store: Store, values: StoreValues) -> None:
+    result = values.admitted()
+    await admit(store, result)
+    message_id = result.header.message_id
+    assert await store.hand_over(message_id, sender=OTHER) is None
+    (claimed,) = await claim(store)
+    assert await store.hand_over(message_id, sender=PARTNER) == (claimed.row, claimed.fence)
+    await settle(store, claimed.row, HandOverEvent.LEASE_LOST)
+    found = await store.hand_over(message_id, sender=PARTNER)
+    assert found is not None
+    assert (found[0].hand_over, found[1]) == (HandOverState.PENDING, claimed.fence + 1)
+
+
 async def test_one_in_quarantine_blocks_those_behind_until_it_is_released(store: Store, values: StoreValues) -> None:
     for sequence in (1, 2):
         await admit(store, values.admitted(conversation="c", sequence=sequence))
@@ -267,7 +300,7 @@ async def test_a_failed_hand_over_waits_for_its_time(store: Store, values: Store
         detail="The back end answered 500",
     )
     assert await claim(store) == []
-    (again,) = await store.claim_hand_overs(limit=9, now=LATER + LEASE, lease=LEASE)
+    (again,) = await store.claim_hand_overs([HOME], limit=9, now=LATER + LEASE, lease=LEASE)
     assert (again.row.attempts, again.row.last_code) == (2, "channel.refused")
     assert AuditEvent.HAND_OVER_FAILED in await events(store)
 

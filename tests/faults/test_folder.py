@@ -13,8 +13,8 @@ import pytest
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
 from gateway.failpoints import VARIABLE
+from tests.faults.back_ends import DropFolder, FolderRun, hand_over_by_folder
 from tests.faults.books import read_books
-from tests.faults.drop_folder import DropFolder, FolderRun, hand_over_by_folder
 from tests.faults.history import ARRIVES_WITHIN
 from tests.faults.traffic import Clients
 from tests.faults.until import until

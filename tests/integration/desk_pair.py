@@ -147,6 +147,7 @@ class Pair:
         """Hand over at FR while the block runs."""
         hand_over = HandOver(
             store=self.fr.store,
+            recipients=frozenset({FR}),
             channel=self,
             sealer=self.fr.desk.sealer,
             clock=self.clock,

@@ -336,7 +336,7 @@ async def test_the_hand_over_lease_of_a_dead_holder_is_given_back(pair: Pair) ->
     transfer_id = await submitted(pair)
     async with pair.dispatching():
         await reaches(pair, transfer_id, TransferState.DELIVERED)
-    await pair.fr.store.claim_hand_overs(limit=1, now=pair.clock.now(), lease=timedelta(seconds=1))
+    await pair.fr.store.claim_hand_overs([FR], limit=1, now=pair.clock.now(), lease=timedelta(seconds=1))
     pair.clock.ahead += timedelta(seconds=2)
     await pair.fr.sweep.once()
     assert (await pair.fr.store.inbox(limit=1))[0].hand_over is HandOverState.PENDING

@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId, PartyId
 from gateway.errors import ConfigurationError, Finding
-from gateway.settings import DropFolder, Webhook, load_node
+from gateway.settings import DropFolder, PullInbox, Webhook, load_node
 
 Write = Callable[..., Path]
 
@@ -28,7 +28,7 @@ def test_right_settings_become_values_with_absolute_paths(write_node: Write, fol
     assert node.parties[0].signing[0].key == folder / "keys/sign.pem"
     assert node.data_dir == folder / "data"
     assert node.trust.crl_max_age == timedelta(hours=24)
-    assert node.parties[0].backend is not None
+    assert isinstance(node.parties[0].backend, Webhook)
     assert node.parties[0].backend.timeout == timedelta(seconds=10)
     client = node.client(ClientId("cds"))
     assert client is not None
@@ -125,7 +125,12 @@ def test_a_back_end_may_be_a_folder(write_node: Write, folder: Path) -> None:
 
 
 BACKENDS = [
-    ("a kind that is none", 'kind = "ftp"', "kind", "is not one of the words possible here. Write 'webhook', 'folder'"),
+    (
+        "a kind that is none",
+        'kind = "ftp"',
+        "kind",
+        "is not one of the words possible here. Write 'webhook', 'folder', 'pull'",
+    ),
     ("a key of another kind", FOLDER + WEBHOOK, "url", "is not a key. Use one of attempts, cap"),
     ("a folder that is nowhere", FOLDER.replace("drop", "nowhere"), "path", "names a folder that does not exist"),
     ("a folder without a path", 'kind = "folder"', "path", "is missing"),
@@ -146,6 +151,23 @@ def test_each_wrong_value_of_a_back_end_is_reported_with_key_line_and_mend(
     (finding,) = [one for one in found if one.key == f"parties[1].backend.{key}"]
     assert words in f"{finding.problem}. {finding.fix}"
     assert finding.line is not None
+
+
+FETCHER = '[[clients]]\nid = "work"\nroles = ["backend"]\nparties = ["GB-HMRC"]\n'
+
+
+def test_a_back_end_may_pull_and_then_a_client_must_be_able_to(write_node: Write) -> None:
+    pull = 'kind = "pull"\nlease = "2m"\n'
+    path = write_node((WEBHOOK, pull))
+    (finding,) = findings_of(path)
+    assert (finding.key, finding.problem) == (
+        "parties[1].backend.kind",
+        "is pull, and no client may fetch for this party",
+    )
+    path.write_text(path.read_text() + FETCHER)
+    backend = load_node(path).parties[0].backend
+    assert isinstance(backend, PullInbox)
+    assert backend.lease == timedelta(minutes=2)
 
 
 def test_two_parties_do_not_share_a_folder(write_node: Write, folder: Path) -> None:

@@ -12,7 +12,7 @@ from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
 from gateway.storage.sqlite.files import own_file
 from gateway.storage.sqlite.store import prepare_file
-from tests.store_values import LEASE, NOW, PARTNER, StoreValues, message_evidence
+from tests.store_values import HOME, LEASE, NOW, PARTNER, StoreValues, message_evidence
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_an_inbox_of_any_size_is_handed_over_at_the_same_cost(connection: Sqlite
     def cost() -> int:
         connection.savepoint()
         steps = Steps(connection.raw)
-        assert len(hand_overs.claim(transaction, limit=2, now=NOW, lease=LEASE)) == 2
+        assert len(hand_overs.claim(transaction, [HOME], limit=2, now=NOW, lease=LEASE)) == 2
         connection.raw.set_progress_handler(None, 1)
         connection.rollback_to_savepoint()
         connection.release()

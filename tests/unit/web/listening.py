@@ -35,9 +35,11 @@ from gateway.domain.retry import RetryPolicy
 from gateway.errors import AccessError, AgreementError, GatewayError, SchemaError, Violation
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.operate import Operate
+from gateway.exchange.pull import Pull
 from gateway.exchange.submit import Submit
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
+from gateway.trust import PlainSealer
 from gateway.web import (
     Door,
     OperationsParts,
@@ -46,7 +48,7 @@ from gateway.web import (
     serve,
     submission_app,
 )
-from tests.store_values import HOME, NOW, OTHER, PARTNER, StoreValues, sha
+from tests.store_values import HOME, LEASE, NOW, OTHER, PARTNER, StoreValues, sha
 
 FINE = b"<MetaData/>"
 BROKEN = b"<Broken/>"
@@ -61,6 +63,9 @@ CALLERS: Mapping[str, Caller] = {
     ),
     "neighbour": Caller(client=ClientId("neighbour"), roles=frozenset({Role.SUBMITTER}), parties=frozenset({HOME})),
     "broker": Caller(client=ClientId("broker"), roles=frozenset({Role.SUBMITTER}), parties=frozenset({HOME, OTHER})),
+    "fetcher": Caller(client=ClientId("fetcher"), roles=frozenset({Role.BACKEND}), parties=frozenset({HOME})),
+    "stranger": Caller(client=ClientId("stranger"), roles=frozenset({Role.BACKEND}), parties=frozenset({PARTNER})),
+    "both": Caller(client=ClientId("both"), roles=frozenset({Role.BACKEND}), parties=frozenset({HOME, OTHER})),
     **{
         role.value: Caller(client=ClientId(f"{role.value}-1"), roles=frozenset({role}))
         for role in Role
@@ -213,6 +218,7 @@ class Node:
     values: StoreValues
     ids: SystemIds = field(default_factory=SystemIds)
     bells: Doorbells = field(default_factory=Doorbells)
+    sealer: PlainSealer = field(default_factory=PlainSealer)
     failing: dict[str, GatewayError] = field(default_factory=dict)
     """Check of readiness → why it fails."""
 
@@ -224,8 +230,21 @@ class Node:
             door=self.door("submission", **limits),
             submit=Submit(store=self.store, workers=self.workers, clock=self.clock, ids=self.ids, bells=self.bells),
             store=self.store,
+            pull=self.pull(),
             tokens=WordTokens(),
             max_document_bytes=max_document_bytes,
+        )
+
+    def pull(self) -> Pull:
+        """Return the use case; HOME's back end pulls, OTHER's does not."""
+        return Pull(
+            store=self.store,
+            sealer=self.sealer,
+            clock=self.clock,
+            ids=self.ids,
+            telemetry=self.lines,
+            leases={HOME: LEASE, PARTNER: LEASE},
+            retries={HOME: RetryPolicy(first_wait=timedelta(seconds=10), cap=timedelta(seconds=10), attempts=3)},
         )
 
     def operations(self) -> OperationsParts:

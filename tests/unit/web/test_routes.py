@@ -100,7 +100,19 @@ async def test_an_application_has_the_routes_of_its_table_and_no_other(node: Nod
 def test_auditors_and_admins_change_nothing() -> None:
     for _, route in ALL:
         if route.method != "GET" and isinstance(route.admits, frozenset):
-            assert not route.admits & {Role.AUDITOR, Role.ADMIN, Role.SECURITY, Role.BACKEND}
+            assert not route.admits & {Role.AUDITOR, Role.ADMIN, Role.SECURITY}
+
+
+def _admits(route: AnyRoute, role: Role) -> bool:
+    return isinstance(route.admits, frozenset) and role in route.admits
+
+
+def test_a_back_end_has_the_inbox_routes_to_itself_and_no_others() -> None:
+    opened = {f"{route.method} {route.path}": route.admits for _, route in GUARDED if _admits(route, Role.BACKEND)}
+    assert opened == {
+        f"POST /v1/inbox/{act}": frozenset({Role.BACKEND})
+        for act in ("leases", "{id}/acknowledgement", "{id}/postponement", "{id}/quarantine")
+    }
 
 
 async def test_what_is_not_in_a_table_is_a_problem(submission: str) -> None:

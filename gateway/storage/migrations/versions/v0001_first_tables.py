@@ -251,7 +251,7 @@ def upgrade() -> None:
     op.create_index(
         "hand_over_due",
         "hand_over",
-        ["state", "next_attempt_at", "message_id"],
+        ["state", "recipient", "next_attempt_at", "message_id"],
         **_where("state = 'PENDING' AND head = 1"),
     )
     op.create_index("hand_over_leased", "hand_over", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))

@@ -1,21 +1,27 @@
-"""A gateway whose back end is a folder, started with or without a failpoint, and a look at what stands in the folder."""
+"""Gateways whose back end is a folder or pulls, started with or without a failpoint, and a look at what came of it."""
 
 import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
-from gateway.demo.layout import NodeLayout
+from gateway.demo.layout import AUDIENCE, NodeLayout
+from gateway.domain.access import Role
+from gateway.domain.ids import ClientId
 from gateway.failpoints import VARIABLE
+from gateway.trust import issue_token
 from tests.faults.books import read_books
 from tests.faults.history import ARRIVES_WITHIN, Answer
 from tests.faults.traffic import SAMPLES, Clients, Document
 from tests.faults.until import until
 from tests.world import FR, GB, TwoGateways
+
+_FETCHER = ClientId("fetcher")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +76,33 @@ def _is_whole(document: bytes) -> bool:
 def hand_over_by_folder(node: NodeLayout, folder: Path) -> DropFolder:
     """Have `node` hand over by files in `folder`, and let it be broken on purpose."""
     folder.mkdir()
-    text = node.config.read_text(encoding="utf-8")
-    lines = (
-        f'[parties.backend]\nkind = "folder"\npath = {json.dumps(str(folder))}\nfirst_wait = "200ms"\ncap = "1s"\n\n'
+    choose_backend(node, f'kind = "folder"\npath = {json.dumps(str(folder))}\nfirst_wait = "200ms"\ncap = "1s"\n')
+    return DropFolder(folder)
+
+
+def hand_over_by_pull(node: NodeLayout) -> str:
+    """Have the back end of `node` pull, and let the node be broken on purpose. Return the token of the back end."""
+    choose_backend(node, 'kind = "pull"\nlease = "60s"\nfirst_wait = "200ms"\ncap = "1s"\n')
+    with node.config.open("a", encoding="utf-8") as file:
+        file.write(f'\n[[clients]]\nid = "{_FETCHER}"\nroles = ["backend"]\nparties = ["{node.party}"]\n')
+    return issue_token(
+        node.folder / "tokens",
+        issuer=f"urn:wco-gateway:issuer:{node.party}",
+        audience=AUDIENCE,
+        client=_FETCHER,
+        roles=[Role.BACKEND],
+        now=datetime.now(UTC),
+        lifetime=timedelta(hours=1),
     )
-    text, count = re.subn(r"\[parties\.backend\]\n.*?\n\n", lambda _: lines, text, flags=re.DOTALL)
+
+
+def choose_backend(node: NodeLayout, lines: str) -> None:
+    """Put `lines` in the place of the settings of a node's back end, and let it be broken on purpose."""
+    text = node.config.read_text(encoding="utf-8")
+    chosen = f"[parties.backend]\n{lines}\n"
+    text, count = re.subn(r"\[parties\.backend\]\n.*?\n\n", lambda _: chosen, text, flags=re.DOTALL)
     assert count == 1
     node.config.write_text(f"insecure_failpoints = true\n{text}", encoding="utf-8")
-    return DropFolder(folder)
 
 
 @dataclass(kw_only=True)

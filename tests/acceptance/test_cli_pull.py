@@ -1,0 +1,51 @@
+"""`gateway inbox pull` and `ack`: a back end that fetches its messages from the command line."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.commands import VALID, Ran, gateway
+from tests.faults.back_ends import hand_over_by_pull
+from tests.world import FR, TwoGateways, two_gateways
+
+
+@pytest.fixture
+async def gateways(tmp_path: Path) -> AsyncIterator[tuple[TwoGateways, str]]:
+    async with two_gateways(tmp_path, start=False) as opened:
+        token = hand_over_by_pull(opened.fr.layout)
+        await asyncio.gather(*(side.process.start() for side in opened.sides.values()))
+        yield opened, token
+
+
+async def test_messages_are_pulled_and_acknowledged(gateways: tuple[TwoGateways, str], tmp_path: Path) -> None:
+    world, token = gateways
+    gb, fr = world.gb.layout, world.fr.layout
+
+    def as_submitter(*arguments: object) -> Ran:
+        return gateway(*arguments, "--config", gb.config, env={"GATEWAY_TOKEN": gb.submitter_token})
+
+    def as_backend(*arguments: object) -> Ran:
+        return gateway("inbox", *arguments, "--config", fr.config, env={"GATEWAY_TOKEN": token})
+
+    def walk() -> None:
+        out = tmp_path / "fetched"
+        empty = as_backend("pull", "--out", out, "--json")
+        assert (empty.code, empty.out) == (0, "")
+        assert as_submitter("submit", "--to", FR, "--wait", 30, VALID).code == 0
+        pulled = as_backend("pull", "--out", out, "--limit", 8, "--json")
+        assert pulled.code == 0, pulled.err
+        (message,) = pulled.json
+        assert "document" not in message
+        assert Path(message["file"]).read_bytes().startswith(b"<")
+        assert Path(message["file"]).parent == out
+        refused = as_backend("ack", message["message_id"], "--lease", "wrong", "--json")
+        assert (refused.code, refused.problem["code"]) == (1, "request.malformed")
+        for _ in range(2):
+            told = as_backend("ack", message["message_id"], "--lease", message["lease"], "--json")
+            assert (told.code, told.json[0]["hand_over"]) == (0, "HANDED_OVER")
+        shown = as_backend("ack", message["message_id"], "--lease", message["lease"])
+        assert "HANDED_OVER" in shown.out
+
+    await asyncio.to_thread(walk)
