@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports spelling schemas coverage docs faults bench-quick test-material lock clean
+.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,10 @@ demo: $(STAMP)  ## two gateways exchange sample declarations; exit 0 only if all
 test: $(STAMP)  ## the test suite; ARGS='-k retry' goes to pytest
 	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
 
-check: lint types imports spelling schemas coverage  ## everything CI runs
+test-console: $(STAMP)  ## the console in a real browser (needs Debian's chromium); pictures go to build/screenshots
+	$(PYTEST) -m console tests/acceptance $(ARGS)
+
+check: lint types imports spelling schemas coverage test-console  ## everything CI runs
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

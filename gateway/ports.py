@@ -262,8 +262,13 @@ class Store(Protocol):
         state: TransferState | None = None,
         recipient: PartyId | None = None,
         reference_index: str | None = None,
+        oldest_first: bool = False,
     ) -> list[TransferRow]:
-        """Return transfers, newest first."""
+        """Return transfers, newest first unless told otherwise. `before` pages through the newest first only."""
+        ...
+
+    async def signed_view(self, transfer_id: TransferId) -> bytes | None:
+        """Return the sealed JWS of a transfer (row name `transfer:{id}`), or None."""
         ...
 
     async def receipt(self, message_id: MessageId) -> StoredReceipt | None:

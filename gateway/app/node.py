@@ -23,6 +23,7 @@ from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.document_log import document_log
 from gateway.app.rulebook import Rulebook
+from gateway.app.showing import DocumentDesk, KnownKeys
 from gateway.app.statements import Statements
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.errors import GatewayError, TrustError
@@ -34,6 +35,7 @@ from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
+from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
@@ -136,7 +138,7 @@ class Node:
         store = await self._open_store()
         workers = open_workers(
             setup=lay_desk,
-            snapshot=Snapshot(generation=1, settings=settings, rulebook=self._rulebook),
+            snapshot=self._snapshot(),
             table=JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check),
             size=settings.workers,
             telemetry=self._telemetry,
@@ -145,6 +147,9 @@ class Node:
         await workers.start()
         gate = PartnerGate(trust, clock=self._clock.now)
         return _Adapters(store=store, workers=workers, trust=trust, gate=gate, sealer=sealer)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(generation=1, settings=self._settings, rulebook=self._rulebook)
 
     async def _open_store(self) -> SqliteStore:
         """Open the store, record the start and what weakens it, and give back the leases of the process before."""
@@ -270,13 +275,20 @@ class Node:
             max_document_bytes=settings.documents.max_bytes,
         )
         await self._listen("submission", where.submission, submission_app(submission))
+        documents = DocumentDesk(self._snapshot())
+        self._stack.push_async_callback(documents.close)
         operations = OperationsParts(
+            node=settings.name,
             door=self._door("operations"),
             store=below.store,
             operate=use.operate,
             tokens=tokens,
             reference_index=below.sealer.index,
             partners=self._rulebook.partners,
+            own=self._rulebook.own,
+            agreements=self._rulebook.agreements,
+            keys=KnownKeys(settings, below.trust).of,
+            show=Show(store=below.store, clock=clock, look=documents.look),
             checks={"store": below.store.ready, "revocation": lambda: _check_revocation(below.trust, clock.now())},
             version=__version__,
         )

@@ -40,6 +40,7 @@ class AuditEvent(StrEnum):
     MESSAGE_DUPLICATE = "message.duplicate"
     MESSAGE_CONFLICT = "message.conflict"
     MESSAGE_UNOPENED = "message.unopened"
+    DOCUMENT_SHOWN = "document.shown"
     CHANNEL_REFUSED = "channel.refused"
     HAND_OVER_CLAIMED = "hand_over.claimed"
     HAND_OVER_ACKNOWLEDGED = "hand_over.acknowledged"

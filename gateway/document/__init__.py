@@ -5,6 +5,7 @@ Nothing outside this room parses or serialises XML. Bytes become a `Document` on
 
 from gateway.document.door import Document, read
 from gateway.document.facts import find_body, read_facts
+from gateway.document.leaves import leaves
 from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
 from gateway.document.schema_files import locate, parse_schema
@@ -21,6 +22,7 @@ __all__ = [
     "find_body",
     "in_fixed_form",
     "indexed_path",
+    "leaves",
     "locate",
     "parse_schema",
     "prefixes_for",

@@ -234,10 +234,29 @@ class PartnerHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferDetail:
-    """One transfer with all that is known of it. `references` are sealed."""
+    """One transfer with all that is known of it. `references` are sealed.
+
+    `ahead`: the first unfinished transfer before it in its conversation; until that one has finished, it waits.
+    """
 
     row: TransferRow
     attempts: tuple[Attempt, ...]
     receipt: StoredReceipt | None
     references: tuple[SealedReference, ...]
     answers: tuple[Answer, ...]
+    ahead: TransferRow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """One public key of a party with its certificate, for people. `use`: `sign`, `decrypt` or `tls`.
+
+    `key_id` is what messages name it by, for TLS the SHA-256 of the certificate. `revoked`: a list names it.
+    """
+
+    party: PartyId
+    use: str
+    key_id: str
+    not_before: datetime
+    not_after: datetime
+    revoked: bool

@@ -49,10 +49,7 @@ class Operate:
     async def _act(
         self, row: TransferRow, event: TransferEvent, evidence: AuditEvent, operator: str, reason: str
     ) -> TransferRow:
-        reason = reason.strip()
-        if not reason or len(reason) > MAX_REASON or not reason.isprintable():
-            # Auditors read it in terminals and browsers: no line breaks, no control or direction characters.
-            raise RequestError("request.malformed", f"Give a reason of 1 to {MAX_REASON} characters on one line")
+        reason = stated_reason(reason)
         now = self._clock.now()
         changed = await self._store.settle(
             row,
@@ -73,3 +70,12 @@ class Operate:
         )
         self._bells.ring(row.recipient)
         return changed
+
+
+def stated_reason(given: str) -> str:
+    """Return the reason a person gave, as the audit trail keeps it. Raises RequestError `request.malformed`."""
+    reason = given.strip()
+    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
+        # Auditors read it in terminals and browsers: no line breaks, no control or direction characters.
+        raise RequestError("request.malformed", f"Give a reason of 1 to {MAX_REASON} characters on one line")
+    return reason

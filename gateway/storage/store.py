@@ -137,8 +137,9 @@ class SqlStore:
         state: TransferState | None = None,
         recipient: PartyId | None = None,
         reference_index: str | None = None,
+        oldest_first: bool = False,
     ) -> list[TransferRow]:
-        """Return transfers that fit, newest first."""
+        """Return transfers that fit, newest first unless told otherwise."""
         question = partial(
             transfers.read_many,
             limit=limit,
@@ -146,8 +147,12 @@ class SqlStore:
             state=state,
             recipient=recipient,
             reference_index=reference_index,
+            oldest_first=oldest_first,
         )
         return await self._readers.read(question)
+
+    async def signed_view(self, transfer_id: TransferId) -> bytes | None:
+        return await self._readers.read(lambda ask: transfers.read_signed_view(ask, transfer_id))
 
     async def receipt(self, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: transfers.read_receipt(ask, message_id))

@@ -124,6 +124,18 @@ _RECEIPT = (
     .order_by(receipt.c.verdict, receipt.c.id.desc())  # accepted sorts before refused, and is the last word
     .limit(1)
 )
+_AHEAD = (
+    select(transfer)
+    .where(
+        transfer.c.sender == bindparam("sender"),
+        transfer.c.recipient == bindparam("recipient"),
+        transfer.c.conversation == bindparam("conversation"),
+        transfer.c.sequence < bindparam("sequence"),
+        literal_column(UNFINISHED),
+    )
+    .order_by(transfer.c.sequence)
+    .limit(1)
+)
 _REFERENCES = select(reference.c.kind, reference.c.key_index, reference.c.sealed).where(
     reference.c.subject_kind == "submission", reference.c.subject_id == bindparam("submission_id")
 )
@@ -378,7 +390,15 @@ def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail 
             for each in references
         ),
         answers=answers.read(connection, row),
+        ahead=_read_ahead(connection, row),
     )
+
+
+def _read_ahead(connection: Connection, row: TransferRow) -> TransferRow | None:
+    """Return the first transfer that `row` waits for: of its conversation, before it, unfinished."""
+    place = {name: getattr(row, name) for name in ("sender", "recipient", "conversation", "sequence")}
+    found = connection.one(_AHEAD, place)
+    return None if found is None else transfer_row(found)
 
 
 def read_by_message(connection: Connection, message_id: MessageId) -> TransferRow | None:
@@ -393,11 +413,17 @@ def read_receipt(connection: Connection, message_id: MessageId) -> StoredReceipt
     return None if row is None else received_receipt(row)
 
 
-_LISTS: Final[dict[tuple[bool, bool, bool], Any]] = {}
+def read_signed_view(connection: Connection, transfer_id: TransferId) -> bytes | None:
+    """Return the sealed JWS of a transfer, or None."""
+    row = connection.one(_PAYLOAD, {"transfer_id": transfer_id})
+    return None if row is None else bytes(row["sealed"])
 
 
-def _list_statement(*, state: bool, recipient: bool, reference_index: bool) -> Any:
-    shape = (state, recipient, reference_index)
+_LISTS: Final[dict[tuple[bool, bool, bool, bool], Any]] = {}
+
+
+def _list_statement(*, state: bool, recipient: bool, reference_index: bool, oldest_first: bool) -> Any:
+    shape = (state, recipient, reference_index, oldest_first)
     if shape not in _LISTS:
         conditions = [transfer.c.id < bindparam("before")]
         if state:
@@ -413,9 +439,8 @@ def _list_statement(*, state: bool, recipient: bool, reference_index: bool) -> A
                     )
                 )
             )
-        _LISTS[shape] = (
-            select(transfer).where(and_(*conditions)).order_by(transfer.c.id.desc()).limit(bindparam("limit"))
-        )
+        order = transfer.c.id.asc() if oldest_first else transfer.c.id.desc()
+        _LISTS[shape] = select(transfer).where(and_(*conditions)).order_by(order).limit(bindparam("limit"))
     return _LISTS[shape]
 
 
@@ -427,10 +452,14 @@ def read_many(
     state: TransferState | None,
     recipient: PartyId | None,
     reference_index: str | None,
+    oldest_first: bool,
 ) -> list[TransferRow]:
-    """Return transfers that fit, newest first."""
+    """Return transfers that fit, newest first unless told otherwise."""
     statement = _list_statement(
-        state=state is not None, recipient=recipient is not None, reference_index=reference_index is not None
+        state=state is not None,
+        recipient=recipient is not None,
+        reference_index=reference_index is not None,
+        oldest_first=oldest_first,
     )
     values: dict[str, Any] = {"before": before or AFTER_ALL, "limit": limit}
     if state is not None:

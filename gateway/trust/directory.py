@@ -17,6 +17,7 @@ from typing import Literal, NoReturn
 from cryptography import x509
 
 from gateway.domain.ids import KeyId, PartyId
+from gateway.domain.records import KeyFacts
 from gateway.envelope import Signer, Unwrapper, VerificationKey, WrappingKey
 from gateway.errors import ConfigurationError, EnvelopeError, TrustError
 from gateway.trust.bundle import load_bundle
@@ -116,6 +117,12 @@ class FileTrust:
         signing = [one for one in self._signing.values() if one.own and one.party == party]
         encryption = [one for one in self._encryption.get(party, []) if one.own]
         return (*self._published("sig", signing), *self._published("enc", encryption))
+
+    def key_facts(self, party: PartyId) -> tuple[KeyFacts, ...]:
+        """Return what is known of the public keys of a party, revoked ones too; signing first, oldest first."""
+        self.revocation.refresh()
+        signing = [one for one in self._signing.values() if one.party == party]
+        return (*self._facts("sign", signing), *self._facts("decrypt", self._encryption.get(party, [])))
 
     def refresh(self, now: datetime) -> tuple[str, ...]:
         """Look at the revocation lists again and return what is wrong with them at `now`, for operators; often nothing.
@@ -222,6 +229,17 @@ class FileTrust:
                     not_before=one.leaf.not_valid_before_utc,
                     not_after=one.leaf.not_valid_after_utc,
                 )
+
+    def _facts(self, use: str, keys: Iterable[Certified]) -> Iterator[KeyFacts]:
+        for one in sorted(keys, key=lambda key: key.leaf.not_valid_before_utc):
+            yield KeyFacts(
+                party=one.party,
+                use=use,
+                key_id=one.key_id,
+                not_before=one.leaf.not_valid_before_utc,
+                not_after=one.leaf.not_valid_after_utc,
+                revoked=self.revocation.standing(one.path).revoked,
+            )
 
     def _newest(self, keys: Iterable[Certified], now: datetime, otherwise: str) -> Certified:
         self.revocation.refresh()

@@ -40,5 +40,5 @@ def operations_app(parts: OperationsParts) -> web.Application:
         ask=ask,
         audience=Audience.OPERATOR,
         max_body_bytes=_MAX_BODY_BYTES,
-        show=console.show_error,
+        show=lambda request, error: console.show_error(request, error, parts),
     )

@@ -12,12 +12,14 @@ from aiohttp import web
 
 from gateway.audit import ChainHead, end_line, genesis, record_line, start_line
 from gateway.domain.access import Caller, Role
+from gateway.domain.agreement import Agreement
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
-from gateway.domain.records import TransferRow
+from gateway.domain.records import InboxRow, KeyFacts, TransferDetail, TransferRow
 from gateway.errors import GatewayError, RequestError, TransferError
 from gateway.exchange.operate import Operate
+from gateway.exchange.show import Show
 from gateway.ports import Store, Tokens
 from gateway.web.door import Admits, Door, Route
 from gateway.web.query import Query, path_id, read_json
@@ -33,11 +35,25 @@ from gateway.web.shapes import (
 )
 from gateway.web.waiting import transfers_as_they_wait
 
-__all__ = ["READERS", "ROUTES", "TRANSFER_QUERY", "OperationsParts", "find_transfers", "read_transfer"]
+__all__ = [
+    "ACTORS",
+    "INBOX_QUERY",
+    "READERS",
+    "ROUTES",
+    "SEARCHABLE",
+    "TRANSFER_QUERY",
+    "OperationsParts",
+    "find_inbox",
+    "find_transfer",
+    "find_transfers",
+    "read_inbox_message",
+    "tell_transfer",
+]
 
-_SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
+SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
 _AUDIT_PAGE: Final = 1000
 TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
+INBOX_QUERY: Final = frozenset({"state", "limit", "before"})
 
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well; raises GatewayError when it is not."""
@@ -48,8 +64,11 @@ class OperationsParts:
     """What the operations listener needs.
 
     `reference_index(kind, value)` returns the keyed hash that the store finds a reference by. `partners` lists every
-    party we have an agreement with. `checks` are what readiness asks, by name.
+    party we have an agreement with, `own` the parties of this node, `keys` the public keys known of a party. `show`
+    opens documents for those allowed. `checks` are what readiness asks, by name. `node`: what this node is called.
     """
+
+    node: str
 
     door: Door
     store: Store
@@ -57,6 +76,10 @@ class OperationsParts:
     tokens: Tokens
     reference_index: Callable[[ReferenceKind, str], str]
     partners: Callable[[], frozenset[PartyId]]
+    own: frozenset[PartyId]
+    agreements: tuple[Agreement, ...]
+    keys: Callable[[PartyId], tuple[KeyFacts, ...]]
+    show: Show
     checks: Mapping[str, Check]
     version: str
 
@@ -126,12 +149,17 @@ async def find_transfers(query: Query, parts: OperationsParts) -> tuple[list[Tra
     return await transfers_as_they_wait(parts.store, rows), following
 
 
-async def read_transfer(transfer_id: TransferId, parts: OperationsParts) -> dict[str, Any]:
-    """Return all that is known of one transfer. Raises TransferError `transfer.not_found`."""
+async def find_transfer(transfer_id: TransferId, parts: OperationsParts) -> TransferDetail:
+    """Return one transfer. Raises TransferError `transfer.not_found`."""
     found = await parts.store.transfer(transfer_id)
     if found is None:
         raise TransferError("transfer.not_found")
-    timeline = await parts.store.audit(transfer_id=transfer_id)
+    return found
+
+
+async def tell_transfer(found: TransferDetail, parts: OperationsParts) -> dict[str, Any]:
+    """Return all that is known of one transfer, with its timeline."""
+    timeline = await parts.store.audit(transfer_id=found.row.id)
     (row,) = await transfers_as_they_wait(parts.store, [found.row])
     return {
         **transfer_of_operator_json(row),
@@ -149,7 +177,8 @@ async def _transfers(request: web.Request, parts: OperationsParts, _caller: Call
 
 async def _transfer(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     Query(request, ())
-    return json_response(await read_transfer(_transfer_id(request), parts))
+    found = await find_transfer(_transfer_id(request), parts)
+    return json_response(await tell_transfer(found, parts))
 
 
 async def _requeue(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
@@ -175,28 +204,27 @@ def _transfer_id(request: web.Request) -> TransferId:
 
 def _index(reference: str, parts: OperationsParts) -> str:
     kind, colon, value = reference.partition(":")
-    if not colon or not value or kind not in _SEARCHABLE:
-        raise RequestError("request.malformed", f"`reference` is KIND:VALUE, KIND one of {', '.join(_SEARCHABLE)}")
+    if not colon or not value or kind not in SEARCHABLE:
+        raise RequestError("request.malformed", f"`reference` is KIND:VALUE, KIND one of {', '.join(SEARCHABLE)}")
     return parts.reference_index(ReferenceKind(kind), value)
 
 
 # ── inbox and audit ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _inbox(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
-    query = Query(request, {"state", "limit", "before"})
+async def find_inbox(query: Query, parts: OperationsParts) -> tuple[list[InboxRow], MessageId | None]:
+    """Return the messages that a query of INBOX_QUERY asks for, newest first, and where the next page starts."""
     limit, before = query.limit(), query.uuid("before")
     rows = await parts.store.inbox(
         limit=limit,
         before=None if before is None else MessageId(before),
         state=query.choice("state", HandOverState),
     )
-    following = rows[-1].message_id if len(rows) == limit else None
-    return json_response({"messages": [inbox_json(row) for row in rows], "next": following})
+    return rows, rows[-1].message_id if len(rows) == limit else None
 
 
-async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
-    Query(request, ())
+async def read_inbox_message(request: web.Request, parts: OperationsParts) -> dict[str, Any]:
+    """Return all that is known of the message a path names. Raises RequestError `request.not_found`."""
     found = await parts.store.inbox_message(MessageId(path_id(request)))
     if found is None:
         raise RequestError("request.not_found")
@@ -204,14 +232,22 @@ async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: 
     receipt = await parts.store.given_receipt(row.sender, row.message_id)
     answers = await parts.store.answers_given(row.sender, row.message_id)
     timeline = await parts.store.audit(message_id=row.message_id)
-    return json_response(
-        {
-            **inbox_json(row),
-            "receipt": receipt_json(receipt),
-            "answers": [transfer_of_operator_json(answer) for answer in answers],
-            "timeline": [record_json(record) for record in timeline],
-        }
-    )
+    return {
+        **inbox_json(row),
+        "receipt": receipt_json(receipt),
+        "answers": [transfer_of_operator_json(answer) for answer in answers],
+        "timeline": [record_json(record) for record in timeline],
+    }
+
+
+async def _inbox(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    rows, following = await find_inbox(Query(request, INBOX_QUERY), parts)
+    return json_response({"messages": [inbox_json(row) for row in rows], "next": following})
+
+
+async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    return json_response(await read_inbox_message(request, parts))
 
 
 async def _audit(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.StreamResponse:
@@ -244,7 +280,7 @@ async def _export(store: Store, head: ChainHead) -> AsyncIterator[bytes]:
 
 
 READERS: Final = frozenset({Role.OPERATOR, Role.OFFICER, Role.AUDITOR})
-_ACTORS: Final = frozenset({Role.OPERATOR, Role.OFFICER})
+ACTORS: Final = frozenset({Role.OPERATOR, Role.OFFICER})
 _NODE: Final = READERS | {Role.SECURITY, Role.ADMIN}
 
 ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
@@ -254,8 +290,8 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),
     Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
-    Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=_ACTORS),
-    Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=_ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
     Route(method="GET", path="/v1/audit", handler=_audit, admits=frozenset({Role.AUDITOR})),

@@ -317,3 +317,38 @@ async def test_a_partner_in_back_off_gets_none_until_it_is_over_or_heard_from(
     assert (health.failures, health.not_before) == (2, None)
     assert (health.last_code, health.last_detail) == ("channel.tls_refused", "it has expired")
     assert len(await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)) == 1
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_transfer_names_the_first_unfinished_one_that_it_waits_for(store: Store, values: StoreValues) -> None:
+    conversation = values.uuid4()
+    rows = []
+    for sequence in (1, 2, 3):
+        change = values.submission(conversation=conversation, sequence=sequence)
+        rows.append(await row_of(store, await accept(store, change)))
+    details = [await store.transfer(row.id) for row in rows]
+    assert [detail and detail.ahead and detail.ahead.id for detail in details] == [None, rows[0].id, rows[0].id]
+    await settle(store, rows[0], TransferEvent.CANCELLED)
+    details = [await store.transfer(row.id) for row in rows]
+    assert [detail and detail.ahead and detail.ahead.id for detail in details] == [None, None, rows[1].id]
+
+
+async def test_transfers_can_be_listed_from_the_oldest(store: Store, values: StoreValues) -> None:
+    changes = [values.submission() for _ in range(3)]
+    for change in changes:
+        await accept(store, change)
+    ids = [change.prepared.transfers[0].slot.transfer_id for change in changes]
+    newest = await store.transfers(limit=2, state=TransferState.QUEUED)
+    oldest = await store.transfers(limit=2, state=TransferState.QUEUED, oldest_first=True)
+    assert [row.id for row in newest] == [ids[2], ids[1]]
+    assert [row.id for row in oldest] == [ids[0], ids[1]]
+
+
+async def test_the_signed_view_is_there_as_it_was_sealed(store: Store, values: StoreValues) -> None:
+    change = values.submission()
+    await accept(store, change)
+    prepared = change.prepared.transfers[0]
+    assert await store.signed_view(prepared.slot.transfer_id) == prepared.sealed_jws
+    assert await store.signed_view(TransferId("01950000-0000-7000-8000-00000000ffff")) is None

@@ -47,6 +47,9 @@ NL = PartyId("NL-DOUANE")
 DOCUMENT = schema_folder() / "samples" / "valid" / "export-one-item.xml"
 MAX_DOCUMENT_BYTES = 64 * 1024
 
+WATCHERS = (Role.OPERATOR, Role.OFFICER, Role.AUDITOR)
+"""Who may look at the gateway; each is a client of its own with a token."""
+
 # What a partner's request may leave behind whatever comes of it: evidence, and when the partner was last heard.
 EVIDENCE = frozenset({"audit", "audit_head", "partner_health"})
 
@@ -85,6 +88,7 @@ class OneGateway:
     ports: Mapping[PartyId, int]
     spare: Mapping[str, KeyFiles]
     tokens: Mapping[Role, str] = field(repr=False)
+    poll: str
     node: Node | None = None
 
     @property
@@ -123,7 +127,7 @@ class OneGateway:
     async def restart(self) -> None:
         """Stop, and start again with what the files say now."""
         await self.stop()
-        self.config.write_text(_settings(self.pki, self.ports, self.backend), encoding="utf-8")
+        self.config.write_text(_settings(self.pki, self.ports, self.backend, self.poll), encoding="utf-8")
         await self.start()
 
     def agree(self, **changes: str) -> None:
@@ -195,11 +199,16 @@ def changed_tables(before: Rows, after: Rows) -> set[str]:
 
 @asynccontextmanager
 async def one_gateway(
-    folder: Path, *, agreements: Mapping[str, str] | None = None, start: bool = True
+    folder: Path,
+    *,
+    agreements: Mapping[str, str] | None = None,
+    start: bool = True,
+    poll: str = "100ms",
 ) -> AsyncIterator[OneGateway]:
     """Lay out and start FR-DGDDI with the partners GB-HMRC and NL-DOUANE; stop everything afterwards.
 
-    `agreements`: more files than the one with each partner, by name.
+    `agreements`: more files than the one with each partner, by name. `poll`: how often our node looks for work unasked,
+    and how long it leaves a partner alone that could not be reached for the first time.
     """
     moment = datetime.now(UTC)
     # Keys that were made two months ago, so that some of them can have expired since.
@@ -216,12 +225,19 @@ async def one_gateway(
     backend = StandInBackend(secret)
     await backend.start()
     try:
-        tokens = _write_node(folder, pki, ports, backend, secret, moment)
+        tokens = _write_node(folder, pki, ports, backend, secret, moment, poll)
         rulebook = rulebook_of(load_configuration(folder / "node.toml"))
         view = view_of(DOCUMENT)
         partners = {party: ScriptedPartner(pki[party], pki[US], rulebook, view) for party in (GB, NL)}
         world = OneGateway(
-            folder=folder, pki=pki, backend=backend, partners=partners, ports=ports, spare=spare, tokens=tokens
+            folder=folder,
+            pki=pki,
+            backend=backend,
+            partners=partners,
+            ports=ports,
+            spare=spare,
+            tokens=tokens,
+            poll=poll,
         )
         try:
             if start:
@@ -320,7 +336,13 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _write_node(
-    folder: Path, pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBackend, secret: str, moment: datetime
+    folder: Path,
+    pki: TestPki,
+    ports: Mapping[PartyId, int],
+    backend: StandInBackend,
+    secret: str,
+    moment: datetime,
+    poll: str,
 ) -> dict[Role, str]:
     """Write the settings of our node and return tokens to use it with."""
     write_secret(folder / "webhook.secret", secret.encode())
@@ -329,7 +351,7 @@ def _write_node(
         introduction = folder / "partners" / party
         introduction.mkdir(parents=True)
         shutil.copy(pki[party].bundle, introduction / "partner.json")
-    (folder / "node.toml").write_text(_settings(pki, ports, backend), encoding="utf-8")
+    (folder / "node.toml").write_text(_settings(pki, ports, backend, poll), encoding="utf-8")
     return {
         role: issue_token(
             folder / "tokens",
@@ -340,11 +362,11 @@ def _write_node(
             now=moment,
             lifetime=timedelta(hours=1),
         )
-        for role in (Role.SUBMITTER, Role.OPERATOR)
+        for role in (Role.SUBMITTER, *WATCHERS)
     }
 
 
-def _settings(pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBackend) -> str:
+def _settings(pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBackend, poll: str) -> str:
     us = pki[US]
     listeners = "\n".join(
         f'[listeners.{name}]\nhost = "127.0.0.1"\nport = 0\n{extra}'
@@ -354,6 +376,7 @@ def _settings(pki: TestPki, ports: Mapping[PartyId, int], backend: StandInBacken
         f'[[partners]]\nid = "{party}"\nurl = "https://127.0.0.1:{port}"\nfolder = "partners/{party}"\n'
         for party, port in ports.items()
     )
+    watchers = "\n".join(f'[[clients]]\nid = "{role}"\nroles = ["{role}"]\n' for role in WATCHERS)
     return f"""name = "{US.lower()}"
 data_dir = "data"
 agreements = ["config/agreements"]
@@ -376,7 +399,7 @@ crls = [{", ".join(_path(one) for one in pki.crls)}]
 key = {_path(us.at_rest)}
 
 [timing]
-poll = "100ms"
+poll = "{poll}"
 sweep = "500ms"
 
 [[parties]]
@@ -394,10 +417,7 @@ id = "submitter"
 roles = ["submitter"]
 parties = ["{US}"]
 
-[[clients]]
-id = "operator"
-roles = ["operator"]
-
+{watchers}
 {partners}"""
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -25,6 +26,7 @@ from gateway.app.node import DATABASE
 from gateway.client import ClientError, SubmissionClient
 from gateway.demo.layout import NodeLayout
 from gateway.domain.ids import PartyId
+from gateway.web.console.session import cookie_name
 from tests.integration import canaries as planted
 from tests.integration.canaries import LRN, MRN, UCR, Canaries, search
 from tests.integration.relay import Relay, as_client, as_server
@@ -264,7 +266,9 @@ async def _look_around(run: Run, node: NodeLayout) -> None:
     lrn, mrn, ucr = words[f"declaration, {LRN}"], words[f"amendment, {MRN}"], words[f"declaration, {UCR}"]
     ids, inbox = await _ids(run, node, "transfers", "id"), await _ids(run, node, "inbox", "message_id")
     for path in (
-        *("/readyz", "/v1/counts", "/v1/partners", "/v1/audit", "/console/transfers", f"/{lrn}"),
+        *("/readyz", "/v1/counts", "/v1/partners", "/v1/audit", f"/{lrn}"),
+        *("/console", "/console/transfers", "/console/inbox", "/console/partners"),
+        *(f"/console/inbox/{one}" for one in (*inbox, ucr)),
         *(f"/v1/transfers?reference={reference}" for reference in (f"lrn:{lrn}", f"mrn:{mrn}", f"ucr:{ucr}", lrn)),
         *(f"/v1/transfers/{one}" for one in (*ids, mrn)),
         *(f"/console/transfers/{one}" for one in (*ids, lrn)),
@@ -296,7 +300,8 @@ async def _ids(run: Run, node: NodeLayout, rows: str, name: str) -> list[str]:
 
 async def _ask(run: Run, url: str, token: str) -> bytes:
     """Ask, keep the whole answer whatever its status, and return its body."""
-    headers = {"Authorization": f"Bearer {token}", "Cookie": f"gateway={token}"}
+    cookie = cookie_name(urlsplit(url).netloc, secure=False)
+    headers = {"Authorization": f"Bearer {token}", "Cookie": f"{cookie}={token}"}
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         body = await response.read()
         run.answers.append(repr(response.headers).encode() + body)

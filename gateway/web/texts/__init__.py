@@ -35,11 +35,15 @@ class Texts:
         """Return a text. Raises KeyError for an id that is not in the file."""
         return self._texts[text_id].format(**values) if values else self._texts[text_id]
 
-    def explain(self, code: str) -> str:
-        """Return what an error code means in plain words; empty for no code."""
+    def explain(self, code: str, of_hand_over: bool = False) -> str:
+        """Return what an error code means in plain words; empty for no code.
+
+        `of_hand_over`: the other side is our own back end, of which some codes tell something else.
+        """
         if not code or code == "ok":
             return ""
-        known = self._texts.get(f"explain.{code}")
+        own = self._texts.get(f"explain_hand_over.{code}") if of_hand_over else None
+        known = own or self._texts.get(f"explain.{code}")
         return known or (CATALOGUE[code].title if code in CATALOGUE else self._texts["explain.unknown"])
 
     def when(self, at: str | None) -> str:

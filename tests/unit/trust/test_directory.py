@@ -200,3 +200,16 @@ def expect_refusal(files: TrustFiles, clock: StandingClock, code: str, words: st
         FileTrust(files, clock=clock)
     assert caught.value.code == code
     assert isinstance(caught.value, TrustError | ConfigurationError)
+
+
+def test_people_see_every_key_of_a_party_with_its_dates_revoked_ones_too(
+    pki: TestPki, clock: StandingClock, now: datetime
+) -> None:
+    grown = _another(pki[GB], Use.SIGN, now=now)
+    pki[GB].revoke(grown.signing[0], now)
+    theirs, ours = pki[FR].trust(clock), grown.trust(clock)
+    for trust in (theirs, ours):
+        facts = trust.key_facts(GB)
+        assert [(one.use, one.revoked) for one in facts] == [("sign", True), ("sign", False), ("decrypt", False)]
+        assert all(one.party == GB and one.not_before <= now < one.not_after for one in facts)
+    assert theirs.key_facts(PartyId("XX-NOBODY")) == ()

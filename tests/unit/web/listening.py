@@ -5,17 +5,20 @@ are words that stand for callers.
 """
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
 from gateway.domain.access import Caller, Role
-from gateway.domain.ids import ClientId, PartyId
+from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.ids import ClientId, PartyId, SchemaSetId
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
@@ -31,11 +34,14 @@ from gateway.domain.jobs import (
     SealResult,
 )
 from gateway.domain.message import MessageKind
+from gateway.domain.records import KeyFacts
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import AccessError, AgreementError, GatewayError, SchemaError, Violation
+from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
+from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
@@ -48,7 +54,8 @@ from gateway.web import (
     serve,
     submission_app,
 )
-from tests.store_values import HOME, LEASE, NOW, OTHER, PARTNER, StoreValues, sha
+from gateway.web.console.session import cookie_name
+from tests.store_values import AGREEMENT, HOME, LEASE, NOW, OTHER, PARTNER, TERMS, StoreValues, sha
 
 FINE = b"<MetaData/>"
 BROKEN = b"<Broken/>"
@@ -249,19 +256,77 @@ class Node:
 
     def operations(self) -> OperationsParts:
         return OperationsParts(
+            node="test-node",
             door=self.door("operations"),
             store=self.store,
             operate=Operate(store=self.store, clock=self.clock, bells=self.bells),
             tokens=WordTokens(),
             reference_index=_index,
             partners=lambda: frozenset({PARTNER, OTHER}),
+            own=frozenset({HOME}),
+            agreements=(agreement_with(PARTNER),),
+            keys=keys_of,
+            show=Show(store=self.store, clock=self.clock, look=self.look),
             checks={"store": self.store.ready, "revocation": self._check_revocation},
             version="9.9",
+        )
+
+    async def look(self, job: BesideJob) -> Beside:
+        """Show a document that is a word, without any unsealing."""
+        sent = None if job.view is None else "left"
+        return Beside(
+            leaves=(
+                Leaf(path="/MetaData/Declaration/ID", original=SECRET, sent=sent),
+                Leaf(path="/MetaData/Note", original=SECRET, sent=None, rule="policy.yaml:7", reason="not needed"),
+            ),
+            has_original=job.original is not None,
+            has_view=job.view is not None,
+            policy="policy.yaml",
         )
 
     async def _check_revocation(self) -> None:
         if "revocation" in self.failing:
             raise self.failing["revocation"]
+
+
+def agreement_with(partner: PartyId, **changes: Any) -> Agreement:
+    """Return an agreement between HOME and `partner`, in force for a year."""
+    flow = Flow(
+        sender=HOME,
+        recipient=partner,
+        kinds=frozenset({MessageKind.DECLARATION}),
+        schema_set=SchemaSetId("dms-declaration"),
+        schema_set_sha256=sha("set"),
+        policy="policy",
+        policy_sha256=sha("policy"),
+    )
+    known: dict[str, Any] = {
+        "id": AGREEMENT.id,
+        "version": AGREEMENT.version,
+        "sha256": AGREEMENT.sha256,
+        "parties": frozenset({HOME, partner}),
+        "flows": (flow,),
+        "terms": TERMS,
+        "crypto_profile": "wcx-es256-1",
+        "valid_from": NOW - timedelta(days=100),
+        "valid_until": NOW + timedelta(days=265),
+        "suspended": False,
+        "retry": RetryPolicy(),
+        "message_lifetime": timedelta(days=7),
+        "max_document_bytes": 100_000,
+    }
+    return Agreement(**{**known, **changes})
+
+
+def keys_of(party: PartyId) -> tuple[KeyFacts, ...]:
+    """Return a key in its best years and one that ends soon; nothing for OTHER, whom nobody introduced."""
+    if party == OTHER:
+        return ()
+    begun = NOW - timedelta(days=300)
+    return tuple(
+        KeyFacts(party=party, use=use, key_id=sha(use), not_before=begun, not_after=NOW + rest, revoked=False)
+        for use, rest in (("sign", timedelta(days=200)), ("decrypt", timedelta(days=10)))
+    )
 
 
 def _index(kind: ReferenceKind, value: str) -> str:
@@ -358,4 +423,21 @@ async def submit(
         token=token,
         headers={"Content-Type": "application/xml", "Idempotency-Key": key},
         body=body,
+    )
+
+
+def signed_in(url: str, word: str) -> dict[str, str]:
+    """Return the cookies of a browser that signed in at `url` as `word`."""
+    return {cookie_name(urlsplit(url).netloc, secure=False): word}
+
+
+async def send_form(url: str, path: str, word: str, *, form_token: str | None = None, **fields: str) -> Answer:
+    """Send a form of the console as a page of this session would, or with another `form_token`."""
+    key = hmac.digest(word.encode(), b"wco-gateway console form 1", "sha256").hex()
+    return await ask(
+        f"{url}{path}",
+        "POST",
+        headers={"Content-Type": "application/x-www-form-urlencoded", "Origin": url},
+        cookies=signed_in(url, word),
+        body=urlencode({**fields, "form_token": key if form_token is None else form_token}),
     )

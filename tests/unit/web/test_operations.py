@@ -22,7 +22,7 @@ from tests.store_values import (
     message_evidence,
     reference,
 )
-from tests.unit.web.listening import Node, ask
+from tests.unit.web.listening import Node, ask, signed_in
 
 
 async def accepted(node: Node, mrn: str = "24GB0001") -> TransferRow:
@@ -194,7 +194,7 @@ async def test_the_cookie_of_the_console_does_not_open_the_api(node: Node, opera
         f"{operations}/v1/transfers/{row.id}/requeue",
         "POST",
         headers={"Content-Type": "application/json"},
-        cookies={"gateway": "operator"},
+        cookies=signed_in(operations, "operator"),
         body=b'{"reason":"x"}',
     )
     assert (answer.status, answer.code) == (401, "access.token_missing")

@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.access import Role
 from gateway.web import operations, operations_app, partner, submission, submission_app
 from gateway.web.door import Admits, Route
-from tests.unit.web.listening import CALLERS, Node, ask
+from tests.unit.web.listening import CALLERS, Node, ask, signed_in
 
 AnyRoute = Route[Any, Any]
 
@@ -53,7 +53,7 @@ async def test_a_route_refuses_every_role_it_does_not_name(
     assert "nobody" in others
     for word in others:
         if route.path.startswith("/console"):
-            answer = await ask(f"{url}{_path(route.path)}", route.method, cookies={"gateway": word})
+            answer = await ask(f"{url}{_path(route.path)}", route.method, cookies=signed_in(url, word))
             assert answer.status == 403
         else:
             answer = await ask(f"{url}{_path(route.path)}", route.method, token=word)
@@ -83,6 +83,7 @@ def test_only_liveness_and_signing_in_are_open_to_everybody() -> None:
         "POST /console/sign-in",
         "POST /console/sign-out",
         "GET /console/static/console.css",
+        "GET /console/static/icon.svg",
     }
 
 
@@ -97,9 +98,13 @@ async def test_an_application_has_the_routes_of_its_table_and_no_other(node: Nod
         assert built == sorted((route.method, route.path) for listener, route in ALL if listener == name)
 
 
+LOOKING = {"/console/transfers/{id}/documents"}
+"""Looking at a document changes nothing, but states a reason and leaves a record, so it is a form and no link."""
+
+
 def test_auditors_and_admins_change_nothing() -> None:
     for _, route in ALL:
-        if route.method != "GET" and isinstance(route.admits, frozenset):
+        if route.method != "GET" and route.path not in LOOKING and isinstance(route.admits, frozenset):
             assert not route.admits & {Role.AUDITOR, Role.ADMIN, Role.SECURITY}
 
 
@@ -113,6 +118,11 @@ def test_a_back_end_has_the_inbox_routes_to_itself_and_no_others() -> None:
         f"POST /v1/inbox/{act}": frozenset({Role.BACKEND})
         for act in ("leases", "{id}/acknowledgement", "{id}/postponement", "{id}/quarantine")
     }
+
+
+def test_only_officers_and_auditors_look_at_documents() -> None:
+    admitted = {route.path: route.admits for _, route in ALL if route.path in LOOKING}
+    assert admitted == dict.fromkeys(LOOKING, frozenset({Role.OFFICER, Role.AUDITOR}))
 
 
 async def test_what_is_not_in_a_table_is_a_problem(submission: str) -> None:

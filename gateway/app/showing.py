@@ -1,0 +1,63 @@
+"""What the console shows beyond the store: documents for those allowed, agreements, keys and when they end.
+
+Documents are unsealed on one thread with a desk of its own, laid out when somebody first looks: schema objects belong
+to a thread, and what one person looks at must not hold up requests. One at a time is enough for people.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.app.desk import Snapshot, lay_desk
+from gateway.domain.ids import PartyId
+from gateway.domain.records import KeyFacts
+from gateway.exchange.beside import Beside, BesideJob, beside
+from gateway.exchange.desk import Desk
+from gateway.settings import NodeSettings
+from gateway.trust import FileTrust
+from gateway.trust.certificates import fingerprint, read_certificates
+
+
+class DocumentDesk:
+    """Where documents are opened for people; see `exchange.show`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._desk: Desk | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
+
+    async def look(self, job: BesideJob) -> Beside:
+        """Return the view beside its original. Raises GatewayError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, job)
+
+    async def close(self) -> None:
+        """Wait for what is being looked at, and let the thread end."""
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _look(self, job: BesideJob) -> Beside:
+        if self._desk is None:
+            self._desk = lay_desk(self._snapshot)
+        return beside(job, self._desk)
+
+
+class KnownKeys:
+    """The public keys a node knows of each party; of its own parties the TLS certificate too."""
+
+    def __init__(self, settings: NodeSettings, trust: FileTrust) -> None:
+        self._trust = trust
+        self._tls = {party.id: party.tls.certificate for party in settings.parties}
+
+    def of(self, party: PartyId) -> tuple[KeyFacts, ...]:
+        """Return what is known of a party's keys; nothing for a party nobody introduced."""
+        found = self._trust.key_facts(party)
+        if party not in self._tls:
+            return found
+        certificate = read_certificates(self._tls[party])[0]
+        tls = KeyFacts(
+            party=party,
+            use="tls",
+            key_id=fingerprint(certificate),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            revoked=False,
+        )
+        return (*found, tls)

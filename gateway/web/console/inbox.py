@@ -1,0 +1,55 @@
+"""The inbox as pages: what partners sent, and how far each message has come on its way to the back end."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from gateway.domain.access import Caller
+from gateway.domain.lifecycle import HandOverState
+from gateway.web.console.pages import page
+from gateway.web.door import Route
+from gateway.web.operations_api import INBOX_QUERY, READERS, OperationsParts, find_inbox, read_inbox_message
+from gateway.web.query import Query
+from gateway.web.shapes import inbox_json
+
+__all__ = ["ROUTES"]
+
+
+async def _list(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    query = Query(request, INBOX_QUERY, form=True)
+    rows, following = await find_inbox(query, parts)
+    chosen = {name: request.query[name] for name in ("state", "limit") if name in query}
+    return page(
+        request,
+        parts,
+        "inbox.html",
+        caller=caller,
+        messages=[inbox_json(row) for row in rows],
+        states=[state.value for state in HandOverState],
+        chosen=chosen,
+        older=None if following is None else f"?{urlencode({**chosen, 'before': following})}",
+        newest=None if "before" not in query else f"?{urlencode(chosen)}",
+    )
+
+
+async def _one(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    told = await read_inbox_message(request, parts)
+    answered = None
+    if told["in_reply_to"] is not None:
+        answered = await parts.store.transfer_by_message(told["in_reply_to"])
+    return page(
+        request,
+        parts,
+        "message.html",
+        caller=caller,
+        message=told,
+        answered=None if answered is None else answered.id,
+    )
+
+
+ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
+    Route(method="GET", path="/console/inbox", handler=_list, admits=READERS),
+    Route(method="GET", path="/console/inbox/{id}", handler=_one, admits=READERS),
+)

@@ -1,0 +1,107 @@
+"""What a transfer waits for, what the gateway will do next, and what a person can do about it. Pure.
+
+Said as ids of texts with what is filled in, so that every language has its own sentences. The reasons are those the
+claim itself goes by: the partner's back-off, the conversation's order, the transfer's own next attempt.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain.lifecycle import TransferState
+from gateway.domain.records import PartnerHealth, TransferDetail, TransferRow
+from gateway.domain.waiting import as_it_waits
+from gateway.web.shapes import timestamp
+
+__all__ = ["Act", "Outlook", "Sentence", "is_left_alone", "outlook"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence: the id of its text and the words to fill in. `at`: a time to show with it."""
+
+    text: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    at: str | None = None
+    code: str = ""
+    detail: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person can do: an act with a form (`verb` requeue or cancel), or only advice (`verb` empty)."""
+
+    text: str
+    verb: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """`why`: what it waits for or why it rests, if there is anything to say. `following`: what comes next by itself."""
+
+    why: Sentence | None
+    following: Sentence
+    can: tuple[Act, ...]
+
+
+def is_left_alone(health: PartnerHealth | None, now: datetime) -> bool:
+    """Tell whether nothing is sent to a partner for now, because it could not be reached."""
+    return health is not None and health.not_before is not None and health.not_before > now
+
+
+def outlook(found: TransferDetail, health: PartnerHealth | None, now: datetime) -> Outlook:
+    """Return the outlook of a transfer. `health`: of its recipient, None when nothing was ever sent there."""
+    row = found.row
+    match row.state:
+        case TransferState.QUEUED:
+            why, following = _queued(found, health, now)
+        case TransferState.AWAITING_RECEIPT:
+            why, following = None, Sentence(text="next.AWAITING_RECEIPT", at=timestamp(row.next_attempt_at))
+        case TransferState.DEAD_LETTERED:
+            why, following = _difficulty(row), Sentence(text="next.DEAD_LETTERED")
+        case _:
+            why, following = None, Sentence(text=f"next.{row.state}")
+    return Outlook(why=why, following=following, can=tuple(_can(row, now)))
+
+
+def _queued(found: TransferDetail, health: PartnerHealth | None, now: datetime) -> tuple[Sentence | None, Sentence]:
+    row, ahead = found.row, found.ahead
+    if ahead is not None:
+        values = {"sequence": ahead.sequence}
+        why = Sentence(text=f"why.behind.{_rests(ahead)}", values=values, link=ahead.id)
+        return why, Sentence(text="next.behind", values=values)
+    if health is not None and health.last_code:
+        return _unreachable(row, health, now)
+    if row.next_attempt_at is not None and row.next_attempt_at > now:
+        return _difficulty(row), Sentence(text="next.again", at=timestamp(row.next_attempt_at))
+    return _difficulty(row), Sentence(text="next.soon")
+
+
+def _unreachable(row: TransferRow, health: PartnerHealth, now: datetime) -> tuple[Sentence, Sentence]:
+    """Return why `row` waits for its partner, as `domain.waiting` derives it, and when that is tried again."""
+    waiting = as_it_waits(row, {row.recipient: health})
+    values = {"partner": row.recipient}
+    why = Sentence(text="why.unreachable", values=values, code=health.last_code, detail=health.last_detail)
+    if waiting.next_attempt_at is None or waiting.next_attempt_at <= now:
+        return why, Sentence(text="next.soon")
+    return why, Sentence(text="next.unreachable", values=values, at=timestamp(waiting.next_attempt_at))
+
+
+def _rests(ahead: TransferRow) -> str:
+    return "resting" if ahead.state in {TransferState.DEAD_LETTERED, TransferState.HELD} else "moving"
+
+
+def _difficulty(row: TransferRow) -> Sentence | None:
+    if not row.last_code or row.last_code == "ok":
+        return None
+    return Sentence(text="why.difficulty", code=row.last_code, detail=row.last_detail)
+
+
+def _can(row: TransferRow, now: datetime) -> list[Act]:
+    acts: list[Act] = []
+    if row.state is TransferState.DEAD_LETTERED:
+        acts.append(Act(text="can.requeue", verb="requeue") if now < row.expires else Act(text="can.resubmit"))
+    if row.state in {TransferState.QUEUED, TransferState.HELD, TransferState.DEAD_LETTERED}:
+        acts.append(Act(text="can.recall") if row.ever_sent else Act(text="can.cancel", verb="cancel"))
+    return acts or [Act(text="can.nothing")]
