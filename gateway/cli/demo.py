@@ -29,6 +29,8 @@ def demo(
 
     from gateway.demo import run_demo
 
+    if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter("exists already: remove it, or name another folder", param_hint="--dir")
     told = io.StringIO()
     console = Console(file=told, width=100) if as_json else Console(highlight=False)
     with reporting(as_json=as_json):

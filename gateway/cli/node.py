@@ -9,7 +9,7 @@ from gateway.cli.output import AsJson, print_json, print_lines, reporting
 
 __all__ = ["config", "serve"]
 
-config = typer.Typer(no_args_is_help=True, help="Settings: check.")
+config = typer.Typer(no_args_is_help=True, help="Settings: check, and the text of an agreement.")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Settings of the node (TOML).", dir_okay=False)]
 
@@ -51,3 +51,32 @@ def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
             (name.replace("_", " "), ", ".join(value) or "none" if isinstance(value, list) else value)
             for name, value in members.items()
         )
+
+
+@config.command("agreement")
+def agreement(
+    agreement_id: Annotated[str, typer.Argument(help="Name of the agreement, such as gb-fr.", metavar="ID")],
+    config_file: ConfigFile,
+    as_json: AsJson = False,
+) -> None:
+    """Print an agreement as both parties hash it: one line of JSON, whose SHA-256 travels in every message.
+
+    Two administrations that compare this text, or its hash, see whether they hold the same agreement, policies and
+    schema sets. Of several versions the highest is printed.
+    """
+    from gateway.domain.agreement import canonical_text
+    from gateway.settings import agreement_content, load_configuration
+
+    with reporting(as_json=as_json):
+        agreements = load_configuration(config_file).book.agreements
+    named = [one for one in agreements if one.id == agreement_id]
+    if not named:
+        known = ", ".join(sorted({one.id for one in agreements}))
+        raise typer.BadParameter(f"is none of this node's agreements: {known}", param_hint="ID")
+    latest = max(named, key=lambda one: one.version)
+    content = agreement_content(latest)
+    if as_json:
+        print_json({"agreement": latest.id, "version": latest.version, "sha256": latest.sha256, "content": content})
+        return
+    # To the byte, without a line end: `| sha256sum` is then the hash.
+    typer.echo(canonical_text(content), nl=False)

@@ -2,6 +2,7 @@
 
     <folder>/ca/                    a development authority that all parties agreed on
     <folder>/<party>/node.toml      its settings; keys/, partners/, tokens/, data/ and secrets lie beside it
+    <folder>/demo.env               where everything listens, as variables of a shell
 
 Everything is made fresh, stays on loopback, and is for demonstrations and tests only.
 """
@@ -123,7 +124,22 @@ def lay_out(
         text = _settings(node, reach, authority=authority, agreements=agreements, workers=workers, extra=extra)
         node.config.write_text(text, encoding="utf-8")
         nodes[party] = node
+    (folder / "demo.env").write_text(_addresses(nodes), encoding="utf-8")
     return World(folder=folder, authority=authority, nodes=nodes)
+
+
+def _addresses(nodes: Mapping[PartyId, NodeLayout]) -> str:
+    """Return the ports that were free this time under names that stay, so that commands can be written down."""
+    lines = ["# Where the gateways of this demo listen. In a shell: . ./demo.env"]
+    for party, node in nodes.items():
+        name = party.replace("-", "_")
+        lines += [
+            f"{name}_SUBMISSION={node.submission_url}",
+            f"{name}_OPERATIONS={node.operations_url}",
+            f"{name}_PARTNER=https://127.0.0.1:{node.partner_port}",
+            f"{name}_BACKEND=http://127.0.0.1:{node.backend_port}/webhook",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def copy_agreement(name: str, folder: Path) -> Path:

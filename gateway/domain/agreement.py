@@ -65,11 +65,15 @@ class Agreement:
         return None
 
 
-def agreement_sha256(content: Mapping[str, Any]) -> str:
-    """Return the hash of an agreement's content: SHA-256, hex, over JSON with sorted keys and no spaces (RFC 8785 for
+def canonical_text(content: Mapping[str, Any]) -> bytes:
+    """Return an agreement's content as both parties hash it: UTF-8 JSON with sorted keys and no spaces (RFC 8785 for
     the values that occur: strings, integers, booleans, lists, objects)."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return hashlib.sha256(canonical).hexdigest()
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def agreement_sha256(content: Mapping[str, Any]) -> str:
+    """Return the hash of an agreement's content: SHA-256, hex, over its canonical text."""
+    return hashlib.sha256(canonical_text(content)).hexdigest()
 
 
 def check_in_force(agreement: Agreement, now: datetime) -> None:

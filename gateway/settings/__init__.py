@@ -1,6 +1,6 @@
 """Settings: files become validated frozen values, or every problem at once with file, line or key, and the mend."""
 
-from gateway.settings.agreements import AgreementBook, load_agreements
+from gateway.settings.agreements import AgreementBook, agreement_content, load_agreements
 from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
 from gateway.settings.schemas import Catalogue, load_catalogue, read_folder
@@ -43,6 +43,7 @@ __all__ = [
     "Tokens",
     "Trust",
     "Webhook",
+    "agreement_content",
     "check_configuration",
     "load_agreements",
     "load_catalogue",

@@ -23,7 +23,7 @@ from gateway.schema import CompiledSet, compile_set
 from gateway.settings.agreement_file import AgreementReading
 from gateway.settings.schemas import Catalogue
 
-__all__ = ["AgreementBook", "load_agreements"]
+__all__ = ["AgreementBook", "agreement_content", "load_agreements"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +156,12 @@ def _covered_twice(one: Agreement, other: Agreement) -> Iterable[tuple[Flow, Mes
 
 
 def _with_hash(agreement: Agreement) -> Agreement:
-    """Return the agreement with the hash of its canonical content (docs/configuration.md)."""
-    content: dict[str, Any] = {
+    return dataclasses.replace(agreement, sha256=agreement_sha256(agreement_content(agreement)))
+
+
+def agreement_content(agreement: Agreement) -> dict[str, Any]:
+    """Return what the hash of an agreement is over (docs/configuration.md)."""
+    return {
         "agreement": agreement.id,
         "version": agreement.version,
         "parties": sorted(agreement.parties),
@@ -180,7 +184,6 @@ def _with_hash(agreement: Agreement) -> Agreement:
         },
         "flows": [_flow_content(flow) for flow in sorted(agreement.flows, key=_flow_order)],
     }
-    return dataclasses.replace(agreement, sha256=agreement_sha256(content))
 
 
 def _flow_order(flow: Flow) -> tuple[str, str, list[str]]:

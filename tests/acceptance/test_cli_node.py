@@ -1,6 +1,8 @@
 """Commands that talk to running gateways: submit, watch, steer, take the evidence along."""
 
 import asyncio
+import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +58,26 @@ def test_the_settings_of_a_running_node_hold(gateways: TwoGateways) -> None:
     assert ran.code == 0, ran.err
     assert ran.json[0]["parties"] == [GB]
     assert ran.json[0]["findings"] == []
+
+
+def test_the_printed_text_of_an_agreement_has_the_hash_that_messages_carry(
+    gateways: TwoGateways, delivered: dict[str, str]
+) -> None:
+    config = gateways.gb.layout.config
+    (shown,) = as_operator(gateways, "transfer", "show", delivered["id"], "--json").json
+    text = gateway("config", "agreement", "gb-fr", "--config", config)
+    assert hashlib.sha256(text.out.encode()).hexdigest() == shown["agreement"]["sha256"]
+    (told,) = gateway("config", "agreement", "gb-fr", "--config", config, "--json").json
+    assert (told["sha256"], told["content"]) == (shown["agreement"]["sha256"], json.loads(text.out))
+    assert gateway("config", "agreement", "gb-nl", "--config", config).code == 2
+
+
+def test_a_demo_moves_into_no_folder_that_is_lived_in(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    ran = gateway("demo", "--dir", tmp_path)
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_several_files_are_several_submissions_and_one_refusal_is_exit_code_1(gateways: TwoGateways) -> None:

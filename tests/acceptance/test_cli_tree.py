@@ -12,6 +12,7 @@ runner = CliRunner()
 
 COMMANDS = {
     "serve",
+    "config agreement",
     "config check",
     "submit",
     "transfer list",
