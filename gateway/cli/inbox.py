@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, pull, ack.")
+app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, release, pull, ack.")
 app.command("pull")(pull)
 app.command("ack")(acknowledge)
 
@@ -92,6 +92,33 @@ def show_message(
         print_json({**shown.pop("message"), **shown})
     else:
         _show(detail)
+
+
+@app.command("release")
+def release_message(
+    message: Annotated[str, typer.Argument(help="Id of the message.", metavar="ID")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; stands in the audit trail with your name.")],
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a message in quarantine handed over again."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "InboxMessage":
+        async with operations(target) as client:
+            return await client.release(MessageId(message), reason=reason)
+
+    row = calling(work, as_json=as_json)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(asdict(row))
+    else:
+        say(f"{row.message_id} is now {row.hand_over.value}")
 
 
 def _show(detail: "InboxDetail") -> None:

@@ -72,11 +72,11 @@ class OperationsClient(Connection):
 
     async def requeue(self, transfer_id: TransferId, *, reason: str) -> Transfer:
         """Have a dead-lettered transfer sent again."""
-        return await self._act(transfer_id, "requeue", reason)
+        return await self._act(f"/v1/transfers/{transfer_id}/requeue", reason, read_transfer)
 
     async def cancel(self, transfer_id: TransferId, *, reason: str) -> Transfer:
         """Stop a transfer of which nothing was sent."""
-        return await self._act(transfer_id, "cancel", reason)
+        return await self._act(f"/v1/transfers/{transfer_id}/cancel", reason, read_transfer)
 
     async def inbox(
         self, *, state: HandOverState | None = None, limit: int = 50, before: MessageId | None = None
@@ -92,18 +92,18 @@ class OperationsClient(Connection):
         """Return what is known of one received message."""
         return await self._read(f"/v1/inbox/{message_id}", read_inbox_detail)
 
+    async def release(self, message_id: MessageId, *, reason: str) -> InboxMessage:
+        """Have a message in quarantine handed over again."""
+        return await self._act(f"/v1/inbox/{message_id}/release", reason, read_inbox_message)
+
     def audit(self) -> AsyncIterator[bytes]:
         """Return the node's audit export as it comes, in pieces. Needs the auditor's role."""
         return self.stream("/v1/audit")
 
-    async def _act(self, transfer_id: TransferId, act: str, reason: str) -> Transfer:
-        answer = await self.request(
-            "POST",
-            f"/v1/transfers/{transfer_id}/{act}",
-            headers={"Content-Type": "application/json"},
-            body=orjson.dumps({"reason": reason}),
-        )
-        return _shaped(answer.json(), read_transfer)
+    async def _act(self, path: str, reason: str, read: Callable[[Mapping[str, Any]], Value]) -> Value:
+        body = orjson.dumps({"reason": reason})
+        answer = await self.request("POST", path, headers={"Content-Type": "application/json"}, body=body)
+        return _shaped(answer.json(), read)
 
     async def _read(
         self, path: str, read: Callable[[Mapping[str, Any]], Value], *, query: Mapping[str, str] | None = None

@@ -1,11 +1,12 @@
-"""Acts of named operators on one transfer. Each needs a name and a reason, and leaves both in the audit trail."""
+"""Acts of named operators on one transfer or one hand-over. Each leaves a name and a reason in the audit trail."""
 
 from gateway.audit import AuditEntry, AuditEvent
-from gateway.domain.ids import TransferId
-from gateway.domain.lifecycle import TransferEvent, TransferState
-from gateway.domain.records import TransferRow
+from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
+from gateway.domain.records import InboxRow, TransferRow
 from gateway.errors import RequestError, TransferError
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import Clock, Store
 
 MAX_REASON = 500
@@ -39,6 +40,33 @@ class Operate:
                 "The message was sent at least once, so the partner may have it. Ask the partner to disregard it",
             )
         return await self._act(row, TransferEvent.CANCELLED, AuditEvent.TRANSFER_CANCELLED, operator, reason)
+
+    async def release(self, message_id: MessageId, *, sender: PartyId | None, operator: str, reason: str) -> InboxRow:
+        """Have a message in quarantine handed over again, with its attempts counted anew.
+
+        `sender`: needed only where two partners used the same message id. Raises RequestError `request.not_found`.
+        """
+        found = await self._store.inbox_message(message_id, sender=sender)
+        if found is None:
+            raise RequestError("request.not_found")
+        row, now = found[0], self._clock.now()
+        reason = stated_reason(reason)
+        changed = await self._store.settle_hand_over(
+            row,
+            HandOverEvent.RELEASED,
+            audit=AuditEntry(
+                event=AuditEvent.HAND_OVER_RELEASED,
+                at=now,
+                actor=f"operator:{operator}",
+                message_id=row.message_id,
+                facts={"reason": reason, "state": row.hand_over.value, "sender": row.sender},
+            ),
+            now=now,
+            next_attempt_at=now,
+            detail=reason,
+        )
+        self._bells.ring(HAND_OVER_BELL)
+        return changed
 
     async def _row(self, transfer_id: TransferId) -> TransferRow:
         found = await self._store.transfer(transfer_id)

@@ -182,19 +182,20 @@ async def _transfer(request: web.Request, parts: OperationsParts, _caller: Calle
 
 
 async def _requeue(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
     reason = await _reason(request, parts)
     row = await parts.operate.requeue(_transfer_id(request), operator=caller.client, reason=reason)
     return json_response(transfer_of_operator_json(row))
 
 
 async def _cancel(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
     reason = await _reason(request, parts)
     row = await parts.operate.cancel(_transfer_id(request), operator=caller.client, reason=reason)
     return json_response(transfer_of_operator_json(row))
 
 
 async def _reason(request: web.Request, parts: OperationsParts) -> str:
-    Query(request, ())
     return (await read_json(request, members={"reason"}, within=parts.door.body_timeout))["reason"]
 
 
@@ -250,6 +251,12 @@ async def _inbox_message(request: web.Request, parts: OperationsParts, _caller: 
     return json_response(await read_inbox_message(request, parts))
 
 
+async def _release(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    sender, reason = Query(request, {"sender"}).party("sender"), await _reason(request, parts)
+    row = await parts.operate.release(MessageId(path_id(request)), sender=sender, operator=caller.client, reason=reason)
+    return json_response(inbox_json(row))
+
+
 async def _audit(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.StreamResponse:
     """Send the whole chain as an audit export, as JSON lines."""
     Query(request, ())
@@ -294,5 +301,6 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
+    Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=_ACTORS),
     Route(method="GET", path="/v1/audit", handler=_audit, admits=frozenset({Role.AUDITOR})),
 )

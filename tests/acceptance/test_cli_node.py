@@ -144,6 +144,8 @@ def test_the_message_stands_in_the_partners_inbox(gateways: TwoGateways, deliver
     assert (told["sender"], told["recipient"]) == (GB, FR)
     assert told["terms"]["purpose"]
     assert as_operator(gateways, "inbox", "show", delivered["message_id"], at=FR).code == 0
+    release = as_operator(gateways, "inbox", "release", delivered["message_id"], "--reason", "try", "--json", at=FR)
+    assert (release.code, release.problem["code"]) == (1, "transfer.illegal_transition")
 
 
 def test_the_evidence_verifies_and_leaves_as_a_file(

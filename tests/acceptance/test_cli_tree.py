@@ -21,6 +21,7 @@ COMMANDS = {
     "transfer cancel",
     "inbox list",
     "inbox show",
+    "inbox release",
     "inbox pull",
     "inbox ack",
     "schema list",

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.audit import AuditEvent, verify_export
 from gateway.domain.jobs import ReferenceKind
-from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import TrustError
 from gateway.exchange.operate import MAX_REASON
@@ -19,6 +19,7 @@ from tests.store_values import (
     accepted_evidence,
     attempt_of,
     evidence,
+    hand_over_evidence,
     message_evidence,
     reference,
 )
@@ -213,6 +214,37 @@ async def test_the_inbox_shows_everything_but_the_message(node: Node, operations
     assert message.sealed_message not in answer.body
     missing = await ask(f"{operations}/v1/inbox/01950000-0000-7000-8000-00000000ffff", token="operator")
     assert (missing.status, missing.code) == (404, "request.not_found")
+
+
+async def test_an_operator_releases_a_message_from_quarantine(node: Node, operations: str) -> None:
+    message = node.values.admitted()
+    await node.store.admit(message, now=NOW, audit=message_evidence(message))
+    path, said = f"{operations}/v1/inbox/{message.header.message_id}/release", {"Content-Type": "application/json"}
+    early = await ask(path, "POST", token="operator", headers=said, body=b'{"reason":"why not"}')
+    assert (early.status, early.code) == (409, "transfer.illegal_transition")
+    (claimed,) = await node.store.claim_hand_overs(
+        frozenset({message.header.recipient}), limit=1, now=NOW, lease=LEASE, actor="system"
+    )
+    held = await node.store.settle_hand_over(
+        claimed.row,
+        HandOverEvent.EXHAUSTED,
+        audit=hand_over_evidence(claimed.row, HandOverEvent.EXHAUSTED),
+        now=NOW,
+        fence=claimed.fence,
+        code="channel.refused",
+    )
+    assert held.hand_over is HandOverState.QUARANTINED
+    mended = b'{"reason":"back end mended"}'
+    elsewhere = await ask(f"{path}?sender={OTHER}", "POST", token="operator", headers=said, body=mended)
+    assert (elsewhere.status, elsewhere.code) == (404, "request.not_found")
+    told = (await ask(f"{path}?sender={PARTNER}", "POST", token="operator", headers=said, body=mended)).json()
+    assert (told["hand_over"], told["attempts"], told["code"]) == ("PENDING", 0, "")
+    entry = (await node.store.audit(message_id=message.header.message_id))[-1].entry
+    assert (entry.event, entry.actor) == (AuditEvent.HAND_OVER_RELEASED, "operator:operator-1")
+    assert entry.facts["reason"] == "back end mended"
+    for reason in (b'{"reason":" "}', b'{"reason":"a\nb"}'):
+        again = await ask(path, "POST", token="operator", headers=said, body=reason)
+        assert (again.status, again.code) == (400, "request.malformed")
 
 
 async def test_every_partner_is_listed_even_before_the_first_message(node: Node, operations: str) -> None:
