@@ -301,6 +301,6 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
-    Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=_ACTORS),
+    Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=ACTORS),
     Route(method="GET", path="/v1/audit", handler=_audit, admits=frozenset({Role.AUDITOR})),
 )

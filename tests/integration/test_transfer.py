@@ -121,6 +121,7 @@ async def test_another_refusal_or_a_new_spell_is_recorded_again(pair: Pair) -> N
         pair.clock.ahead += timedelta(minutes=2)
         await reaches(pair, first, TransferState.DELIVERED)
         pair.out_of_reach = stale
+        pair.clock.ahead += timedelta(seconds=1)  # what it answered last proves nothing any more
         await submitted(pair, key="key-2")
         await until(lambda: recorded(EXPIRED.code, stale.code, stale.code))
 
