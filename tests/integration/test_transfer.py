@@ -124,6 +124,7 @@ async def test_another_refusal_or_a_new_spell_is_recorded_again(pair: Pair) -> N
         pair.clock.ahead += timedelta(seconds=1)  # what it answered last proves nothing any more
         await submitted(pair, key="key-2")
         await until(lambda: recorded(EXPIRED.code, stale.code, stale.code))
+    assert len(pair.sent) == 1
 
 
 async def test_a_partner_that_answered_a_moment_ago_is_not_pinged_again(pair: Pair) -> None:
