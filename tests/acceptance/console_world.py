@@ -117,7 +117,7 @@ class Stage:
 async def open_stage(folder: Path) -> AsyncIterator[Stage]:
     """Open the world, let the day happen, and start the browser."""
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(one_gateway(folder / "world", poll="20s"))
+        world = await stack.enter_async_context(one_gateway(folder / "world", poll="60s"))
         refuses = lambda partner, arrived: statement(  # noqa: E731
             partner.signed_receipt(arrived.opened, verdict=Verdict.REFUSED, code="agreement.mismatch")
         )
