@@ -34,14 +34,14 @@ FAMILIES: dict[str, set[str]] = {
     "key_use": {"sign", "decrypt", "tls"},
     "key_state": {"valid", "revoked", *ENDS},
     "agreement_state": {"in_force", "suspended", *ENDS},
-    "done": {"requeue", "cancel"},
+    "done": {"requeue", "cancel", "release"},
 }
 """Texts that are asked for by what stands after their first word: each family has one for every value, and no other."""
 
 COMPOSED = {
     *(f"next.{state}" for state in TransferState if state is not TransferState.QUEUED),
     *(f"why.behind.{how}" for how in ("moving", "resting")),
-    *(f"act.{verb}.{part}" for verb in ("requeue", "cancel") for part in ("reason", "button")),
+    *(f"act.{verb}.{part}" for verb in ("requeue", "cancel", "release") for part in ("reason", "button")),
 }
 """Other ids that are put together where they are asked for."""
 

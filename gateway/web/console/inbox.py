@@ -6,11 +6,21 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.domain.access import Caller
+from gateway.domain.ids import MessageId, party_id
 from gateway.domain.lifecycle import HandOverState
-from gateway.web.console.pages import page
+from gateway.errors import RequestError
+from gateway.web.console.pages import page, redirect
+from gateway.web.console.session import read_form
 from gateway.web.door import Route
-from gateway.web.operations_api import INBOX_QUERY, READERS, OperationsParts, find_inbox, read_inbox_message
-from gateway.web.query import Query
+from gateway.web.operations_api import (
+    ACTORS,
+    INBOX_QUERY,
+    READERS,
+    OperationsParts,
+    find_inbox,
+    read_inbox_message,
+)
+from gateway.web.query import Query, path_id
 from gateway.web.shapes import inbox_json
 
 __all__ = ["ROUTES"]
@@ -34,7 +44,10 @@ async def _list(request: web.Request, parts: OperationsParts, caller: Caller) ->
 
 
 async def _one(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
-    Query(request, ())
+    query = Query(request, ("done",))
+    done = query.text("done")
+    if done not in {None, "release"}:
+        raise RequestError("request.malformed", "`done` is release")
     told = await read_inbox_message(request, parts)
     answered = None
     if told["in_reply_to"] is not None:
@@ -46,10 +59,24 @@ async def _one(request: web.Request, parts: OperationsParts, caller: Caller) -> 
         caller=caller,
         message=told,
         answered=None if answered is None else answered.id,
+        may_act=bool(caller.roles & ACTORS),
+        done=done,
     )
+
+
+async def _release(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    form = await read_form(request, parts, "reason", "sender")
+    message_id = MessageId(path_id(request))
+    try:
+        sender = party_id(form["sender"])
+    except ValueError as error:
+        raise RequestError("request.malformed", f"`sender`: {error}") from None
+    await parts.operate.release(message_id, sender=sender, operator=caller.client, reason=form["reason"])
+    return redirect(f"/console/inbox/{message_id}?done=release")
 
 
 ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/console/inbox", handler=_list, admits=READERS),
     Route(method="GET", path="/console/inbox/{id}", handler=_one, admits=READERS),
+    Route(method="POST", path="/console/inbox/{id}/release", handler=_release, admits=ACTORS),
 )

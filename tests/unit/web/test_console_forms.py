@@ -18,6 +18,7 @@ from tests.store_values import (
     HOME,
     LEASE,
     NOW,
+    OTHER,
     PARTNER,
     accepted_evidence,
     attempt_of,
@@ -371,6 +372,16 @@ async def test_a_quarantined_message_is_found_from_the_overview(node: Node, oper
     assert ENGLISH("hand_meaning.QUARANTINED") in told
     assert ENGLISH.explain("channel.unexpected_answer", of_hand_over=True) in told
     assert "risk analysis" in told
+    refused = await send_form(operations, f"{link}/release", "auditor", reason="mended", sender=PARTNER)
+    assert refused.status == 403
+    for sender, status in (("no party", 400), (OTHER, 404), (PARTNER, 303)):
+        answer = await send_form(operations, f"{link}/release", "operator", reason="mended", sender=sender)
+        assert answer.status == status
+    record = (await node.store.audit(message_id=message.header.message_id))[-1].entry
+    assert (record.event, record.facts["reason"]) == (AuditEvent.HAND_OVER_RELEASED, "mended")
+    after = await ask(f"{operations}{link}?done=release", cookies=cookies)
+    assert ENGLISH("done.release") in shown(after.text)
+    assert ENGLISH("hand_meaning.PENDING") in shown(after.text)
 
 
 async def test_partners_show_agreements_and_when_keys_end(operations: str) -> None:
