@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table, say
+from gateway.cli.output import AsJson, clock, minute, print_json, print_lines, print_table, say, with_difficulty
 from gateway.cli.pull import acknowledge, pull
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import MessageId
@@ -48,17 +48,14 @@ def list_inbox(
         return
     print_table(
         "",
-        ("Message", "Hand-over", "Kind", "From", "To", "Received", "Tries", "Difficulty"),
+        ("Message", "Hand-over", "Kind", "From", "Received"),
         [
             (
                 row.message_id,
-                row.hand_over.value,
+                with_difficulty(row.hand_over.value, row.code),
                 row.kind.value,
                 row.sender,
-                row.recipient,
-                clock(row.received),
-                row.attempts,
-                row.code,
+                minute(row.received),
             )
             for row in rows
         ],

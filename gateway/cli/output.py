@@ -22,7 +22,18 @@ from rich.text import Text
 
 from gateway.errors import ConfigurationError, Finding, GatewayError, SchemaError
 
-__all__ = ["AsJson", "clock", "fail", "plain", "print_json", "print_lines", "print_table", "reporting"]
+__all__ = [
+    "AsJson",
+    "clock",
+    "fail",
+    "minute",
+    "plain",
+    "print_json",
+    "print_lines",
+    "print_table",
+    "reporting",
+    "with_difficulty",
+]
 
 FAILED: Final = 1
 _WIDTH: Final = 100
@@ -110,6 +121,16 @@ def plain(value: object) -> str:
 def clock(at: datetime | None) -> str:
     """Return a time in UTC to the second."""
     return "–" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def minute(at: datetime | None) -> str:
+    """Return a time in UTC for a list, where room is short and the newest comes first: month, day, hour, minute."""
+    return "–" if at is None else f"{at:%m-%d %H:%M}"
+
+
+def with_difficulty(state: str, code: str) -> str:
+    """Return a state for a list, and after it the code of what is in the way, if anything is."""
+    return state if code in {"", "ok"} else f"{state} {code}"
 
 
 def _report(error: GatewayError, *, as_json: bool) -> None:

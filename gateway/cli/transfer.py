@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table, say
+from gateway.cli.output import AsJson, clock, minute, print_json, print_lines, print_table, say, with_difficulty
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
@@ -56,18 +56,9 @@ def list_transfers(
         return
     print_table(
         "",
-        ("Transfer", "State", "Kind", "From", "To", "Created", "Tries", "Difficulty"),
+        ("Transfer", "State", "Kind", "To", "Created"),
         [
-            (
-                row.id,
-                row.state.value,
-                row.kind.value,
-                row.sender,
-                row.recipient,
-                clock(row.created),
-                row.attempts,
-                "" if row.code == "ok" else row.code,
-            )
+            (row.id, with_difficulty(row.state.value, row.code), row.kind.value, row.recipient, minute(row.created))
             for row in rows
         ],
     )

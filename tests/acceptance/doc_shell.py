@@ -1,0 +1,160 @@
+"""A shell that goes down a page as a reader would, in a folder that stands in for a fresh clone.
+
+One shell for each page, so that variables and background jobs last. Any command that fails ends it. A command that
+goes on until Ctrl-C (`GOES_ON`) runs beside the shell, as in a second terminal; pages that begin with the same one share it.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.acceptance.commands import ROOT
+from tests.acceptance.doc_blocks import Block, Commands, File, PageError, Step, check_output
+
+GOES_ON: Final = {'make demo ARGS="--keep --dir demo-data"': "Stop with Ctrl-C."}
+"""Commands that a reader leaves running in a terminal of their own, and the last line they print before they wait."""
+
+INTERRUPT: Final = "^C"
+"""What a terminal shows when Ctrl-C is pressed."""
+
+
+class Clone:
+    """A folder with the files of the checkout and an installed environment, as `make setup` leaves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.terminals: dict[str, Terminal] = {}
+        folder.mkdir()
+        for path in ROOT.iterdir():
+            if not path.name.startswith(".") and path.name not in {"demo-data", "build"}:
+                (folder / path.name).symlink_to(path)
+        venv = folder / ".venv"
+        venv.mkdir()
+        (venv / "bin").symlink_to(Path(sys.executable).parent)
+        (venv / ".set-up").touch()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a reader who has not yet activated anything."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "MAKE"))}
+        ours = str(Path(sys.executable).parent)
+        path = [one for one in inherited["PATH"].split(os.pathsep) if one != ours]
+        return {**inherited, "PATH": os.pathsep.join(path), "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
+
+    def close(self) -> None:
+        """End what still runs in a terminal."""
+        for terminal in self.terminals.values():
+            terminal.interrupt()
+
+
+class Terminal:
+    """One command that goes on until Ctrl-C."""
+
+    def __init__(self, clone: Clone, command: str) -> None:
+        self._log = clone.folder / f"terminal-{len(clone.terminals)}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=clone.folder,
+                env=clone.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        last = GOES_ON[command]
+        _wait(lambda: last in self.printed or self._process.poll() is not None, 150, lambda: self.printed)
+        if last not in self.printed:
+            raise PageError(f"{command} ended:\n{self.printed}")
+        self.before_interrupt = self.printed
+
+    @property
+    def printed(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, which goes to every process of the terminal, and wait for the end."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(30)
+
+
+class Shell:
+    """The shell of one page."""
+
+    def __init__(self, clone: Clone) -> None:
+        self._clone = clone
+        self._scratch = clone.folder / ".page"
+        self._scratch.mkdir(exist_ok=True)
+        self._bash = subprocess.Popen(
+            ["bash", "-e", "-o", "pipefail"],
+            cwd=clone.folder,
+            env=clone.environment(),
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+
+    def take(self, step: Step) -> None:
+        """Do one step of a page. Raises PageError when it fails or prints something else than the page shows."""
+        match step:
+            case File():
+                (self._clone.folder / step.name).write_text(step.block.text, encoding="utf-8")
+            case Commands() if step.block.lines[0] in GOES_ON:
+                self._beside(step)
+            case Commands():
+                printed = self._run(step.block)
+                if step.shown is not None:
+                    check_output(step.shown, printed)
+
+    def _beside(self, step: Commands) -> None:
+        (command,) = step.block.lines
+        terminals = self._clone.terminals
+        if command not in terminals:
+            terminals[command] = Terminal(self._clone, command)
+        shown = step.shown
+        if shown is None:
+            return
+        if shown.lines[-1] == INTERRUPT:
+            terminals[command].interrupt()
+            shown = Block(page=shown.page, line=shown.line, language=shown.language, lines=shown.lines[:-1])
+        check_output(shown, terminals[command].before_interrupt)
+
+    def _run(self, block: Block) -> str:
+        script, out, done = (self._scratch / name for name in ("script", "out", "done"))
+        script.write_text(block.text, encoding="utf-8")
+        done.unlink(missing_ok=True)
+        assert self._bash.stdin is not None
+        told = " ".join(shlex.quote(str(path)) for path in (script, out))
+        self._bash.stdin.write("source {} > {} 2>&1 < /dev/null; touch {}\n".format(*told.split(), done))
+        self._bash.stdin.flush()
+        _wait(lambda: done.exists() or self._bash.poll() is not None, 60, lambda: out.read_text(encoding="utf-8"))
+        printed = out.read_text(encoding="utf-8", errors="replace")
+        if not done.exists():
+            raise PageError(f"{block.where}: a command failed:\n\n{block.text}\nIt printed\n\n{printed}")
+        return printed
+
+    def close(self) -> None:
+        """End the shell and what it left in the background."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._bash.pid, number)
+            except ProcessLookupError:
+                break
+            _wait(lambda: self._bash.poll() is not None, 10, lambda: "the shell does not end")
+            time.sleep(0)  # let the group follow
+        assert self._bash.stdin is not None
+        self._bash.stdin.close()
+
+
+def _wait(what: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise PageError(f"not within {seconds} seconds:\n{told()}")
+        time.sleep(0.02)
