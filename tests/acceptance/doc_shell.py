@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -100,30 +101,26 @@ class Shell:
             text=True,
         )
 
-    def take(self, step: Step) -> None:
-        """Do one step of a page. Raises PageError when it fails or prints something else than the page shows."""
-        match step:
-            case File():
-                (self._clone.folder / step.name).write_text(step.block.text, encoding="utf-8")
-            case Commands() if step.block.lines[0] in GOES_ON:
-                self._beside(step)
-            case Commands():
-                printed = self._run(step.block)
-                if step.shown is not None:
-                    check_output(step.shown, printed)
+    def take(self, step: Step) -> bool:
+        """Do one step of a page, and tell whether its output was compared. Raises PageError when it fails or differs."""
+        if isinstance(step, File):
+            (self._clone.folder / step.name).write_text(step.block.text, encoding="utf-8")
+            return False
+        printed = self._beside(step) if step.block.lines[0] in GOES_ON else self._run(step.block)
+        if step.shown is None:
+            return False
+        shown = step.shown
+        check_output(replace(shown, lines=tuple(line for line in shown.lines if line != INTERRUPT)), printed)
+        return True
 
-    def _beside(self, step: Commands) -> None:
+    def _beside(self, step: Commands) -> str:
         (command,) = step.block.lines
         terminals = self._clone.terminals
         if command not in terminals:
             terminals[command] = Terminal(self._clone, command)
-        shown = step.shown
-        if shown is None:
-            return
-        if shown.lines[-1] == INTERRUPT:
+        if step.shown is not None and step.shown.lines[-1] == INTERRUPT:
             terminals[command].interrupt()
-            shown = Block(page=shown.page, line=shown.line, language=shown.language, lines=shown.lines[:-1])
-        check_output(shown, terminals[command].before_interrupt)
+        return terminals[command].before_interrupt
 
     def _run(self, block: Block) -> str:
         script, out, done = (self._scratch / name for name in ("script", "out", "done"))
