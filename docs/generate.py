@@ -32,6 +32,7 @@ GROUPS = {
     "audit": "The audit chain.",
     "envelope": "A token that must not be believed. A partner sees one code for nearly all, so trying teaches nothing.",
     "receipt": "A statement that came back for a message of ours.",
+    "notice": "A partner's statement that its back end took a message of ours.",
     "message": "A message of a partner.",
     "channel": "The way to a partner or to a back end.",
     "capacity": "The gateway is full.",

@@ -19,6 +19,8 @@ from gateway.domain.jobs import (
     AdmitResult,
     Admitted,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PrepareJob,
     PrepareResult,
@@ -28,7 +30,7 @@ from gateway.domain.jobs import (
     SealJob,
     SealResult,
 )
-from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.outcome import HandOverOutcome, SendOutcome
 from gateway.domain.records import (
@@ -41,6 +43,8 @@ from gateway.domain.records import (
     IdempotencyScope,
     InboxRow,
     KeyReused,
+    NoticeStored,
+    OwedNotice,
     PartnerHealth,
     Replayed,
     StoredReceipt,
@@ -48,7 +52,7 @@ from gateway.domain.records import (
     TransferDetail,
     TransferRow,
 )
-from gateway.domain.statement import Receipt
+from gateway.domain.statement import Notice, Receipt
 from gateway.envelope import Signer, Unwrapper, VerificationKey, WrappingKey
 
 
@@ -154,6 +158,8 @@ class Workers(Protocol):
 
     async def check(self, job: CheckJob) -> CheckResult: ...
 
+    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult: ...
+
 
 class Tokens(Protocol):
     """Bearer tokens of clients and operators."""
@@ -181,6 +187,10 @@ class PartnerChannel(Protocol):
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
         """Reach the partner's gateway with nothing of a message, over a connection that `send` then uses."""
+        ...
+
+    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
+        """Tell a partner that a message of theirs was handed over. TransportAccepted: it took the notice."""
         ...
 
 
@@ -283,6 +293,16 @@ class Store(Protocol):
         """Return transfers whose lease ended, whose deadline passed or whose receipt is overdue."""
         ...
 
+    async def take_notice(
+        self, row: TransferRow, notice: Notice, token: str, *, now: datetime, audit: AuditEntry
+    ) -> NoticeStored:
+        """Keep a verified notice about a transfer, and its `handed_over`, with the audit entry; nothing else moves.
+
+        The first stays. The same time said again writes nothing; for another time the store writes the entry itself,
+        and no more.
+        """
+        ...
+
     # ── partner health ──
 
     async def partner_failed(
@@ -363,10 +383,40 @@ class Store(Protocol):
         code: str = "",
         detail: str = "",
     ) -> InboxRow:
-        """Move a hand-over by the HAND_OVER_TRANSITIONS table; compare-and-set and errors as in `settle`."""
+        """Move a hand-over by the HAND_OVER_TRANSITIONS table; compare-and-set and errors as in `settle`.
+
+        ACKNOWLEDGED owes the sender a notice, in the same commit.
+        """
         ...
 
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]: ...
+
+    async def notices_owed(self, partner: PartyId, *, limit: int, now: datetime) -> list[OwedNotice]:
+        """Return the notices that are due to `partner`, the earliest first; none while its back-off lasts.
+
+        Every hand-over that is acknowledged owes one to the message's sender, from the same commit on.
+        """
+        ...
+
+    async def notice_owed(self, sender: PartyId, message_id: MessageId) -> OwedNotice | None:
+        """Return the notice that is owed, or was, for a message; None before it was handed over."""
+        ...
+
+    async def settle_notice(
+        self,
+        owed: OwedNotice,
+        becomes: NoticeState,
+        *,
+        now: datetime,
+        audit: AuditEntry | None = None,
+        next_attempt_at: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> bool:
+        """Note what came of an attempt; OWED means that it is tried again at `next_attempt_at`. GIVEN is a success in
+        the partner's health. Return False, having written nothing, if another attempt was noted meanwhile.
+        """
+        ...
 
     # ── evidence and upkeep ──
 

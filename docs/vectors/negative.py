@@ -26,6 +26,7 @@ from positive import (
     constant,
     envelope,
     message,
+    notice,
     padded,
     private_key,
     receipt,
@@ -34,7 +35,7 @@ from positive import (
     wrapping_key,
 )
 
-from gateway.envelope import jwk_from_public_key, sign_receipt
+from gateway.envelope import jwk_from_public_key, sign_notice, sign_receipt
 from gateway.envelope.es256 import encrypt
 from gateway.errors import CATALOGUE
 
@@ -294,6 +295,33 @@ def wrong_receipts() -> Iterator[Case]:
     yield "claims are an array", sign(header, b"[]", south), "receipt.invalid"
 
 
+def wrong_notices() -> Iterator[Case]:
+    """Yield notices that must not be kept about the message."""
+    south = SIGNERS["south"]
+    good = sign_notice(notice(), south)
+    kinds = statements()["statements"]
+    claims: Header = kinds["handed_over"]["claims"]
+    header: Header = json.loads(pybase64.urlsafe_b64decode(padded(good.split(".")[0])))
+
+    def signed_claims(**changes: Any) -> str:
+        return sign(header, as_json(changed(claims, **changes)), south)
+
+    yield "of another message", sign_notice(notice(message_id=OTHER_MESSAGE_ID), south), "notice.not_bound"
+    yield "of another digest", sign_notice(notice(digest=constant("other").hex()), south), "notice.not_bound"
+    yield "to another audience", sign_notice(notice(audience=EAST), south), "notice.not_bound"
+    yield "a receipt", kinds["accepted"]["token"], "notice.invalid"
+    yield "signed by the sender itself", sign_notice(notice(issuer=NORTH), SIGNERS["north"]), "notice.invalid"
+    yield "issued in another name", sign_notice(notice(issuer=EAST), south), "notice.invalid"
+    yield "a bit of the signature flipped", flipped(good, 2), "notice.invalid"
+    yield "claims exchanged", with_segment(good, 1, b64(as_json(claims | {"jti": STATEMENT_IDS[0]}))), "notice.invalid"
+    yield "unknown key", sign_notice(notice(), STRANGER), "envelope.key_unknown"
+    yield "issued in the future", sign_notice(notice(issued_at=CREATED + timedelta(hours=1)), south), "notice.invalid"
+    yield "handed over after it was said", signed_claims(handed_over=claims["iat"] + 1), "notice.invalid"
+    yield "handed_over absent", signed_claims(handed_over=None), "notice.invalid"
+    yield "handed_over a text", signed_claims(handed_over=str(claims["handed_over"])), "notice.invalid"
+    yield "another member", signed_claims(verdict="accepted"), "notice.invalid"
+
+
 def negative() -> dict[str, Any]:
     """Return negative.json."""
 
@@ -308,8 +336,9 @@ def negative() -> dict[str, Any]:
     outside = changed(outer, wcx=outer["wcx"] | {"from": EAST})
     swapped = (("another sender outside than inside", seal(outside, signed().jws), "envelope.sender_mismatch"),)
     return {
-        "now": "2026-06-01T12:00:03Z",
+        "now": "2026-06-01T12:00:05Z",
         "envelopes": listed(wrong_envelopes()),
         "messages": listed(sealed) + listed(iter(swapped)),
         "receipts": listed(wrong_receipts()),
+        "notices": listed(wrong_notices()),
     }

@@ -1,4 +1,4 @@
-"""The positive vectors: keys, a message with every value between plaintext and envelope, receipts, a problem.
+"""The positive vectors: keys, a message with every value between plaintext and envelope, receipts, a notice, a problem.
 
 Everything here is fixed: private keys come from SHA-256 over their own names, signatures are deterministic (RFC 6979),
 one-time secrets are constants. All of these keys are public; a gateway refuses them as trust by their thumbprints
@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.domain.ids import AgreementId, ConversationId, KeyId, MessageId, PartyId, SchemaSetId
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind, Terms, View
-from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import (
     Envelope,
     Routing,
@@ -29,6 +29,7 @@ from gateway.envelope import (
     WrappingKey,
     certificate_thumbprint,
     jwk_from_public_key,
+    sign_notice,
     sign_problem,
     sign_receipt,
     sign_view,
@@ -41,9 +42,15 @@ NORTH, SOUTH, EAST = PartyId("XA-NORTH"), PartyId("XB-SOUTH"), PartyId("XC-EAST"
 NOT_BEFORE, NOT_AFTER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 CREATED = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ANSWERED = CREATED + timedelta(seconds=2)
+HANDED_OVER = CREATED + timedelta(seconds=3)
+NOTIFIED = CREATED + timedelta(seconds=5)
 MESSAGE_ID = MessageId("019e8325-8800-7000-8000-00000000a001")
 OTHER_MESSAGE_ID = MessageId("019e8325-8800-7000-8000-00000000a002")
-STATEMENT_IDS = ("019e8325-8fd0-7000-8000-00000000b001", "019e8325-8fd0-7000-8000-00000000b002")
+STATEMENT_IDS = (
+    "019e8325-8fd0-7000-8000-00000000b001",
+    "019e8325-8fd0-7000-8000-00000000b002",
+    "019e8325-9b88-7000-8000-00000000b003",
+)
 
 VIEW_XML = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -286,17 +293,32 @@ def problem(**changes: Any) -> Problem:
     return replace(rejected, **changes)
 
 
+def notice(**changes: Any) -> Notice:
+    """Return the notice about the message, with changes."""
+    handed_over = Notice(
+        message_id=MESSAGE_ID,
+        digest=signed().digest,
+        handed_over=HANDED_OVER,
+        issuer=SOUTH,
+        audience=NORTH,
+        issued_at=NOTIFIED,
+        statement_id=STATEMENT_IDS[2],
+    )
+    return replace(handed_over, **changes)
+
+
 def statements() -> dict[str, Any]:
     """Return statements.json."""
     tokens = {
         "accepted": sign_receipt(receipt(), SIGNERS["south"]),
         "refused": sign_receipt(receipt(**REFUSED), SIGNERS["south"]),
         "problem": sign_problem(problem(), SIGNERS["south"]),
+        "handed_over": sign_notice(notice(), SIGNERS["south"]),
     }
     return {
         "issuer": SOUTH,
         "audience": NORTH,
-        "now": "2026-06-01T12:00:03Z",
+        "now": "2026-06-01T12:00:05Z",
         "message_id": MESSAGE_ID,
         "digest": signed().digest,
         "envelope_sha256": envelope().sha256,

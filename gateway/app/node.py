@@ -31,6 +31,7 @@ from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.hand_over import HandOver, HandOverLimits
+from gateway.exchange.notify import Notify, NotifyLimits
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.receive import Receive
@@ -237,6 +238,16 @@ class Node:
             limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
             reach=self._reach,
         )
+        notify = Notify(
+            store=below.store,
+            channel=channel,
+            trust=below.trust,
+            clock=self._clock,
+            ids=self._ids,
+            bells=self._bells,
+            telemetry=self._telemetry,
+            limits=NotifyLimits(poll=timing.poll),
+        )
         sweep = Sweep(
             store=below.store,
             clock=self._clock,
@@ -245,7 +256,8 @@ class Node:
             every=timing.sweep,
             purge_every=timing.purge,
         )
-        loops = [dispatch.serve(partner) for partner in sorted(self._rulebook.partners())]
+        partners = sorted(self._rulebook.partners())
+        loops = [loop for partner in partners for loop in (dispatch.serve(partner), notify.serve(partner))]
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
 
     def _run(self, loops: list[Coroutine[Any, Any, None]]) -> None:

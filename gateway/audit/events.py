@@ -23,6 +23,7 @@ class AuditEvent(StrEnum):
     TRANSFER_ACCEPTED = "transfer.accepted"
     TRANSFER_CLAIMED = "transfer.claimed"
     TRANSFER_DELIVERED = "transfer.delivered"
+    TRANSFER_HANDED_OVER = "transfer.handed_over"
     TRANSFER_TAKEN = "transfer.taken"
     TRANSFER_FAILED = "transfer.failed"
     TRANSFER_LEASE_LOST = "transfer.lease_lost"
@@ -35,6 +36,9 @@ class AuditEvent(StrEnum):
     TRANSFER_REQUEUED = "transfer.requeued"
     TRANSFER_CANCELLED = "transfer.cancelled"
     RECEIPT_REJECTED = "receipt.rejected"
+    NOTICE_REJECTED = "notice.rejected"
+    NOTICE_GIVEN = "notice.given"
+    NOTICE_GIVEN_UP = "notice.given_up"
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_DUPLICATE = "message.duplicate"
@@ -63,6 +67,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "document_sha256",
         "envelope_sha256",
         "fence",
+        "handed_over",
         "kept",
         "key_id",
         "kind",

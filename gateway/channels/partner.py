@@ -19,6 +19,7 @@ from gateway.ports import Clock
 
 MEDIA_TYPE: Final = "application/jose"
 MESSAGES_PATH: Final = "/exchange/v1/messages"
+NOTICES_PATH: Final = "/exchange/v1/notices"
 PING_PATH: Final = "/exchange/v1/ping"
 RECEIPTS_PATH: Final = "/exchange/v1/receipts"
 
@@ -64,6 +65,10 @@ class HttpsPartnerChannel:
     async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
         """Give the partner our receipt for a message of theirs that we answered with 202."""
         return await self._ask(recipient, "POST", RECEIPTS_PATH, body=token.encode("ascii"))
+
+    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
+        """Tell the partner that a message of theirs was handed over."""
+        return await self._ask(recipient, "POST", NOTICES_PATH, body=token.encode("ascii"))
 
     async def close(self) -> None:
         """Close every connection."""

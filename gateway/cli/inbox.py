@@ -119,7 +119,7 @@ def release_message(
 
 
 def _show(detail: "InboxDetail") -> None:
-    row, receipt = detail.message, detail.receipt
+    row, receipt, notice = detail.message, detail.receipt, detail.notice
     print_lines(
         [
             ("Message", row.message_id),
@@ -139,6 +139,7 @@ def _show(detail: "InboxDetail") -> None:
             ("Received", row.received),
             ("Handed over", row.handed_over),
             ("Our receipt", None if receipt is None else f"{receipt.verdict.value} {receipt.code}"),
+            ("Sender told of it", None if notice is None else f"{notice.state.value} {notice.code}".strip()),
         ]
     )
     if detail.answers:

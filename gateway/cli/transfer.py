@@ -172,6 +172,7 @@ def _show(detail: "TransferDetail") -> None:
             ("Created", row.created),
             ("Tried until", row.deadline),
             ("Next attempt", row.next_attempt_at),
+            ("Handed over", row.handed_over),
             (
                 "Receipt",
                 None if receipt is None else f"{receipt.verdict.value} {receipt.code} at {clock(receipt.received)}",

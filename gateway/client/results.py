@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
-from gateway.domain.lifecycle import HandOverState, SubmissionStatus, TransferState
+from gateway.domain.lifecycle import HandOverState, NoticeState, SubmissionStatus, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.statement import Verdict
 
@@ -20,6 +20,8 @@ __all__ = [
     "Event",
     "InboxDetail",
     "InboxMessage",
+    "Notice",
+    "OwedNotice",
     "Partner",
     "Receipt",
     "Submission",
@@ -33,7 +35,8 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyTransfer:
-    """What both APIs tell of a transfer. `code` and `detail` tell of the latest difficulty."""
+    """What both APIs tell of a transfer. `code` and `detail` tell of the latest difficulty; `handed_over`: when the
+    partner's back end took it, as the partner's signed notice says."""
 
     id: TransferId
     message_id: MessageId
@@ -52,6 +55,7 @@ class AnyTransfer:
     deadline: datetime
     expires: datetime
     next_attempt_at: datetime | None
+    handed_over: datetime | None
     code: str
     detail: str
 
@@ -127,6 +131,30 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A partner's statement that its back end took the message; `token` is the signed statement itself."""
+
+    message_id: MessageId
+    partner: PartyId
+    handed_over: datetime
+    received: datetime
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedNotice:
+    """Whether the sender of a message knows that we handed it over. `attempts`: tries to tell it, so far."""
+
+    state: NoticeState
+    attempts: int
+    updated: datetime
+    next_attempt_at: datetime | None
+    deadline: datetime
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One line of a timeline: an audit record."""
 
@@ -144,6 +172,7 @@ class TransferDetail:
     transfer: Transfer
     tries: tuple[Attempt, ...]
     receipt: Receipt | None
+    notice: Notice | None
     answers: tuple[Answer, ...]
     timeline: tuple[Event, ...]
 
@@ -178,6 +207,7 @@ class InboxDetail:
 
     message: InboxMessage
     receipt: Receipt | None
+    notice: OwedNotice | None
     answers: tuple[Transfer, ...]
     timeline: tuple[Event, ...]
 
@@ -231,6 +261,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         transfer=read_transfer(value),
         tries=tuple(_attempt(one) for one in value["tries"]),
         receipt=_receipt(value["receipt"]),
+        notice=_notice(value["notice"]),
         answers=_answers(value["answers"]),
         timeline=tuple(_event(one) for one in value["timeline"]),
     )
@@ -265,6 +296,7 @@ def read_inbox_detail(value: Json) -> InboxDetail:
     return InboxDetail(
         message=read_inbox_message(value),
         receipt=_receipt(value["receipt"]),
+        notice=_owed(value["notice"]),
         answers=tuple(map(read_transfer, value["answers"])),
         timeline=tuple(_event(one) for one in value["timeline"]),
     )
@@ -305,6 +337,7 @@ def _transfer(value: Json) -> dict[str, Any]:
         "deadline": _time(value["deadline"]),
         "expires": _time(value["expires"]),
         "next_attempt_at": _maybe_time(value["next_attempt_at"]),
+        "handed_over": _maybe_time(value["handed_over"]),
         "code": value["code"],
         "detail": value["detail"],
     }
@@ -349,6 +382,32 @@ def _receipt(value: Json | None) -> Receipt | None:
         code=value["code"],
         received=_time(value["received"]),
         token=value["token"],
+    )
+
+
+def _notice(value: Json | None) -> Notice | None:
+    if value is None:
+        return None
+    return Notice(
+        message_id=MessageId(value["message_id"]),
+        partner=PartyId(value["partner"]),
+        handed_over=_time(value["handed_over"]),
+        received=_time(value["received"]),
+        token=value["token"],
+    )
+
+
+def _owed(value: Json | None) -> OwedNotice | None:
+    if value is None:
+        return None
+    return OwedNotice(
+        state=NoticeState(value["state"]),
+        attempts=value["attempts"],
+        updated=_time(value["updated"]),
+        next_attempt_at=_maybe_time(value["next_attempt_at"]),
+        deadline=_time(value["deadline"]),
+        code=value["code"],
+        detail=value["detail"],
     )
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
 from gateway.domain.retry import RetryPolicy
-from gateway.domain.statement import Problem, Receipt
+from gateway.domain.statement import Notice, Problem, Receipt
 from gateway.errors import GatewayError
 
 
@@ -211,3 +211,21 @@ class CheckJob:
 
 CheckResult = Receipt | Problem | GatewayError
 """A verified receipt bound to the digest, a verified problem bound to the envelope, or why neither can be believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckNoticeJob:
+    """A notice that a partner posted about one message of ours. `digest` is what it must be bound to; `created`: when
+    the message was made, before which nobody can have handed it over."""
+
+    token: str
+    message_id: MessageId
+    digest: str
+    sender: PartyId
+    recipient: PartyId
+    created: datetime
+    now: datetime
+
+
+CheckNoticeResult = Notice | GatewayError
+"""A verified notice bound to the digest, or why it can not be believed."""

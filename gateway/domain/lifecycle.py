@@ -70,6 +70,14 @@ class HandOverEvent(StrEnum):
     RELEASED = "released"
 
 
+class NoticeState(StrEnum):
+    """Whether the sender of a message that was handed over knows of it. All but OWED are final."""
+
+    OWED = "OWED"
+    GIVEN = "GIVEN"
+    GIVEN_UP = "GIVEN_UP"
+
+
 _S, _E = TransferState, TransferEvent
 
 TRANSITIONS: Final[Mapping[tuple[TransferState, TransferEvent], TransferState]] = MappingProxyType(

@@ -13,6 +13,8 @@ MAX_RECIPIENTS: Final = 32
 STAGE_BATCH: Final = 32
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
 IDEMPOTENCY_KEPT: Final = timedelta(days=30)
+NOTICE_OWED: Final = timedelta(days=7)
+"""How long after a hand-over, and after the message's expiry, its sender is told of it."""
 DEDUPE_KEPT_AFTER_EXPIRY: Final = timedelta(days=90)
 
 

@@ -6,10 +6,11 @@ Times are aware UTC. `version` counts changes of a row and is the other half of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedSubmission, SealedReference
-from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Verdict
@@ -76,7 +77,8 @@ AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown | AnswersUnk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRow:
-    """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left."""
+    """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left. `handed_over`: when the
+    partner's back end took it, as the partner's notice says."""
 
     id: TransferId
     message_id: MessageId
@@ -100,6 +102,7 @@ class TransferRow:
     expires: datetime
     deadline: datetime
     next_attempt_at: datetime | None
+    handed_over: datetime | None
     last_code: str
     last_detail: str
     kept: int
@@ -136,6 +139,17 @@ class StoredReceipt:
     partner: PartyId
     verdict: Verdict
     code: str
+    token: str
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNotice:
+    """A notice exactly as a partner gave it: `token` is the compact JWS, byte for byte."""
+
+    message_id: MessageId
+    partner: PartyId
+    handed_over: datetime
     token: str
     received: datetime
 
@@ -182,6 +196,7 @@ class InboxRow:
     terms: Terms
     digest: str
     size_bytes: int
+    expires: datetime
     received: datetime
     hand_over: HandOverState
     hand_over_version: int
@@ -199,6 +214,35 @@ class ClaimedHandOver:
     row: InboxRow
     fence: int
     sealed_message: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedNotice:
+    """That a message was handed over, as its `recipient`, a party of ours, owes it to its `sender` until `deadline`.
+
+    `attempts`: tries made so far.
+    """
+
+    sender: PartyId
+    message_id: MessageId
+    recipient: PartyId
+    digest: str
+    handed_over: datetime
+    state: NoticeState
+    attempts: int
+    next_attempt_at: datetime | None
+    deadline: datetime
+    updated: datetime
+    last_code: str
+    last_detail: str
+
+
+class NoticeStored(StrEnum):
+    """What became of a partner's notice: kept now, the same as before, or another time than before."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CONTRADICTS = "contradicts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +286,7 @@ class TransferDetail:
     row: TransferRow
     attempts: tuple[Attempt, ...]
     receipt: StoredReceipt | None
+    notice: StoredNotice | None
     references: tuple[SealedReference, ...]
     answers: tuple[Answer, ...]
     ahead: TransferRow | None = None

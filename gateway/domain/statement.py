@@ -1,8 +1,8 @@
-"""Signed statements about a message: receipts, and problems said before a message could be opened.
+"""Signed statements about a message: receipts, notices, and problems said before a message could be opened.
 
 A receipt is bound to the message digest: SHA-256 over the JWS signing input (docs/protocol.md). Only `accepted` is
-final. A refusal before decryption can not know the digest; it is a Problem, bound to SHA-256 of the JWE instead, and
-never ends a transfer.
+final. A notice is bound in the same way and says, later, that the partner's back end took the message. A refusal before
+decryption can not know the digest; it is a Problem, bound to SHA-256 of the JWE instead, and never ends a transfer.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,19 @@ class Problem:
 
     envelope_sha256: str
     code: str
+    issuer: PartyId
+    audience: PartyId
+    issued_at: datetime
+    statement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A partner's statement that its back end took one message, and when. Times are whole seconds."""
+
+    message_id: MessageId
+    digest: str
+    handed_over: datetime
     issuer: PartyId
     audience: PartyId
     issued_at: datetime

@@ -25,10 +25,12 @@ from gateway.envelope.message import (
 )
 from gateway.envelope.protected import StatementType
 from gateway.envelope.statement import (
+    sign_notice,
     sign_problem,
     sign_receipt,
     sign_statement,
     statement_type,
+    verify_notice,
     verify_problem,
     verify_receipt,
     verify_statement,
@@ -58,6 +60,7 @@ __all__ = [
     "open_envelope",
     "payload_of",
     "public_key_from_jwk",
+    "sign_notice",
     "sign_problem",
     "sign_receipt",
     "sign_statement",
@@ -65,6 +68,7 @@ __all__ = [
     "statement_type",
     "thumbprint",
     "verify_message",
+    "verify_notice",
     "verify_problem",
     "verify_receipt",
     "verify_statement",

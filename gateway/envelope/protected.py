@@ -4,7 +4,7 @@ Three forms, each closed (RFC 7515 §4, RFC 7516 §4):
 
     message    alg kid x5t#S256 typ cty crit wcx      the signed view
     envelope   alg enc kid epk typ cty crit wcx       the encrypted message
-    statement  alg kid x5t#S256 typ                   receipts, problems, capabilities, pongs
+    statement  alg kid x5t#S256 typ                   receipts, problems, notices, capabilities, pongs
 
 What is not listed is refused before any key is looked up: `zip`, `jku`, `x5u`, `jwk`, `x5c`, `b64`, `p2c`, `apu` and
 whatever is invented next. The algorithm is looked at first, then the type, then the set of members.
@@ -42,6 +42,7 @@ class StatementType(StrEnum):
 
     RECEIPT = "wcx-receipt+jws"
     PROBLEM = "wcx-problem+jws"
+    HANDED_OVER = "wcx-handed-over+jws"
     CAPABILITIES = "wcx-capabilities+jws"
     PONG = "wcx-pong+jws"
 

@@ -1,8 +1,9 @@
-"""Signed statements that are not messages: receipts, problems, and the frame for others (capabilities, pongs).
+"""Signed statements that are not messages: receipts, problems, notices, and the frame for others.
 
 A statement is a compact JWS over a JSON object with `iss aud iat jti` (RFC 7519 §4.1) and the members of its type,
 exactly these. Its `typ` is checked first, so that one kind of statement can never pass for another. A receipt counts
-only for the message whose digest it names; whoever holds it, the message and the public keys can verify it offline.
+only for the message whose digest it names; whoever holds it, the message and the public keys can verify it offline. So
+does a notice, which says that the issuer's back end took the message.
 Times are whole seconds; a fraction is dropped on writing.
 """
 
@@ -17,7 +18,7 @@ import orjson
 
 from gateway.domain import limits
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import es256, members, protected
 from gateway.envelope.compact import encode, parse_json, parse_jws
 from gateway.envelope.keys import Signer
@@ -34,6 +35,7 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 
 _FRAME: Final = frozenset({"iss", "aud", "iat", "jti"})
 _RECEIPT: Final = _FRAME | {"message_id", "digest", "verdict", "code", "agreement_version"}
+_NOTICE: Final = _FRAME | {"message_id", "digest", "handed_over"}
 _PROBLEM: Final = _FRAME | {"envelope_sha256", "code"}
 
 
@@ -42,7 +44,7 @@ def statement_type(token: str, *, max_bytes: int = MAX_STATEMENT_BYTES) -> State
 
     Raises EnvelopeError `receipt.invalid`, the cause in facts: whatever came back, it is no answer to a message.
     """
-    with _as_receipt_invalid():
+    with _as_invalid("receipt.invalid"):
         return protected.read_statement_type(parse_jws(token, max_bytes=max_bytes).header)
 
 
@@ -118,7 +120,7 @@ def verify_receipt(
     Raises EnvelopeError: `receipt.not_bound` for a genuine receipt about another message or for another audience;
     `envelope.key_unknown` (fetch the partner's keys, try again); `receipt.invalid` for all else, the cause in facts.
     """
-    with _as_receipt_invalid():
+    with _as_invalid("receipt.invalid"):
         claims = verify_statement(
             token, kind=StatementType.RECEIPT, verification_key=verification_key, issuer=issuer, now=now
         )
@@ -148,7 +150,7 @@ def verify_problem(
 
     A problem never ends a transfer: it tells of bytes that could not be opened, not of a message.
     """
-    with _as_receipt_invalid():
+    with _as_invalid("receipt.invalid"):
         claims = verify_statement(
             token, kind=StatementType.PROBLEM, verification_key=verification_key, issuer=issuer, now=now
         )
@@ -158,19 +160,57 @@ def verify_problem(
     return problem
 
 
+def sign_notice(notice: Notice, signer: Signer) -> str:
+    """Return a notice as a compact JWS. Raises ValueError for one that could not be read back."""
+    claims = {
+        **_frame(notice),
+        "message_id": notice.message_id,
+        "digest": notice.digest,
+        "handed_over": int(notice.handed_over.timestamp()),
+    }
+    _read_notice(claims)
+    return sign_statement(StatementType.HANDED_OVER, claims, signer)
+
+
+def verify_notice(
+    token: str,
+    *,
+    verification_key: FindVerificationKey,
+    issuer: PartyId,
+    audience: PartyId,
+    message_id: MessageId,
+    digest: str,
+    now: datetime,
+) -> Notice:
+    """Return the notice that `issuer` signed about exactly this message for `audience`.
+
+    Raises EnvelopeError: `notice.not_bound` for a genuine notice about another message or for another audience;
+    `envelope.key_unknown`; `notice.invalid` for all else, the cause in facts.
+    """
+    with _as_invalid("notice.invalid"):
+        claims = verify_statement(
+            token, kind=StatementType.HANDED_OVER, verification_key=verification_key, issuer=issuer, now=now
+        )
+        notice = _read_notice(claims)
+    if (notice.message_id, notice.digest, notice.audience) != (message_id, digest, audience):
+        raise EnvelopeError("notice.not_bound")
+    return notice
+
+
 @contextmanager
-def _as_receipt_invalid() -> Iterator[None]:
+def _as_invalid(code: str) -> Iterator[None]:
+    """Let all that is wrong with a statement look the same, but for a key that may become known."""
     try:
         yield
     except ValueError as error:
-        raise EnvelopeError("receipt.invalid", str(error), facts={"cause": "envelope.malformed"}) from error
+        raise EnvelopeError(code, str(error), facts={"cause": "envelope.malformed"}) from error
     except EnvelopeError as error:
         if error.code == "envelope.key_unknown":
             raise
-        raise EnvelopeError("receipt.invalid", error.detail, facts={"cause": error.code}) from error
+        raise EnvelopeError(code, error.detail, facts={"cause": error.code}) from error
 
 
-def _frame(statement: Receipt | Problem) -> dict[str, object]:
+def _frame(statement: Receipt | Problem | Notice) -> dict[str, object]:
     if statement.issued_at.tzinfo is None:
         raise ValueError("issued_at must be aware")
     return {
@@ -203,6 +243,23 @@ def _read_receipt(value: object) -> Receipt:
         issuer=members.party(claims["iss"], "iss"),
         audience=members.party(claims["aud"], "aud"),
         issued_at=members.numeric_date(claims["iat"], "iat"),
+        statement_id=members.uuid(claims["jti"], "jti"),
+    )
+
+
+def _read_notice(value: object) -> Notice:
+    claims = members.exact(value, "a notice", _NOTICE)
+    issued_at = members.numeric_date(claims["iat"], "iat")
+    handed_over = members.numeric_date(claims["handed_over"], "handed_over")
+    if handed_over > issued_at:
+        raise ValueError("handed_over must not be after iat")
+    return Notice(
+        message_id=members.message_id(claims["message_id"], "message_id"),
+        digest=members.sha256_hex(claims["digest"], "digest"),
+        handed_over=handed_over,
+        issuer=members.party(claims["iss"], "iss"),
+        audience=members.party(claims["aud"], "aud"),
+        issued_at=issued_at,
         statement_id=members.uuid(claims["jti"], "jti"),
     )
 

@@ -6,6 +6,8 @@ from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PrepareJob,
     PrepareResult,
@@ -13,7 +15,7 @@ from gateway.domain.jobs import (
     SealResult,
 )
 from gateway.exchange.admit import admit
-from gateway.exchange.check import check
+from gateway.exchange.check import check, check_notice
 from gateway.exchange.desk import Desk
 from gateway.exchange.prepare import prepare
 from gateway.exchange.seal import seal
@@ -34,6 +36,6 @@ def run_admit(jobs: Sequence[AdmitJob], desk: Desk) -> list[AdmitResult]:
     return [admit(job, desk) for job in jobs]
 
 
-def run_check(jobs: Sequence[CheckJob], desk: Desk) -> list[CheckResult]:
+def run_check(jobs: Sequence[CheckJob | CheckNoticeJob], desk: Desk) -> list[CheckResult | CheckNoticeResult]:
     """Return one result per job, in order."""
-    return [check(job, desk) for job in jobs]
+    return [check_notice(job, desk) if isinstance(job, CheckNoticeJob) else check(job, desk) for job in jobs]

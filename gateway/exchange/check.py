@@ -1,11 +1,13 @@
 """Look at the statement a partner sent about one message. Pure; runs in a worker.
 
-A receipt counts only if the partner's own valid key signed it and it is bound to this message's id and digest; a
-problem only if it is bound to the envelope that was sent. Anything else is as if nothing had been said.
+A receipt or a notice counts only if the partner's own valid key signed it and it is bound to this message's id and
+digest; a problem only if it is bound to the envelope that was sent. Anything else is as if nothing had been said.
 """
 
-from gateway.domain.jobs import CheckJob, CheckResult
-from gateway.envelope import StatementType, statement_type, verify_problem, verify_receipt
+from gateway.domain.jobs import CheckJob, CheckNoticeJob, CheckNoticeResult, CheckResult
+from gateway.domain.limits import MAX_CLOCK_SKEW
+from gateway.domain.statement import Notice
+from gateway.envelope import StatementType, statement_type, verify_notice, verify_problem, verify_receipt
 from gateway.errors import EnvelopeError, GatewayError
 from gateway.exchange.desk import Desk
 
@@ -39,3 +41,26 @@ def _check_problem(job: CheckJob, desk: Desk) -> CheckResult:
         envelope_sha256=job.envelope_sha256,
         now=job.now,
     )
+
+
+def check_notice(job: CheckNoticeJob, desk: Desk) -> CheckNoticeResult:
+    """Return the verified notice, or the error that keeps it from being believed."""
+    try:
+        return _check_notice(job, desk)
+    except GatewayError as error:
+        return error
+
+
+def _check_notice(job: CheckNoticeJob, desk: Desk) -> Notice:
+    notice = verify_notice(
+        job.token,
+        verification_key=desk.trust.verification_key,
+        issuer=job.recipient,
+        audience=job.sender,
+        message_id=job.message_id,
+        digest=job.digest,
+        now=job.now,
+    )
+    if notice.handed_over < job.created - MAX_CLOCK_SKEW:
+        raise EnvelopeError("notice.invalid", "The message was handed over before it was made")
+    return notice

@@ -22,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.exchange.claiming import work_off
 from gateway.exchange.desk import inbox_row
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.notify import notice_bell
 from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
 
@@ -125,6 +126,7 @@ class HandOver:
                 self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
                 await self._settle(claimed, HandOverEvent.ACKNOWLEDGED, AuditEvent.HAND_OVER_ACKNOWLEDGED)
                 self._reach(Failpoint.HAND_OVER_COMMITTED)
+                self._bells.ring(notice_bell(claimed.row.sender))
                 return "ok"
             case TransientFailure():
                 await self._failed(claimed, outcome)

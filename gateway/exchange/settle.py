@@ -2,16 +2,20 @@
 
 A receipt is proof: an accepted one ends the transfer from any state but CANCELLED, even when the worker that fetched it
 lost its lease meanwhile. So a change that fails as stale reads the row again and applies the receipt to what it finds.
+
+A notice tells more, that the partner's back end took the message, and moves less: it is kept beside the transfer, whose
+state goes its own way. One that overtakes the receipt does not stand in for it (docs/adr/0010).
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import CheckJob
+from gateway.domain.jobs import CheckJob, CheckNoticeJob
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
-from gateway.domain.records import Attempt, TransferRow
-from gateway.domain.statement import Receipt, Verdict
+from gateway.domain.records import Attempt, NoticeStored, TransferRow
+from gateway.domain.statement import Notice, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
 from gateway.ports import Clock, Store, Workers
 
@@ -101,17 +105,42 @@ class Settle:
         await self._store.record(rejected(row, error, now))
         raise error
 
-    async def unread(self, error: GatewayError, *, channel_party: PartyId, message_id: MessageId | None = None) -> None:
-        """Record that what a partner posted as a receipt is about no message of ours to it. It was not verified."""
-        await self._store.record(
-            AuditEntry(
-                event=AuditEvent.RECEIPT_REJECTED,
-                at=self._clock.now(),
-                actor=f"party:{channel_party}",
-                message_id=message_id,
-                facts={"code": error.code},
+    async def notice(self, message_id: MessageId, token: str, *, channel_party: PartyId) -> NoticeStored:
+        """Keep a notice that a partner posted. Raises EnvelopeError or TransferError.
+
+        One that can not be believed, or contradicts the one before it, leaves an audit record and changes nothing.
+        """
+        row = await self._store.transfer_by_message(message_id)
+        if row is None or row.recipient != channel_party:
+            unknown = TransferError("transfer.not_found")
+            await self.notice_unread(unknown, channel_party=channel_party, message_id=message_id)
+            raise unknown
+        now = self._clock.now()
+        checked = await self._workers.check_notice(
+            CheckNoticeJob(
+                token=token,
+                message_id=row.message_id,
+                digest=row.digest,
+                sender=row.sender,
+                recipient=row.recipient,
+                created=row.created,
+                now=now,
             )
         )
+        if isinstance(checked, Notice):
+            return await self._store.take_notice(row, checked, token, now=now, audit=_handed_over(row, checked, now))
+        await self._store.record(replace(rejected(row, checked, now), event=AuditEvent.NOTICE_REJECTED))
+        raise checked
+
+    async def notice_unread(
+        self, error: GatewayError, *, channel_party: PartyId, message_id: MessageId | None = None
+    ) -> None:
+        """Record that what a partner posted as a notice is about no message of ours to it. It was not verified."""
+        await self._store.record(_unread(AuditEvent.NOTICE_REJECTED, error, channel_party, message_id, self._clock))
+
+    async def unread(self, error: GatewayError, *, channel_party: PartyId, message_id: MessageId | None = None) -> None:
+        """Record that what a partner posted as a receipt is about no message of ours to it. It was not verified."""
+        await self._store.record(_unread(AuditEvent.RECEIPT_REJECTED, error, channel_party, message_id, self._clock))
 
 
 _MAY_BE_REFUSED = frozenset({TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT})
@@ -126,6 +155,24 @@ def rejected(row: TransferRow, error: GatewayError, now: datetime) -> AuditEntry
         transfer_id=row.id,
         message_id=row.message_id,
         facts={"code": error.code},
+    )
+
+
+def _unread(
+    event: AuditEvent, error: GatewayError, partner: PartyId, message_id: MessageId | None, clock: Clock
+) -> AuditEntry:
+    actor, facts = f"party:{partner}", {"code": error.code}
+    return AuditEntry(event=event, at=clock.now(), actor=actor, message_id=message_id, facts=facts)
+
+
+def _handed_over(row: TransferRow, notice: Notice, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        event=AuditEvent.TRANSFER_HANDED_OVER,
+        at=now,
+        actor=f"party:{row.recipient}",
+        transfer_id=row.id,
+        message_id=row.message_id,
+        facts={"digest": notice.digest, "handed_over": notice.handed_over.isoformat()},
     )
 
 

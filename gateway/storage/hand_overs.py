@@ -13,7 +13,7 @@ from gateway.domain.lifecycle import HandOverEvent, HandOverState, advance_hand_
 from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.errors import TransferError
-from gateway.storage import conversations
+from gateway.storage import conversations, notices
 from gateway.storage.engine import Connection, Row, Transaction
 from gateway.storage.tables import HAND_OVER_DUE, LEASED, hand_over, inbox, inbox_payload
 from gateway.storage.values import inbox_row, micros, micros_or_none
@@ -196,6 +196,7 @@ def settle(
     if not _move(connection, row, settled, now=now, fence=fence, lease_lost=event is HandOverEvent.LEASE_LOST):
         raise _why_not(connection, row, fence)
     if done:
+        notices.owe(connection, row, now=now)
         conversations.let_next_be_handed_over(connection, row.sender, row.conversation)
     transaction.record(audit)
     return settled

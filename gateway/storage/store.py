@@ -12,7 +12,7 @@ from functools import partial
 from gateway.audit import AuditEntry, AuditRecord
 from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
 from gateway.domain.records import (
     Accepted,
     AcceptOutcome,
@@ -24,6 +24,8 @@ from gateway.domain.records import (
     IdempotencyScope,
     InboxRow,
     KeyReused,
+    NoticeStored,
+    OwedNotice,
     PartnerHealth,
     Replayed,
     StoredReceipt,
@@ -31,8 +33,8 @@ from gateway.domain.records import (
     TransferDetail,
     TransferRow,
 )
-from gateway.domain.statement import Receipt
-from gateway.storage import answers, evidence, hand_overs, health, receiving, submissions, transfers, upkeep
+from gateway.domain.statement import Notice, Receipt
+from gateway.storage import answers, evidence, hand_overs, health, notices, receiving, submissions, transfers, upkeep
 from gateway.storage.engine import Transaction
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Writer
@@ -163,6 +165,14 @@ class SqlStore:
     async def overdue(self, *, now: datetime, limit: int) -> list[TransferRow]:
         return await self._readers.read(lambda ask: transfers.read_overdue(ask, now=now, limit=limit))
 
+    async def take_notice(
+        self, row: TransferRow, notice: Notice, token: str, *, now: datetime, audit: AuditEntry
+    ) -> NoticeStored:
+        """Keep a partner's notice with its audit entry in one commit."""
+        return await self._writer.write(
+            lambda transaction: notices.take(transaction, row, notice, token, now=now, audit=audit)
+        )
+
     # ── partner health ──
 
     async def partner_failed(
@@ -247,6 +257,36 @@ class SqlStore:
 
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]:
         return await self._readers.read(lambda ask: hand_overs.read_overdue(ask, now=now, limit=limit))
+
+    async def notices_owed(self, partner: PartyId, *, limit: int, now: datetime) -> list[OwedNotice]:
+        return await self._readers.read(lambda ask: notices.read_due(ask, partner, limit=limit, now=now))
+
+    async def notice_owed(self, sender: PartyId, message_id: MessageId) -> OwedNotice | None:
+        return await self._readers.read(lambda ask: notices.read_owed(ask, sender, message_id))
+
+    async def settle_notice(
+        self,
+        owed: OwedNotice,
+        becomes: NoticeState,
+        *,
+        now: datetime,
+        audit: AuditEntry | None = None,
+        next_attempt_at: datetime | None = None,
+        code: str = "",
+        detail: str = "",
+    ) -> bool:
+        """Note what came of an attempt to give a notice, with its audit entry in one commit."""
+        change = partial(
+            notices.settle,
+            owed=owed,
+            becomes=becomes,
+            now=now,
+            audit=audit,
+            next_attempt_at=next_attempt_at,
+            code=code,
+            detail=detail,
+        )
+        return await self._writer.write(change)
 
     # ── evidence and upkeep ──
 

@@ -224,6 +224,7 @@ def _transfer_values(
         "expires": micros(header.expires),
         "deadline": micros(prepared.deadline),
         "next_attempt_at": now,
+        "handed_over": None,
         "last_code": "",
         "last_detail": "",
         "kept": prepared.kept,

@@ -9,27 +9,24 @@ that is not finished. It is kept by every change, so that the claim reads a part
 costs the same with a thousand rows waiting as with a million. Blocked is thus derived, never a state.
 """
 
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.schema import ForeignKeyConstraint
 
-from gateway.domain.lifecycle import FINAL, HandOverState, TransferState
+from gateway.domain.lifecycle import FINAL, HandOverState, NoticeState, TransferState
+from gateway.storage import columns
+from gateway.storage.columns import Number as _Number
+from gateway.storage.columns import flag as _flag
+from gateway.storage.columns import number as _number
+from gateway.storage.columns import one_of as _one_of
+from gateway.storage.columns import partial as _partial
+from gateway.storage.columns import sealed as _sealed
+from gateway.storage.columns import table as _table
+from gateway.storage.columns import text as _text
+from gateway.storage.columns import time as _time
+
+metadata: Final = columns.metadata
 
 NORMAL_LANE: Final = 1
 """The priority lane of a transfer unless said otherwise; a lower number is more urgent."""
@@ -42,56 +39,9 @@ HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
 HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
 ANSWERS: Final = "in_reply_to IS NOT NULL"
 LEASED: Final = "state = 'IN_FLIGHT'"
+OWED: Final = "state = 'OWED'"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
 BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
-
-metadata: Final = MetaData(
-    naming_convention={
-        "ck": "%(table_name)s_%(constraint_name)s",
-        "fk": "%(table_name)s_%(column_0_name)s_known",
-        "pk": "%(table_name)s_primary",
-        "uq": "%(table_name)s_%(column_0_N_name)s_once",
-    }
-)
-
-# SQLite's STRICT tables know INTEGER (64 bits) but not BIGINT.
-_Number: Final = BigInteger().with_variant(Integer, "sqlite")
-_Micros = _Number
-
-
-def _number(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, _Number, nullable=null)
-
-
-def _time(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, _Micros, nullable=null)
-
-
-def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null)
-
-
-def _sealed(name: str) -> Column[bytes]:
-    return Column(name, LargeBinary, nullable=False)
-
-
-def _flag(name: str) -> tuple[Column[int], CheckConstraint]:
-    return Column(name, _Number, nullable=False), CheckConstraint(f"{name} IN (0, 1)", name=f"{name}_is_flag")
-
-
-def _one_of(column: str, values: type[StrEnum] | tuple[str, ...]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in sorted(str(value) for value in values))
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
-
-
-def _table(name: str, *parts: Any, clustered: bool = False) -> Table:
-    """`clustered`: rows lie in the order of the primary key, with no second b-tree."""
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=not clustered)
-
-
-def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
 
 # ── what was handed in ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,6 +164,7 @@ transfer = _table(
     _time("expires"),
     _time("deadline"),
     _time("next_attempt_at", null=True),
+    _time("handed_over", null=True),
     _text("last_code"),
     _text("last_detail"),
     _number("kept"),
@@ -236,7 +187,8 @@ transfer = _table(
 )
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
 
-`fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null.
+`fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null. `handed_over`: when
+the partner's back end took it, as its notice says; no part of the life of the transfer.
 """
 
 payload = _table(
@@ -281,6 +233,21 @@ receipt = _table(
 )
 """Receipts that partners gave us. All are kept: an accepted one may follow a refusal, or be for a message of the
 transfer that another has superseded."""
+
+notice = _table(
+    "notice",
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _text("message_id"),
+    _text("partner"),
+    _text("digest"),
+    _text("statement_id"),
+    _time("handed_over"),
+    _time("issued"),
+    _time("received"),
+    _text("token"),
+    PrimaryKeyConstraint("transfer_id"),
+)
+"""Notices that partners gave us: their back end took the message. The first stays."""
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,6 +358,30 @@ hand_over = _table(
     _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
     _partial("hand_over_leased", "state", "lease_until", where=LEASED),
 )
+
+notice_owed = _table(
+    "notice_owed",
+    _text("sender"),
+    _text("message_id"),
+    _text("recipient"),
+    _text("digest"),
+    _time("handed_over"),
+    _text("state"),
+    _number("attempts"),
+    _time("next_attempt_at", null=True),
+    _time("deadline"),
+    _time("updated"),
+    _text("last_code"),
+    _text("last_detail"),
+    _time("keep_until"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
+    _one_of("state", NoticeState),
+    CheckConstraint("(state = 'OWED') = (next_attempt_at IS NOT NULL)", name="owed_has_a_time"),
+    Index("notice_owed_to_purge", "keep_until"),
+    _partial("notice_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
+)
+"""That a message was handed over, as we owe it to its sender. Made in the commit of the hand-over."""
 
 # ── partners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

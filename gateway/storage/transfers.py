@@ -21,7 +21,7 @@ from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.records import Attempt, ClaimedTransfer, StoredReceipt, TransferDetail, TransferRow
 from gateway.domain.statement import Receipt
 from gateway.errors import TransferError
-from gateway.storage import answers, conversations, health
+from gateway.storage import answers, conversations, health, notices
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.submissions import AFTER_ALL
 from gateway.storage.tables import (
@@ -375,7 +375,7 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
 
 
 def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail | None:
-    """Return a transfer with its attempts, receipt, references and answers, or None."""
+    """Return a transfer with its attempts, receipt, notice, references and answers, or None."""
     found = connection.one(_ONE, {"id": transfer_id})
     if found is None:
         return None
@@ -389,6 +389,7 @@ def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail 
             SealedReference(kind=ReferenceKind(each["kind"]), index=each["key_index"], sealed=each["sealed"])
             for each in references
         ),
+        notice=notices.read_of(connection, row.id),
         answers=answers.read(connection, row),
         ahead=_read_ahead(connection, row),
     )

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, exists, func, literal, select, update
 
 from gateway.storage.engine import Connection, Transaction, insert_into
-from gateway.storage.tables import dedupe, hand_over, idempotency, meta, refusal, transfer
+from gateway.storage.tables import dedupe, hand_over, idempotency, meta, notice_owed, refusal, transfer
 from gateway.storage.values import micros
 
 PURGE_AT_ONCE: Final = 500
@@ -16,6 +16,7 @@ _KEPT: Final = (
     (idempotency, (idempotency.c.client, idempotency.c.key)),
     (dedupe, (dedupe.c.sender, dedupe.c.message_id)),
     (refusal, (refusal.c.sender, refusal.c.message_id, refusal.c.digest)),
+    (notice_owed, (notice_owed.c.sender, notice_owed.c.message_id)),
 )
 _OVER = [
     select(*names).where(table.c.keep_until < bindparam("now")).limit(bindparam("limit")) for table, names in _KEPT

@@ -29,6 +29,8 @@ from gateway.web.shapes import (
     health_json,
     inbox_json,
     json_response,
+    notice_json,
+    owed_json,
     receipt_json,
     record_json,
     transfer_of_operator_json,
@@ -165,6 +167,7 @@ async def tell_transfer(found: TransferDetail, parts: OperationsParts) -> dict[s
         **transfer_of_operator_json(row),
         "tries": [attempt_json(attempt) for attempt in found.attempts],
         "receipt": receipt_json(found.receipt),
+        "notice": notice_json(found.notice),
         "answers": answers_json(found.answers),
         "timeline": [record_json(record) for record in timeline],
     }
@@ -231,11 +234,13 @@ async def read_inbox_message(request: web.Request, parts: OperationsParts) -> di
         raise RequestError("request.not_found")
     row, _sealed = found
     receipt = await parts.store.given_receipt(row.sender, row.message_id)
+    owed = await parts.store.notice_owed(row.sender, row.message_id)
     answers = await parts.store.answers_given(row.sender, row.message_id)
     timeline = await parts.store.audit(message_id=row.message_id)
     return {
         **inbox_json(row),
         "receipt": receipt_json(receipt),
+        "notice": owed_json(owed),
         "answers": [transfer_of_operator_json(answer) for answer in answers],
         "timeline": [record_json(record) for record in timeline],
     }

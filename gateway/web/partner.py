@@ -141,8 +141,22 @@ async def _late_receipt(request: web.Request, parts: PartnerParts, partner: Part
     return web.Response(status=204)
 
 
+async def _notice(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    within = parts.door.body_timeout
+    try:
+        Query(request, ())
+        body = await read_body(request, media_types=_JOSE, max_bytes=MAX_STATEMENT_BYTES, within=within)
+        token = body.decode("latin-1")
+        message_id = _message_of(token)
+    except (EnvelopeError, RequestError) as error:
+        await parts.settle.notice_unread(error, channel_party=partner)
+        raise
+    await parts.settle.notice(message_id, token, channel_party=partner)
+    return web.Response(status=204)
+
+
 def _message_of(token: str) -> MessageId:
-    """Return which message a receipt claims to be about. Nothing is believed yet; `settle` verifies the receipt."""
+    """Return which message a statement claims to be about. Nothing is believed yet; `settle` verifies the statement."""
     claimed = parse_json(parse_jws(token, max_bytes=MAX_STATEMENT_BYTES).payload).get("message_id")
     if not isinstance(claimed, str) or not is_uuid(claimed):
         raise EnvelopeError("envelope.malformed", "The statement names no message")
@@ -172,6 +186,7 @@ ROUTES: Final[tuple[Route[PartnerParts, PartyId], ...]] = (
     Route(method="POST", path="/exchange/v1/messages", handler=_message, admits=Admits.PARTNER),
     Route(method="GET", path="/exchange/v1/receipts/{id}", handler=_receipt, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/receipts", handler=_late_receipt, admits=Admits.PARTNER),
+    Route(method="POST", path="/exchange/v1/notices", handler=_notice, admits=Admits.PARTNER),
     Route(method="GET", path="/exchange/v1/capabilities", handler=_capabilities, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/ping", handler=_ping, admits=Admits.PARTNER),
 )

@@ -12,7 +12,17 @@ from aiohttp import web
 
 from gateway.audit import AuditRecord
 from gateway.domain.lifecycle import submission_status
-from gateway.domain.records import Answer, Attempt, InboxRow, PartnerHealth, StoredReceipt, SubmissionRow, TransferRow
+from gateway.domain.records import (
+    Answer,
+    Attempt,
+    InboxRow,
+    OwedNotice,
+    PartnerHealth,
+    StoredNotice,
+    StoredReceipt,
+    SubmissionRow,
+    TransferRow,
+)
 
 __all__ = [
     "answers_json",
@@ -20,6 +30,8 @@ __all__ = [
     "health_json",
     "inbox_json",
     "json_response",
+    "notice_json",
+    "owed_json",
     "receipt_json",
     "record_json",
     "submission_json",
@@ -78,6 +90,7 @@ def transfer_json(row: TransferRow) -> dict[str, Any]:
         "deadline": timestamp(row.deadline),
         "expires": timestamp(row.expires),
         "next_attempt_at": timestamp(row.next_attempt_at),
+        "handed_over": timestamp(row.handed_over),
         "code": row.last_code,
         "detail": row.last_detail,
     }
@@ -134,6 +147,34 @@ def receipt_json(receipt: StoredReceipt | None) -> dict[str, Any] | None:
         "code": receipt.code,
         "received": timestamp(receipt.received),
         "token": receipt.token,
+    }
+
+
+def notice_json(notice: StoredNotice | None) -> dict[str, Any] | None:
+    """Return what a partner's notice says, and the token itself, which anyone may verify."""
+    if notice is None:
+        return None
+    return {
+        "message_id": notice.message_id,
+        "partner": notice.partner,
+        "handed_over": timestamp(notice.handed_over),
+        "received": timestamp(notice.received),
+        "token": notice.token,
+    }
+
+
+def owed_json(owed: OwedNotice | None) -> dict[str, Any] | None:
+    """Return whether the sender of a message knows that it was handed over; None before it was."""
+    if owed is None:
+        return None
+    return {
+        "state": owed.state.value,
+        "attempts": owed.attempts,
+        "updated": timestamp(owed.updated),
+        "next_attempt_at": timestamp(owed.next_attempt_at),
+        "deadline": timestamp(owed.deadline),
+        "code": owed.last_code,
+        "detail": owed.last_detail,
     }
 
 

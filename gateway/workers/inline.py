@@ -14,6 +14,8 @@ from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PrepareJob,
     PrepareResult,
@@ -96,6 +98,11 @@ class InlineWorkers(Generic[SnapshotT, DeskT]):
     async def check(self, job: CheckJob) -> CheckResult:
         """Check one statement. Raises `capacity.exhausted`."""
         result: CheckResult = await self._queue.ask(Stage.CHECK, job)
+        return result
+
+    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
+        """Check one notice. Raises `capacity.exhausted`."""
+        result: CheckNoticeResult = await self._queue.ask(Stage.CHECK, job)
         return result
 
     async def _serve(self, desk: DeskT) -> None:

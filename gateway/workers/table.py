@@ -13,6 +13,8 @@ from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PrepareJob,
     PrepareResult,
@@ -25,8 +27,8 @@ from gateway.errors import GatewayError
 
 DeskT = TypeVar("DeskT")
 
-Job = PrepareJob | SealJob | AdmitJob | CheckJob
-Result = PrepareResult | SealResult | AdmitResult | CheckResult
+Job = PrepareJob | SealJob | AdmitJob | CheckJob | CheckNoticeJob
+Result = PrepareResult | SealResult | AdmitResult | CheckResult | CheckNoticeResult
 
 
 class Stage(Enum):
@@ -45,7 +47,7 @@ class JobTable(Generic[DeskT]):
     prepare: Callable[[Sequence[PrepareJob], DeskT], list[PrepareResult]]
     seal: Callable[[Sequence[SealJob], DeskT], list[SealResult]]
     admit: Callable[[Sequence[AdmitJob], DeskT], list[AdmitResult]]
-    check: Callable[[Sequence[CheckJob], DeskT], list[CheckResult]]
+    check: Callable[[Sequence[CheckJob | CheckNoticeJob], DeskT], list[CheckResult | CheckNoticeResult]]
 
     def function(self, stage: Stage) -> Callable[[Sequence[Any], DeskT], list[Any]]:
         """Return the batch function of a stage. The queue sees to it that its jobs are of that stage."""
@@ -67,7 +69,7 @@ def verdict(job: Job, error: GatewayError) -> Result:
     match job:
         case PrepareJob():
             return RefusedSubmission(problems={None: error})
-        case SealJob() | CheckJob():
+        case SealJob() | CheckJob() | CheckNoticeJob():
             return error
         case AdmitJob():
             return Unopened(envelope_sha256=job.envelope_sha256, error=error, problem=None, token=None)
@@ -84,7 +86,7 @@ def size_bytes(job: Job) -> int:
             return len(job.sealed_jws)
         case AdmitJob():
             return len(job.jwe)
-        case CheckJob():
+        case CheckJob() | CheckNoticeJob():
             return len(job.token)
         case _:
             assert_never(job)

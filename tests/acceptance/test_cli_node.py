@@ -119,7 +119,7 @@ def test_a_transfer_is_listed_and_shown(gateways: TwoGateways, delivered: dict[s
     assert delivered["id"] in [one["id"] for one in listed.json]
     (told,) = as_operator(gateways, "transfer", "show", delivered["id"], "--json").json
     assert (told["state"], told["receipt"]["verdict"]) == ("DELIVERED", "accepted")
-    assert [one["event"] for one in told["timeline"]][-1] == "transfer.delivered"
+    assert "transfer.delivered" in [one["event"] for one in told["timeline"]]
     shown = as_operator(gateways, "transfer", "show", delivered["id"])
     assert "DELIVERED" in shown.out
     assert "transfer.delivered" in shown.out

@@ -38,7 +38,15 @@ HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
 """What may happen to a good message while processes die. A refusal or a dead letter would be a breach here."""
 
 _MOVES_NOTHING: Final = frozenset(
-    {_E.MESSAGE_DUPLICATE, _E.NODE_INSECURE, _E.NODE_STARTED, _E.NODE_STOPPED, _E.SUBMISSION_ACCEPTED}
+    {
+        _E.MESSAGE_DUPLICATE,
+        _E.NODE_INSECURE,
+        _E.NODE_STARTED,
+        _E.NODE_STOPPED,
+        _E.NOTICE_GIVEN,
+        _E.SUBMISSION_ACCEPTED,
+        _E.TRANSFER_HANDED_OVER,
+    }
 )
 """Evidence that may stand there and changes no state."""
 

@@ -118,6 +118,9 @@ class Pair:
         self.pinged += 1
         return self.out_of_reach or TransportAccepted()
 
+    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
+        raise NotImplementedError
+
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Be the back end of FR."""
         outcome = self.backend(row)

@@ -50,8 +50,9 @@ MAX_DOCUMENT_BYTES = 64 * 1024
 WATCHERS = (Role.OPERATOR, Role.OFFICER, Role.AUDITOR)
 """Who may look at the gateway; each is a client of its own with a token."""
 
-# What a partner's request may leave behind whatever comes of it: evidence, and when the partner was last heard.
-EVIDENCE = frozenset({"audit", "audit_head", "partner_health"})
+# What a partner's request may leave behind whatever comes of it: evidence, and when the partner was last heard. What we owe
+# to partners that do not listen is tried again and again, whether or not one of them asks anything.
+EVIDENCE = frozenset({"audit", "audit_head", "notice_owed", "partner_health"})
 
 Rows = Mapping[str, frozenset[tuple[Any, ...]]]
 
@@ -160,6 +161,12 @@ class OneGateway:
         """Return the rows of a question to the database, asked from outside the gateway."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    def change(self, sql: str) -> None:
+        """Change the database of a gateway that is stopped."""
+        assert self.node is None
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(sql)
 
     def rows(self) -> Rows:
         """Return every row of every table, byte for byte, but for EVIDENCE."""

@@ -19,7 +19,7 @@ import uuid_utils
 from gateway.app import Rulebook
 from gateway.domain.ids import ConversationId, MessageId, PartyId
 from gateway.domain.message import MessageHeader, MessageKind
-from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import (
     OpenedMessage,
     Routing,
@@ -41,6 +41,7 @@ from tests.pki import PkiNode
 
 JOSE = "application/jose"
 MESSAGES = "/exchange/v1/messages"
+NOTICES = "/exchange/v1/notices"
 
 
 def now() -> datetime:
@@ -260,6 +261,19 @@ class ScriptedPartner:
 
     def signed_receipt(self, opened: OpenedMessage, **changes: Any) -> str:
         return sign_receipt(self.receipt(opened, **changes), self.signer)
+
+    def notice(self, opened: OpenedMessage, **changes: Any) -> Notice:
+        """Return the honest notice that our back end took a message of theirs, with `changes`."""
+        honest = Notice(
+            message_id=opened.header.message_id,
+            digest=opened.digest,
+            handed_over=whole_seconds(now()),
+            issuer=self.party,
+            audience=opened.header.sender,
+            issued_at=whole_seconds(now()),
+            statement_id=str(uuid4()),
+        )
+        return replace(honest, **changes)
 
     def problem(self, jwe: str, **changes: Any) -> Problem:
         """Return the honest problem about an envelope, with `changes`."""

@@ -6,7 +6,7 @@
 import asyncio
 import itertools
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.envelope import OpenedMessage, open_envelope
 from gateway.trust import KeyFiles
-from tests.integration.scripted_partner import JOSE, MESSAGES, ScriptedPartner
+from tests.integration.scripted_partner import JOSE, MESSAGES, NOTICES, ScriptedPartner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,11 @@ Answer = Callable[[ScriptedPartner, Arrived], web.StreamResponse]
 class ScriptedServer:
     """The partner's gateway, answering message after message from `script`, whose last line is repeated."""
 
-    def __init__(self, partner: ScriptedPartner, *script: Answer) -> None:
+    def __init__(self, partner: ScriptedPartner, *script: Answer, notices: Sequence[int] = (404,)) -> None:
         self.partner = partner
+        self._statuses = itertools.chain(notices, itertools.repeat(notices[-1]))
         self.arrived: list[Arrived] = []
+        self.notices: list[str] = []
         self._script = itertools.chain(script, itertools.repeat(script[-1]))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -53,13 +55,23 @@ class ScriptedServer:
         self.arrived.append(arrived)
         return next(self._script)(partner, arrived)
 
+    async def take_notice(self, request: web.Request) -> web.StreamResponse:
+        self.notices.append((await request.read()).decode("ascii"))
+        return web.Response(status=next(self._statuses))
+
 
 @asynccontextmanager
-async def answering(partner: ScriptedPartner, port: int, *script: Answer) -> AsyncIterator[ScriptedServer]:
-    """Run the partner's gateway on `port` with its own certificate."""
-    server = ScriptedServer(partner, *script)
+async def answering(
+    partner: ScriptedPartner, port: int, *script: Answer, notices: Sequence[int] = (404,)
+) -> AsyncIterator[ScriptedServer]:
+    """Run the partner's gateway on `port` with its own certificate.
+
+    `notices`: the HTTP status for each notice, the last one repeated; by default it knows of no such thing.
+    """
+    server = ScriptedServer(partner, *script, notices=notices)
     app = web.Application()
     app.router.add_post(MESSAGES, server.answer)
+    app.router.add_post(NOTICES, server.take_notice)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

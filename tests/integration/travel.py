@@ -42,6 +42,17 @@ ARRIVAL_SECONDS = 120.0
 WCX = {"wcx": JWSEHeaderParameter("message header", True, True, None)}
 MESSAGES = "POST /exchange/v1/messages"
 PING = "POST /exchange/v1/ping"
+NOTICES = "POST /exchange/v1/notices"
+NOTICE_MEMBERS = {
+    "iss": r"[A-Z]{2}-[A-Z0-9]{2,16}",
+    "aud": r"[A-Z]{2}-[A-Z0-9]{2,16}",
+    "iat": r"[0-9]{10}",
+    "jti": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "message_id": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "digest": r"[0-9a-f]{64}",
+    "handed_over": r"[0-9]{10}",
+}
+"""All that a notice may hold: nothing of it has room for a word of the document."""
 HTTP_HEADERS = {"host", "content-type", "content-length", "accept", "accept-encoding", "user-agent", "connection"}
 """What a request to a partner may tell besides the envelope."""
 
@@ -98,17 +109,39 @@ class Tapped:
     def sent(self, sender: PartyId, recipient: PartyId) -> Mapping[str, list[OnTheWire]]:
         """Return every message that went this way, by id; more than one under an id where it was sent again.
 
-        Besides messages only pings may go this way, and a ping has nothing in it.
+        Besides messages only pings may go this way, with nothing in them, and notices, with nothing of a document in them.
         """
         found: dict[str, list[OnTheWire]] = {}
         for request in self.taps[sender, recipient].requests():
             if request.line == PING:
                 assert (request.body, request.headers.keys() - HTTP_HEADERS) == (b"", set())
                 continue
-            assert request.line == MESSAGES, "nothing but messages and pings goes this way in these tests"
+            if request.line == NOTICES:
+                assert not list(self._judge_notice(request, sender))
+                continue
+            assert request.line == MESSAGES, "nothing but messages, notices and pings goes this way in these tests"
             message = self._opened(request, sender, recipient)
             found.setdefault(message.message_id, []).append(message)
         return found
+
+    def _judge_notice(self, request: Request, issuer: PartyId) -> Iterator[str]:
+        """Yield what a notice tells besides that a message was handed over."""
+        notice = JWS()
+        notice.allowed_algs = ["ES256"]
+        notice.deserialize(
+            request.body.decode("ascii"), key=signing_key(self.gateways.world.nodes[issuer].folder, issuer)
+        )
+        header, claims = (segment(request.body.decode("ascii"), number) for number in (0, 1))
+        for raw in (header, claims):
+            if raw != json.dumps(json.loads(raw), separators=(",", ":"), ensure_ascii=False).encode():
+                yield "a notice is not in its shortest form"
+        if json.loads(header).keys() != {"alg", "kid", "x5t#S256", "typ"}:
+            yield "the header of a notice has other members"
+        said = json.loads(claims)
+        if said.keys() != NOTICE_MEMBERS.keys():
+            yield "a notice has other members"
+        yield from (name for name, form in NOTICE_MEMBERS.items() if not re.fullmatch(form, str(said.get(name))))
+        yield from (f"the request has the header {name}" for name in request.headers.keys() - HTTP_HEADERS)
 
     def _opened(self, request: Request, sender: PartyId, recipient: PartyId) -> OnTheWire:
         nodes = self.gateways.world.nodes

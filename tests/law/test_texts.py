@@ -4,7 +4,7 @@ import re
 
 from gateway.audit import AuditEvent
 from gateway.audit.events import FACTS
-from gateway.domain.lifecycle import HandOverState, TransferState
+from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.statement import Verdict
 from gateway.errors import CATALOGUE
@@ -34,6 +34,7 @@ FAMILIES: dict[str, set[str]] = {
     "key_use": {"sign", "decrypt", "tls"},
     "key_state": {"valid", "revoked", *ENDS},
     "agreement_state": {"in_force", "suspended", *ENDS},
+    "notice": {str(state) for state in NoticeState},
     "done": {"requeue", "cancel", "release"},
 }
 """Texts that are asked for by what stands after their first word: each family has one for every value, and no other."""

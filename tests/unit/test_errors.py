@@ -131,7 +131,7 @@ def test_facts_are_a_copy_that_nobody_changes() -> None:
 
 @every_entry
 def test_an_entry_is_well_formed(entry: ErrorCode) -> None:
-    assert re.fullmatch(r"[a-z]+(\.[a-z_]+)?", entry.code)
+    assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)?", entry.code)
     assert 400 <= entry.status < 600
     assert entry.title == entry.title.strip()
     assert entry.title[0].isupper()

@@ -23,6 +23,7 @@ def inbox_row(recipient: str = "NL-DUANE", attempts: int = 0) -> InboxRow:
         terms=Terms(legal_basis="Art. 12 – «mutual» assistance", purpose="risk", onward_use="none", retention_days=90),
         digest="cd" * 32,
         size_bytes=10,
+        expires=datetime(2026, 3, 3, 11, 59, 58, tzinfo=UTC),
         received=datetime(2026, 3, 1, 11, 59, 58, 250_000, tzinfo=UTC),
         hand_over=HandOverState.IN_FLIGHT,
         hand_over_version=4 + attempts,

@@ -46,6 +46,7 @@ ROW = TransferRow(
     expires=NOW + timedelta(days=1),
     deadline=NOW + timedelta(days=1),
     next_attempt_at=NOW,
+    handed_over=None,
     last_code="channel.busy",
     last_detail="HTTP 503",
     kept=1,

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.domain.ids import AgreementId, ConversationId, MessageId, PartyId, SchemaSetId
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind, Terms, View
-from gateway.domain.statement import Problem, Receipt, Verdict
+from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import Envelope, OpenedMessage, SignedView, encrypt, open_envelope, sign_view
 from tests.keys import KeyRing, PartyKeys, make_party_keys
 
@@ -53,6 +53,15 @@ RECEIPT = Receipt(
     issuer=SOUTH.party,
     audience=NORTH.party,
     issued_at=CREATED + timedelta(seconds=2),
+    statement_id=STATEMENT_ID,
+)
+NOTICE = Notice(
+    message_id=MESSAGE_ID,
+    digest="4d" * 32,
+    handed_over=CREATED + timedelta(seconds=3),
+    issuer=SOUTH.party,
+    audience=NORTH.party,
+    issued_at=CREATED + timedelta(seconds=3),
     statement_id=STATEMENT_ID,
 )
 PROBLEM = Problem(

@@ -10,12 +10,12 @@ from gateway.domain import limits
 from gateway.domain.message import MessageKind
 from gateway.envelope import PROFILE, StatementType, es256, header, members, protected
 from gateway.envelope.compact import MAX_JSON_DEPTH, parse_json, parse_jws
-from gateway.envelope.statement import sign_problem, sign_receipt
+from gateway.envelope.statement import sign_notice, sign_problem, sign_receipt
 from gateway.errors import CATALOGUE
-from tests.unit.envelope.samples import HEADER, OTHER_ID, PROBLEM, RECEIPT, SOUTH
+from tests.unit.envelope.samples import HEADER, NOTICE, OTHER_ID, PROBLEM, RECEIPT, SOUTH
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
-PEER_FAMILIES = {"envelope", "receipt", "message", "agreement", "policy", "schema", "document"}
+PEER_FAMILIES = {"envelope", "receipt", "notice", "message", "agreement", "policy", "schema", "document"}
 
 
 def section(number: int) -> str:
@@ -65,10 +65,14 @@ def test_the_members_of_the_protected_headers_are_listed() -> None:
 
 @pytest.mark.parametrize(
     ("name", "token"),
-    [("Receipt", sign_receipt(RECEIPT, SOUTH.signer)), ("Problem", sign_problem(PROBLEM, SOUTH.signer))],
-    ids=["receipt", "problem"],
+    [
+        ("Receipt", sign_receipt(RECEIPT, SOUTH.signer)),
+        ("Problem", sign_problem(PROBLEM, SOUTH.signer)),
+        ("Notice", sign_notice(NOTICE, SOUTH.signer)),
+    ],
+    ids=["receipt", "problem", "notice"],
 )
-def test_the_members_of_receipt_and_problem_are_listed(name: str, token: str) -> None:
+def test_the_members_of_these_statements_are_listed(name: str, token: str) -> None:
     claims = parse_json(parse_jws(token, max_bytes=100_000).payload)
     table = section(10).partition(f"**{name}**")[2].partition("\n**")[0]
     assert set(rows(table)) == set(claims) - {"iss", "aud", "iat", "jti"}

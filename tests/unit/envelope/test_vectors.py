@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.envelope import (
     open_envelope,
     public_key_from_jwk,
     thumbprint,
+    verify_notice,
     verify_problem,
     verify_receipt,
 )
@@ -104,6 +105,19 @@ def test_the_receipts_verify(verdict: Verdict) -> None:
     assert receipt.verdict is verdict
 
 
+def test_the_notice_verifies() -> None:
+    notice = verify_notice(
+        STATEMENTS["statements"]["handed_over"]["token"],
+        verification_key=verification_key,
+        issuer=PartyId(STATEMENTS["issuer"]),
+        audience=PartyId(STATEMENTS["audience"]),
+        message_id=MessageId(STATEMENTS["message_id"]),
+        digest=STATEMENTS["digest"],
+        now=datetime.fromisoformat(STATEMENTS["now"]),
+    )
+    assert notice.handed_over == datetime(2026, 6, 1, 12, 0, 3, tzinfo=UTC)
+
+
 def test_the_problem_verifies() -> None:
     problem = verify_problem(
         STATEMENTS["statements"]["problem"]["token"],
@@ -127,6 +141,21 @@ def test_a_wrong_envelope_or_message_is_refused_with_its_code(case: dict[str, st
 def test_a_wrong_receipt_is_refused_with_its_code(case: dict[str, str]) -> None:
     with pytest.raises(EnvelopeError) as caught:
         verify_receipt(
+            case["token"],
+            verification_key=verification_key,
+            issuer=PartyId(STATEMENTS["issuer"]),
+            audience=PartyId(STATEMENTS["audience"]),
+            message_id=MessageId(STATEMENTS["message_id"]),
+            digest=STATEMENTS["digest"],
+            now=datetime.fromisoformat(NEGATIVE["now"]),
+        )
+    assert (caught.value.code, caught.value.public_code) == (case["code"], case["public_code"])
+
+
+@pytest.mark.parametrize("case", NEGATIVE["notices"], ids=lambda case: case["name"])
+def test_a_wrong_notice_is_refused_with_its_code(case: dict[str, str]) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        verify_notice(
             case["token"],
             verification_key=verification_key,
             issuer=PartyId(STATEMENTS["issuer"]),

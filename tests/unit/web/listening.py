@@ -23,6 +23,8 @@ from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PreparedSubmission,
     PreparedTransfer,
@@ -136,6 +138,7 @@ class ScriptedWorkers:
         self.may_end = asyncio.Event()
         self.admit_result: AdmitResult | None = None
         self.check_result: CheckResult | None = None
+        self.check_notice_result: CheckNoticeResult | None = None
         self.admitted: list[AdmitJob] = []
 
     async def prepare(self, job: PrepareJob) -> PrepareResult:
@@ -171,6 +174,10 @@ class ScriptedWorkers:
     async def check(self, _job: CheckJob) -> CheckResult:
         assert self.check_result is not None
         return self.check_result
+
+    async def check_notice(self, _job: CheckNoticeJob) -> CheckNoticeResult:
+        assert self.check_notice_result is not None
+        return self.check_notice_result
 
     def _transfer(self, job: PrepareJob, recipient: PartyId) -> PreparedTransfer:
         slot = job.slots[recipient]

@@ -15,6 +15,8 @@ from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
     CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
     CheckResult,
     PrepareJob,
     PrepareResult,
@@ -25,7 +27,7 @@ from gateway.domain.jobs import (
     Unopened,
 )
 from gateway.domain.message import AgreementRef
-from gateway.domain.statement import Problem
+from gateway.domain.statement import Notice, Problem
 from gateway.errors import ConfigurationError, EnvelopeError, GatewayError
 from gateway.workers import JobTable
 
@@ -115,9 +117,9 @@ def do(told: str, desk: ScriptedDesk) -> str:
     return f"{told}@{os.getpid()}"
 
 
-def run_check(jobs: Sequence[CheckJob], desk: ScriptedDesk) -> list[CheckResult]:
+def run_check(jobs: Sequence[CheckJob | CheckNoticeJob], desk: ScriptedDesk) -> list[CheckResult | CheckNoticeResult]:
     _note("check", [job.token for job in jobs], desk)
-    return [_problem(do(job.token, desk), job) for job in jobs]
+    return [_checked(do(job.token, desk), job) for job in jobs]
 
 
 def run_seal(jobs: Sequence[SealJob], desk: ScriptedDesk) -> list[SealResult]:
@@ -156,6 +158,18 @@ def check_job(token: str) -> CheckJob:
         sender=PartyId("GB-HMRC"),
         recipient=PartyId("NL-DUANE"),
         agreement=AgreementRef(id=AgreementId("gb-nl"), version=1, sha256=""),
+        now=NOW,
+    )
+
+
+def check_notice_job(token: str) -> CheckNoticeJob:
+    return CheckNoticeJob(
+        token=token,
+        message_id=MessageId("m"),
+        digest="",
+        sender=PartyId("GB-HMRC"),
+        recipient=PartyId("NL-DUANE"),
+        created=NOW,
         now=NOW,
     )
 
@@ -210,7 +224,17 @@ def _note(stage: str, payloads: list[str], desk: ScriptedDesk) -> None:
     _trace(desk.folder, "batches", f"{stage} {len(payloads)}")
 
 
-def _problem(text: str, job: CheckJob) -> Problem:
+def _checked(text: str, job: CheckJob | CheckNoticeJob) -> Problem | Notice:
+    if isinstance(job, CheckNoticeJob):
+        return Notice(
+            message_id=job.message_id,
+            digest=text,
+            handed_over=NOW,
+            issuer=job.recipient,
+            audience=job.sender,
+            issued_at=NOW,
+            statement_id="s",
+        )
     return Problem(
         envelope_sha256=text,
         code=KeyId("ok"),

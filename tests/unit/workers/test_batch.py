@@ -4,13 +4,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.domain.jobs import CheckJob, RefusedSubmission, SealedEnvelope, SealJob, SealResult, Unopened
+from gateway.domain.jobs import (
+    CheckJob,
+    CheckNoticeJob,
+    RefusedSubmission,
+    SealedEnvelope,
+    SealJob,
+    SealResult,
+    Unopened,
+)
 from gateway.errors import EnvelopeError, GatewayError
 from gateway.workers.batch import run_batch
 from gateway.workers.table import Job, JobTable, Stage, verdict
 from tests.unit.workers.scripted_work import (
     admit_job,
     check_job,
+    check_notice_job,
     prepare_job,
     run_admit,
     run_check,
@@ -75,7 +84,9 @@ def test_an_unexpected_exception_is_told_by_type_and_place_and_never_by_its_text
     assert error.public_code == "internal"
 
 
-@pytest.mark.parametrize("job", [prepare_job("a"), seal_job("a"), check_job("a"), admit_job("a")])
+@pytest.mark.parametrize(
+    "job", [prepare_job("a"), seal_job("a"), check_job("a"), check_notice_job("a"), admit_job("a")]
+)
 def test_every_kind_of_job_can_be_answered_with_an_error(job: Job) -> None:
     error = GatewayError("transfer.poisoned")
     match verdict(job, error):
@@ -87,6 +98,6 @@ def test_every_kind_of_job_can_be_answered_with_an_error(job: Job) -> None:
             assert unopened.envelope_sha256 == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
         case GatewayError() as told:
             assert told is error
-            assert isinstance(job, SealJob | CheckJob)
+            assert isinstance(job, SealJob | CheckJob | CheckNoticeJob)
         case other:
             pytest.fail(f"{other} says nothing of the error")

@@ -288,6 +288,36 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_table(
+        "notice_owed",
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("handed_over", _NUMBER, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("attempts", _NUMBER, nullable=False),
+        sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        sa.Column("deadline", _NUMBER, nullable=False),
+        sa.Column("updated", _NUMBER, nullable=False),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("last_detail", sa.Text, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.CheckConstraint(
+            "(state = 'OWED') = (next_attempt_at IS NOT NULL)", name=op.f("notice_owed_owed_has_a_time")
+        ),
+        sa.CheckConstraint("state IN ('GIVEN', 'GIVEN_UP', 'OWED')", name=op.f("notice_owed_state_is_known")),
+        sa.ForeignKeyConstraint(
+            ["sender", "message_id"], ["inbox.sender", "inbox.message_id"], name="notice_owed_sender_known"
+        ),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="notice_owed_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index(
+        "notice_owed_due", "notice_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
+    )
+    op.create_index("notice_owed_to_purge", "notice_owed", ["keep_until"])
+    op.create_table(
         "original",
         sa.Column("submission_id", sa.Text, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
@@ -331,6 +361,7 @@ def upgrade() -> None:
         sa.Column("expires", _NUMBER, nullable=False),
         sa.Column("deadline", _NUMBER, nullable=False),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        sa.Column("handed_over", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
         sa.Column("kept", _NUMBER, nullable=False),
@@ -394,6 +425,22 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("attempt_of_transfer", "attempt", ["transfer_id", "id"])
+    op.create_table(
+        "notice",
+        sa.Column("transfer_id", sa.Text, nullable=False),
+        sa.Column("message_id", sa.Text, nullable=False),
+        sa.Column("partner", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("statement_id", sa.Text, nullable=False),
+        sa.Column("handed_over", _NUMBER, nullable=False),
+        sa.Column("issued", _NUMBER, nullable=False),
+        sa.Column("received", _NUMBER, nullable=False),
+        sa.Column("token", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="notice_transfer_id_known"),
+        sa.PrimaryKeyConstraint("transfer_id", name="notice_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
     op.create_table(
         "payload",
         sa.Column("transfer_id", sa.Text, nullable=False),
