@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,42 @@ def test_the_message_stands_in_the_partners_inbox(gateways: TwoGateways, deliver
     assert as_operator(gateways, "inbox", "show", delivered["message_id"], at=FR).code == 0
     release = as_operator(gateways, "inbox", "release", delivered["message_id"], "--reason", "try", "--json", at=FR)
     assert (release.code, release.problem["code"]) == (1, "transfer.illegal_transition")
+
+
+def test_an_answer_and_the_hand_over_show_on_both_sides(gateways: TwoGateways, delivered: dict[str, str]) -> None:
+    ours = gateways.fr.layout
+    answered = gateway(
+        *("submit", "--to", GB, "--in-reply-to", delivered["message_id"], "--wait", 30, "--json"),
+        *(SAMPLES / "valid" / "response-accepted.xml", "--config", ours.config),
+        env={"GATEWAY_TOKEN": ours.submitter_token},
+    )
+    assert answered.code == 0, answered.err
+    (given,) = answered.json[0]["transfers"]
+
+    def told() -> dict[str, Any]:
+        (found,) = as_operator(gateways, "transfer", "show", delivered["id"], "--json").json
+        return dict(found)
+
+    found = told()
+    for _ in range(60):
+        if found["handed_over"] and [one["hand_over"] for one in found["answers"]] == ["HANDED_OVER"]:
+            break
+        found = told()
+    assert [one["message_id"] for one in found["answers"]] == [given["message_id"]]
+    assert found["notice"]["partner"] == FR
+    assert "transfer.handed_over" in [one["event"] for one in found["timeline"]]
+    shown = as_operator(gateways, "transfer", "show", delivered["id"])
+    assert given["message_id"] in shown.out
+    assert "Handed over" in shown.out
+    (theirs,) = as_operator(gateways, "inbox", "show", delivered["message_id"], "--json", at=FR).json
+    assert ([one["id"] for one in theirs["answers"]], theirs["notice"]["state"]) == ([given["id"]], "GIVEN")
+    shown = as_operator(gateways, "inbox", "show", delivered["message_id"], at=FR)
+    assert given["id"] in shown.out
+    assert "GIVEN" in shown.out
+    (answer,) = as_operator(gateways, "inbox", "show", given["message_id"], "--json").json
+    assert answer["in_reply_to"] == delivered["message_id"]
+    nothing = as_submitter(gateways, "submit", "--to", FR, "--in-reply-to", NOBODY, "--json", VALID)
+    assert (nothing.code, nothing.json[0]["problem"]["recipients"][0]["code"]) == (1, "message.answers_unknown")
 
 
 def test_the_evidence_verifies_and_leaves_as_a_file(

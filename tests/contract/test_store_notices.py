@@ -96,7 +96,7 @@ async def handed_over(store: Store, values: StoreValues, *, sender: PartyId = PA
     """Have a message admitted and handed over."""
     message = values.admitted(sender=sender)
     await store.admit(message, now=NOW, audit=message_evidence(message))
-    (claimed,) = await store.claim_hand_overs(limit=9, now=at, lease=LEASE)
+    (claimed,) = await store.claim_hand_overs([HOME], limit=9, now=at, lease=LEASE)
     audit = hand_over_evidence(claimed.row, ACKNOWLEDGED)
     return await store.settle_hand_over(claimed.row, ACKNOWLEDGED, audit=audit, now=at, fence=claimed.fence)
 
@@ -129,11 +129,11 @@ async def test_a_hand_over_owes_its_sender_a_notice_from_the_same_commit_on(stor
 async def test_nothing_is_owed_before_the_back_end_has_acknowledged(store: Store, values: StoreValues) -> None:
     message = values.admitted()
     await store.admit(message, now=NOW, audit=message_evidence(message))
-    (claimed,) = await store.claim_hand_overs(limit=9, now=NOW, lease=LEASE)
+    (claimed,) = await store.claim_hand_overs([HOME], limit=9, now=NOW, lease=LEASE)
     for event in (HandOverEvent.FAILED, HandOverEvent.CLAIMED, HandOverEvent.EXHAUSTED):
         assert await store.notice_owed(PARTNER, message.header.message_id) is None
         if event is HandOverEvent.CLAIMED:
-            (claimed,) = await store.claim_hand_overs(limit=9, now=NOW, lease=LEASE)
+            (claimed,) = await store.claim_hand_overs([HOME], limit=9, now=NOW, lease=LEASE)
         else:
             await store.settle_hand_over(
                 claimed.row, event, audit=hand_over_evidence(claimed.row, event), now=NOW, fence=claimed.fence

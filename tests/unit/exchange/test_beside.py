@@ -45,6 +45,7 @@ def row_of(submission: PreparedSubmission) -> TransferRow:
         expires=header.expires,
         deadline=made.deadline,
         next_attempt_at=NOW,
+        handed_over=None,
         last_code="",
         last_detail="",
         kept=made.kept,

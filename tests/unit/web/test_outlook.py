@@ -44,6 +44,7 @@ def row(state: TransferState, **changes: Any) -> TransferRow:
         expires=NOW + timedelta(days=2),
         deadline=NOW + timedelta(days=1),
         next_attempt_at=None,
+        handed_over=None,
         last_code="",
         last_detail="",
         kept=1,
@@ -62,7 +63,7 @@ def of(transfer: TransferRow, *, ahead: TransferRow | None = None, alone_until: 
         last_code="channel.tls_refused" if alone_until else "",
         last_detail="the certificate has expired" if alone_until else "",
     )
-    found = TransferDetail(row=transfer, attempts=(), receipt=None, references=(), answers=(), ahead=ahead)
+    found = TransferDetail(row=transfer, attempts=(), receipt=None, notice=None, references=(), answers=(), ahead=ahead)
     return outlook(found, health, NOW)
 
 
