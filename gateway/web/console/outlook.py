@@ -58,6 +58,11 @@ def outlook(found: TransferDetail, health: PartnerHealth | None, now: datetime) 
             why, following = _queued(found, health, now)
         case TransferState.AWAITING_RECEIPT:
             why, following = None, Sentence(text="next.AWAITING_RECEIPT", at=timestamp(row.next_attempt_at))
+        case TransferState.DELIVERED if row.handed_over is None:
+            why, following = None, Sentence(text="next.not_handed_over", values={"partner": row.recipient})
+        case TransferState.DELIVERED:
+            taken = Sentence(text="why.handed_over", values={"partner": row.recipient}, at=timestamp(row.handed_over))
+            why, following = taken, Sentence(text="next.DELIVERED")
         case TransferState.DEAD_LETTERED:
             why, following = _difficulty(row), Sentence(text="next.DEAD_LETTERED")
         case _:

@@ -115,6 +115,18 @@ def test_one_ahead_in_the_conversation_comes_before_every_other_reason(state: Tr
     assert (told.why.text, told.why.link, told.why.values) == (text, "t-0", {"sequence": 1})
 
 
+def test_a_delivered_transfer_tells_whether_the_partners_back_end_has_it() -> None:
+    waiting = of(row(TransferState.DELIVERED))
+    assert (waiting.why, waiting.following.text) == (None, "next.not_handed_over")
+    taken = of(row(TransferState.DELIVERED, handed_over=LATER))
+    assert taken.why is not None
+    assert (taken.why.text, taken.why.at, taken.following.text) == (
+        "why.handed_over",
+        timestamp(LATER),
+        "next.DELIVERED",
+    )
+
+
 REQUEUE, CANCEL = Act(text="can.requeue", verb="requeue"), Act(text="can.cancel", verb="cancel")
 RESUBMIT, RECALL, NOTHING = Act(text="can.resubmit"), Act(text="can.recall"), Act(text="can.nothing")
 
