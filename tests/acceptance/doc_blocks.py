@@ -17,7 +17,8 @@ from typing import Final
 
 FILES: Final = frozenset({"python", "toml", "yaml"})
 _FENCE: Final = re.compile(r"```(\w*)")
-_NAME: Final = re.compile(r"(?:#|//) ([a-z][a-z0-9-]*\.[a-z]+)")
+_NAME: Final = re.compile(r"(?:#|//) ([a-z][a-z0-9_-]*\.[a-z]+)")
+_IMPORT: Final = re.compile(r"(?m)^(?:from|import) (\w+)")
 _INLINE: Final = re.compile(r"`((?:gateway|make|curl|openssl|python|pip|git) [^`]+)`")
 
 
@@ -127,8 +128,9 @@ def _step(block: Block, before: Step | None, exempt: set[str], used: set[str]) -
 
 def _check_files(steps: Sequence[Step]) -> None:
     commands = "\n".join(step.block.text for step in steps if isinstance(step, Commands))
+    imported = {found for step in steps if isinstance(step, File) for found in _IMPORT.findall(step.block.text)}
     for step in steps:
-        if isinstance(step, File) and step.name not in commands:
+        if isinstance(step, File) and step.name not in commands and step.name.removesuffix(".py") not in imported:
             raise PageError(f"{step.block.where}: no command mentions {step.name}")
 
 

@@ -23,7 +23,7 @@ from tests.acceptance.doc_blocks import (
 )
 from tests.acceptance.doc_shell import Clone, Shell
 
-PAGES = ("README.md", "docs/quickstart.md")
+PAGES = ("README.md", "docs/quickstart.md", "docs/integrate.md")
 
 EXEMPT = (
     Exemption(page="README.md", line="make demo", reason="the demo is run below, with --keep and a folder"),
