@@ -322,6 +322,10 @@ class Store(Protocol):
         """Clear the back-off so that one attempt is made at once; failures in a row stay counted."""
         ...
 
+    async def partner_reached(self, partner: PartyId, *, now: datetime) -> None:
+        """Note that the partner answered us: it is no longer one that can not be reached, nor was it tried in vain."""
+        ...
+
     async def partners(self) -> list[PartnerHealth]: ...
 
     # ── receiving ──

@@ -265,7 +265,7 @@ class AdmitStored:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerHealth:
     """Durable back-off of one partner. `failures` in a row; no attempt before `not_before`. `last_code` and
-    `last_detail`: why it could not be reached, empty since the last success."""
+    `last_detail`: why it could not be reached, empty since it was."""
 
     partner: PartyId
     failures: int

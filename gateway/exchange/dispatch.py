@@ -22,7 +22,7 @@ from gateway.domain.ids import PartyId
 from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
-from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.records import Attempt, ClaimedTransfer, PartnerHealth, TransferRow
 from gateway.domain.retry import RetryPolicy, next_attempt_at, wait_before_retry
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
@@ -105,10 +105,14 @@ class Dispatch:
         if due is None or due > self._clock.now():
             return False
         outcome = await self._channel.ping(partner)
-        if isinstance(outcome, TransientFailure) and not outcome.connected:
+        if isinstance(outcome, TransientFailure) and not _answered(outcome):
             self._telemetry.line("partner.ping", outcome="failure", code=outcome.code, partner=partner)
             await self._leave_alone(partner, outcome, evidence=outcome.code not in _OUT_OF_REACH)
             return False
+        health = await self._health(partner)
+        if health is not None and health.failures:
+            # What kept everything waiting is over. From here on a transfer that fails shows a difficulty of its own.
+            await self._store.partner_reached(partner, now=self._clock.now())
         self._reached[partner] = self._clock.monotonic()
         return True
 
@@ -152,7 +156,7 @@ class Dispatch:
             failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
             return failure, ""
         outcome = await self._channel.send(row.recipient, row.message_id, sealed.jwe)
-        if isinstance(outcome, TransientFailure) and not outcome.connected:
+        if isinstance(outcome, TransientFailure) and not _answered(outcome):
             self._reached.pop(row.recipient, None)
         else:
             self._reached[row.recipient] = self._clock.monotonic()
@@ -252,7 +256,7 @@ class Dispatch:
         """
         now = self._clock.now()
         back_off = RetryPolicy(first_wait=self._limits.poll, cap=self._limits.longest_wait)
-        health = {one.partner: one for one in await self._store.partners()}.get(partner)
+        health = await self._health(partner)
         failures = health.failures if health else 0
         again = health is not None and failures > 0 and health.last_code == failure.code
         wait = wait_before_retry(back_off, attempt=failures + 1, jitter=self._ids.jitter()) or back_off.cap
@@ -264,6 +268,9 @@ class Dispatch:
             detail=failure.detail,
             audit=_refused(partner, failure, now) if evidence and not again else None,
         )
+
+    async def _health(self, partner: PartyId) -> PartnerHealth | None:
+        return next((one for one in await self._store.partners() if one.partner == partner), None)
 
     def _attempt_row(self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str) -> Attempt:
         return Attempt(
@@ -277,8 +284,13 @@ class Dispatch:
         )
 
 
-_OUT_OF_REACH = frozenset({"channel.unreachable", "channel.timeout"})
+_OUT_OF_REACH = frozenset({"channel.unreachable", "channel.timeout", "channel.interrupted"})
 """Codes of failures that say nothing about who is there; every other one comes from what TLS proved, or could not."""
+
+
+def _answered(failure: TransientFailure) -> bool:
+    """Tell whether a failure is an answer, whatever it says; silence on a connection that stands is none."""
+    return failure.connected and failure.code not in _OUT_OF_REACH
 
 
 def _refused(partner: PartyId, failure: TransientFailure, now: datetime) -> AuditEntry:

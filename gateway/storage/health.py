@@ -26,6 +26,7 @@ _FAILED = _of_partner.values(
 _SUCCEEDED = _of_partner.values(
     failures=0, not_before=None, last_success=bindparam("at"), last_heard=bindparam("at"), last_code="", last_detail=""
 )
+_REACHED = _of_partner.values(failures=0, not_before=None, last_heard=bindparam("at"), last_code="", last_detail="")
 _HEARD = _of_partner.values(not_before=None, last_heard=bindparam("at"))
 
 
@@ -69,9 +70,14 @@ def failed(
 
 
 def heard(transaction: Transaction, partner: PartyId, *, now: datetime) -> None:
-    """Clear the back-off; the failures in a row stay counted until something succeeds."""
+    """Clear the back-off: the partner reached us. The failures in a row stay counted until we reach it."""
     if not transaction.connection.run(_HEARD, {"of": partner, "at": micros(now)}):
         transaction.connection.run(_INSERT, _fresh(partner, last_heard=micros(now)))
+
+
+def reached(transaction: Transaction, partner: PartyId, *, now: datetime) -> None:
+    """Forget the failures in a row: the partner answered, whatever it said. Nothing succeeded by that."""
+    transaction.connection.run(_REACHED, {"of": partner, "at": micros(now)})
 
 
 def read_all(connection: Connection) -> list[PartnerHealth]:

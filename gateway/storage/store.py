@@ -193,6 +193,9 @@ class SqlStore:
     async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:
         await self._writer.write(lambda transaction: health.heard(transaction, partner, now=now))
 
+    async def partner_reached(self, partner: PartyId, *, now: datetime) -> None:
+        await self._writer.write(lambda transaction: health.reached(transaction, partner, now=now))
+
     async def partners(self) -> list[PartnerHealth]:
         return await self._readers.read(health.read_all)
 

@@ -319,6 +319,16 @@ async def test_a_partner_in_back_off_gets_none_until_it_is_over_or_heard_from(
     assert len(await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)) == 1
 
 
+async def test_a_partner_that_was_reached_has_no_failures_in_a_row_and_no_success(store: Store) -> None:
+    await store.partner_reached(PARTNER, now=NOW)
+    assert await store.partners() == []
+    await store.partner_failed(PARTNER, now=NOW, not_before=LATER, code="channel.unreachable", detail="nobody there")
+    await store.partner_reached(PARTNER, now=LATER)
+    (health,) = await store.partners()
+    assert (health.failures, health.not_before, health.last_code, health.last_detail) == (0, None, "", "")
+    assert (health.last_success, health.last_failure) == (None, NOW)
+
+
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

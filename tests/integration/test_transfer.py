@@ -11,6 +11,7 @@ from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.outcome import HandedOver, HandOverOutcome, SendOutcome, TransientFailure, TransportAccepted
 from gateway.domain.records import InboxRow, TransferRow
 from gateway.domain.retry import RetryPolicy
+from gateway.domain.waiting import as_it_waits
 from gateway.errors import RequestError, TransferError
 from gateway.exchange.dispatch import _why_no_more
 from gateway.exchange.hand_over import HandOverLimits
@@ -18,6 +19,7 @@ from tests.integration.desk_pair import FR, GB, Pair, request, sample, until
 
 UNREACHABLE = TransientFailure(code="channel.unreachable", detail="nobody listens", sent=False, connected=False)
 EXPIRED = TransientFailure(code="channel.tls_refused", detail="certificate has expired", sent=False, connected=False)
+SILENT = TransientFailure(code="channel.timeout", detail="no answer in time", sent=True, connected=True)
 GARBAGE = TransientFailure(code="channel.unexpected_answer", detail="a 500", sent=True, connected=True)
 
 
@@ -125,6 +127,38 @@ async def test_another_refusal_or_a_new_spell_is_recorded_again(pair: Pair) -> N
         await submitted(pair, key="key-2")
         await until(lambda: recorded(EXPIRED.code, stale.code, stale.code))
     assert len(pair.sent) == 1
+
+
+async def test_a_partner_that_is_there_and_answers_nothing_uses_up_no_attempt(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    before = await state(pair, transfer_id)
+    pair.out_of_reach = SILENT
+    async with pair.dispatching():
+        await until(lambda: backed_off(pair))
+        assert await state(pair, transfer_id) == before
+        assert (pair.sent, await refused_channels(pair)) == ([], [])
+        pair.out_of_reach = None
+        pair.clock.ahead += timedelta(seconds=10)
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+
+
+async def test_a_partner_that_is_back_and_answers_nonsense_no_longer_counts_as_out_of_reach(pair: Pair) -> None:
+    """Its transfers show what it answers now, not the outage before; and a new outage is a new record."""
+    transfer_id = await submitted(pair)
+    pair.out_of_reach = EXPIRED
+    async with pair.dispatching():
+        await until(lambda: backed_off(pair))
+        pair.out_of_reach, pair.script = None, lambda _jwe: GARBAGE
+        pair.clock.ahead += timedelta(minutes=2)
+        await until(lambda: pair.sent)
+        row = await reaches(pair, transfer_id, TransferState.QUEUED)
+        (health,) = await pair.gb.store.partners()
+        assert (health.failures, health.last_code, health.not_before, health.last_success) == (0, "", None, None)
+        assert as_it_waits(row, {FR: health}).last_code == GARBAGE.code
+        pair.out_of_reach = EXPIRED
+        pair.clock.ahead += timedelta(minutes=2)
+        await until(lambda: backed_off(pair))
+        assert [one["code"] for one in await refused_channels(pair)] == [EXPIRED.code] * 2
 
 
 async def test_a_partner_that_answered_a_moment_ago_is_not_pinged_again(pair: Pair) -> None:
