@@ -13,7 +13,7 @@ FOLDER: Final = schema_folder() / "samples"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One valid sample. `kept`, `withheld`, `stays`: under the example agreement gb-fr."""
+    """One valid sample. `kept`, `withheld`, `stays`, `arrives`: under the example agreement gb-fr."""
 
     file: str
     kind: MessageKind
@@ -23,6 +23,7 @@ class Sample:
     kept: int
     withheld: int
     stays: tuple[str, ...]
+    arrives: tuple[str, ...]
 
     @property
     def raw(self) -> bytes:
@@ -60,6 +61,7 @@ def _sample(entry: dict[str, Any]) -> Sample:
         kept=entry["kept"],
         withheld=entry["withheld"],
         stays=tuple(entry.get("stays", ())),
+        arrives=tuple(entry["arrives"]),
     )
 
 

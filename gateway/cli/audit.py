@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, fail, print_json, print_table, reporting, say
+from gateway.cli.output import AsJson, fail, print_json, print_lines, reporting, say
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 
 if TYPE_CHECKING:
@@ -150,19 +150,15 @@ def _show(verdicts: "list[AuditVerdict]", *, as_json: bool) -> None:
                 }
             )
         return
-    print_table(
-        "",
-        ("Chain", "Verdict", "Records", "Last sound record"),
-        [
-            (
-                verdict.chain,
-                "intact" if verdict.intact else f"BROKEN at {verdict.broken_seq}",
-                verdict.count,
-                f"{verdict.head.seq}:{verdict.head.hash}",
-            )
-            for verdict in verdicts
-        ],
-    )
     for verdict in verdicts:
+        # Lines, not a table: a head must stay in one piece to be copied, however long the chain grows.
+        print_lines(
+            [
+                ("Chain", verdict.chain),
+                ("Verdict", "intact" if verdict.intact else f"BROKEN at {verdict.broken_seq}"),
+                ("Records", verdict.count),
+                ("Last sound record", f"{verdict.head.seq}:{verdict.head.hash}"),
+            ]
+        )
         if not verdict.intact:
             say(f"{verdict.chain}: {verdict.reason}. Keep the file as it is")

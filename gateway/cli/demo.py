@@ -1,14 +1,18 @@
 """`gateway demo`: two gateways on this machine exchange sample documents."""
 
-import json
+import io
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from gateway.cli.output import AsJson, reporting
 
 __all__ = ["demo"]
+
+_WIDTH: Final = 100
+"""Columns where the output is no terminal, so that a saved report reads as it did on the screen."""
 
 
 def demo(
@@ -23,7 +27,6 @@ def demo(
     Exit code 0 only if all is as it should be.
     """
     import asyncio
-    import io
 
     from rich.console import Console
 
@@ -31,13 +34,13 @@ def demo(
 
     if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter("exists already: remove it, or name another folder", param_hint="--dir")
-    told = io.StringIO()
-    console = Console(file=told, width=100) if as_json else Console(highlight=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a pipe in another encoding must not break the report
+    width = None if sys.stdout.isatty() else _WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     with reporting(as_json=as_json):
         try:
-            code = asyncio.run(run_demo(folder=folder, keep=keep, console=console))
+            code = asyncio.run(run_demo(folder=folder, keep=keep, console=console, as_json=as_json))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            code = 0
-    if as_json:
-        typer.echo(json.dumps({"passed": code == 0, "report": told.getvalue().splitlines()}))
+            code = 1  # ended before anything could be said
     raise typer.Exit(code)

@@ -36,14 +36,20 @@ class Ran:
         return json.loads(self.err)
 
 
-def gateway(*arguments: object, env: Mapping[str, str] | None = None) -> Ran:
-    """Run `gateway ARGUMENTS`, without colour and away from any terminal."""
+def gateway(
+    *arguments: object, env: Mapping[str, str] | None = None, timeout: float = 60, cwd: Path | None = None
+) -> Ran:
+    """Run `gateway ARGUMENTS`, without colour and away from any terminal, for at most `timeout` seconds.
+
+    `cwd`: where to run it; a `gateway` package there is the one that runs.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
+        cwd=cwd,
         check=False,
         env={**inherited, "PYTHONIOENCODING": "utf-8", **(env or {})},
     )

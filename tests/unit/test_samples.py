@@ -77,6 +77,10 @@ def test_a_sample_leaves_as_the_manifest_counts(sample: Sample) -> None:
     for word in sample.stays:
         assert word.encode() in sample.raw
         assert word.encode() not in view.xml
+    assert len(sample.arrives) == 2
+    for word in sample.arrives:
+        assert word.encode() in sample.raw
+        assert word.encode() in view.xml
 
 
 def test_an_answer_answers_a_sample_and_goes_back_to_its_sender() -> None:
