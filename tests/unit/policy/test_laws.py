@@ -166,7 +166,10 @@ def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
     """The laws above would hold for empty policies too; these are not empty."""
     rules, refused = [0], [0]
 
-    @settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    # The same draws every time: this is about what the strategies make, and luck is no part of it.
+    @settings(
+        max_examples=200, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(policies(set_id), documents(set_id))
     def look(found: Policy, document: ValidDocument) -> None:
         view = view_of(document, compiled(found))
@@ -174,8 +177,8 @@ def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
         refused[0] += view is None
 
     look()
-    assert rules[0] >= 8
-    assert refused[0] <= 30
+    assert rules[0] >= 40
+    assert refused[0] <= 150
 
 
 def test_yaml_written_for_the_oracle_means_the_same() -> None:
