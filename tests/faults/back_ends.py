@@ -15,7 +15,7 @@ from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
 from gateway.failpoints import VARIABLE
 from gateway.trust import issue_token
-from tests.faults.books import read_books
+from tests.faults.books import OF_NOTICES, read_books
 from tests.faults.history import ARRIVES_WITHIN, Answer
 from tests.faults.traffic import SAMPLES, Clients, Document
 from tests.faults.until import until
@@ -130,6 +130,6 @@ class FolderRun:
         return await until(lambda: self.state(message_id) == "HANDED_OVER", within=ARRIVES_WITHIN)
 
     def events(self, message_id: str) -> list[AuditEvent]:
-        """Return FR's evidence about one message."""
-        records = read_books(self.gateways.fr.layout.data / DATABASE, FR).records
-        return [one.entry.event for one in records if one.entry.message_id == message_id]
+        """Return FR's evidence about one message and its hand-over."""
+        found = [record.entry for record in read_books(self.gateways.fr.layout.data / DATABASE, FR).records]
+        return [one.event for one in found if one.message_id == message_id and one.event not in OF_NOTICES]

@@ -37,15 +37,17 @@ HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
 }
 """What may happen to a good message while processes die. A refusal or a dead letter would be a breach here."""
 
+OF_NOTICES: Final = frozenset({_E.NOTICE_GIVEN, _E.TRANSFER_HANDED_OVER})
+"""That a message was handed over is told beside everything else: its records may stand between any two others."""
+
 _MOVES_NOTHING: Final = frozenset(
     {
         _E.MESSAGE_DUPLICATE,
         _E.NODE_INSECURE,
         _E.NODE_STARTED,
         _E.NODE_STOPPED,
-        _E.NOTICE_GIVEN,
         _E.SUBMISSION_ACCEPTED,
-        _E.TRANSFER_HANDED_OVER,
+        *OF_NOTICES,
     }
 )
 """Evidence that may stand there and changes no state."""

@@ -13,6 +13,7 @@ from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent as E
 from gateway.domain.ids import PartyId, TransferId
 from gateway.storage import verify_database
+from tests.faults.books import OF_NOTICES
 from tests.faults.commits import NodesRun, two_nodes
 from tests.faults.run import Gate
 from tests.faults.traffic import Document
@@ -36,8 +37,8 @@ def declaration(marker: str) -> Document:
 
 
 def events(nodes: NodesRun, party: PartyId, message_id: str) -> list[E]:
-    records = nodes.run.books()[party].records
-    return [record.entry.event for record in records if record.entry.message_id == message_id]
+    found = [record.entry for record in nodes.run.books()[party].records]
+    return [one.event for one in found if one.message_id == message_id and one.event not in OF_NOTICES]
 
 
 # ── the submitter ──

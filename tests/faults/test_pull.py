@@ -13,7 +13,7 @@ from gateway.client import ClientError, InboxClient, LeasedMessage
 from gateway.domain.lifecycle import HandOverState
 from gateway.failpoints import VARIABLE
 from tests.faults.back_ends import hand_over_by_pull
-from tests.faults.books import read_books
+from tests.faults.books import OF_NOTICES, read_books
 from tests.faults.history import ARRIVES_WITHIN
 from tests.faults.traffic import SAMPLES, Clients, Document
 from tests.faults.until import until
@@ -48,8 +48,8 @@ class PullRun:
         return dict(read_books(self.gateways.fr.layout.data / DATABASE, FR).hand_overs)
 
     def events(self, message_id: str) -> list[AuditEvent]:
-        records = read_books(self.gateways.fr.layout.data / DATABASE, FR).records
-        return [one.entry.event for one in records if one.entry.message_id == message_id]
+        found = [record.entry for record in read_books(self.gateways.fr.layout.data / DATABASE, FR).records]
+        return [one.event for one in found if one.message_id == message_id and one.event not in OF_NOTICES]
 
 
 @pytest.fixture
