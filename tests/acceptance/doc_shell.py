@@ -92,6 +92,7 @@ class Shell:
         self._clone = clone
         self._scratch = clone.folder / ".page"
         self._scratch.mkdir(exist_ok=True)
+        self._place = clone.folder
         self._bash = subprocess.Popen(
             ["bash", "-e", "-o", "pipefail"],
             cwd=clone.folder,
@@ -104,7 +105,7 @@ class Shell:
     def take(self, step: Step) -> bool:
         """Do one step of a page, and tell whether its output was compared. Raises PageError when it fails or differs."""
         if isinstance(step, File):
-            (self._clone.folder / step.name).write_text(step.block.text, encoding="utf-8")
+            (self._place / step.name).write_text(step.block.text, encoding="utf-8")
             return False
         printed = self._beside(step) if step.block.lines[0] in GOES_ON else self._run(step.block)
         if step.shown is None:
@@ -123,17 +124,18 @@ class Shell:
         return terminals[command].before_interrupt
 
     def _run(self, block: Block) -> str:
-        script, out, done = (self._scratch / name for name in ("script", "out", "done"))
+        script, out, place, done = (self._scratch / name for name in ("script", "out", "place", "done"))
         script.write_text(block.text, encoding="utf-8")
         done.unlink(missing_ok=True)
         assert self._bash.stdin is not None
-        told = " ".join(shlex.quote(str(path)) for path in (script, out))
-        self._bash.stdin.write("source {} > {} 2>&1 < /dev/null; touch {}\n".format(*told.split(), done))
+        source, into, here, end = (shlex.quote(str(path)) for path in (script, out, place, done))
+        self._bash.stdin.write(f"source {source} > {into} 2>&1 < /dev/null; pwd > {here}; touch {end}\n")
         self._bash.stdin.flush()
-        _wait(lambda: done.exists() or self._bash.poll() is not None, 60, lambda: out.read_text(encoding="utf-8"))
+        _wait(lambda: done.exists() or self._bash.poll() is not None, 120, lambda: out.read_text(encoding="utf-8"))
         printed = out.read_text(encoding="utf-8", errors="replace")
         if not done.exists():
             raise PageError(f"{block.where}: a command failed:\n\n{block.text}\nIt printed\n\n{printed}")
+        self._place = Path(place.read_text(encoding="utf-8").strip())
         return printed
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         ("?to=FR-DGDDI", "?to=FR-DGDD", "agreement.none"),
         ("--only withheld", "--only nothing", "a command failed"),
         ("130 kept, 10 withheld", "131 kept, 9 withheld", "130 kept, 10 withheld under"),
-        (". demo-data/demo.env", ". demo-data/demo.environment", "No such file"),
+        (". ./demo.env", ". ./demo.environment", "No such file"),
     ],
 )
 def test_a_page_with_a_mistake_fails(clone: Clone, right: str, wrong: str, words: str) -> None:
