@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, clock, print_json, print_lines, print_table
+from gateway.cli.output import AsJson, plain, print_json, print_lines, reporting, say
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, fetching
 from gateway.domain.ids import MessageId, PartyId
 
@@ -35,21 +35,26 @@ def pull(
         async with fetching(target) as client:
             return await client.lease(limit=limit, party=None if party is None else PartyId(party))
 
+    with reporting(as_json=as_json):
+        out.mkdir(parents=True, exist_ok=True)  # first: what can not be written must not be leased
     messages = calling(work, as_json=as_json)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [_written(out, message) for message in messages]
-    if as_json:
-        for message, file in zip(messages, files, strict=True):
+    for message in messages:
+        with reporting(as_json=as_json):
+            file = _written(out, message)
+        if as_json:
             print_json(_told(message, file))
-        return
-    print_table(
-        "",
-        ("Message", "Kind", "From", "Until", "File", "Lease"),
-        [
-            (one.message_id, one.kind.value, one.sender, clock(one.expires), file, one.lease)
-            for one, file in zip(messages, files, strict=True)
-        ],
-    )
+        else:
+            _show(message, file)
+    if not messages and not as_json:
+        say("Nothing waits")
+
+
+def _show(message: "LeasedMessage", file: Path) -> None:
+    """Print one message in lines: file and lease are there to be copied, so nothing may break them up."""
+    pairs = (("Message", message.message_id), ("Kind", message.kind.value), ("From", message.sender), ("File", file))
+    for name, value in (*pairs, ("Lease", message.lease), ("Until", message.expires)):
+        say(f"{name:<9}{plain(value)}")
+    say("")
 
 
 def _written(folder: Path, message: "LeasedMessage") -> Path:

@@ -10,6 +10,7 @@ import tomllib
 import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from gateway.errors import ConfigurationError, Finding
 from gateway.policy.reading import nearest
 from gateway.settings.kinds import WRONG, is_loopback
 from gateway.settings.toml_lines import Location, key_lines, line_at
-from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings, PullInbox
+from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings, PullInbox, Webhook
 
 __all__ = ["load_node"]
 
@@ -204,6 +205,7 @@ def _disagreements(settings: NodeSettings) -> Iterator[_Disagreement]:
     yield from _check_ids(settings)
     yield from _check_parties(settings)
     yield from _check_clients(settings)
+    yield from _check_times(settings)
     if settings.at_rest is None and not settings.insecure_plain_at_rest:
         yield ("at_rest",), "is missing", "Add [at_rest] with `key`; `gateway pki init` makes the file"
 
@@ -287,3 +289,20 @@ def _check_clients(settings: NodeSettings) -> Iterator[_Disagreement]:
         if isinstance(party.backend, PullInbox) and party.id not in fetching:
             fix = f'Register one: [[clients]] with roles = ["backend"] and parties = ["{party.id}"]'
             yield ("parties", index, "backend", "kind"), "is pull, and no client may fetch for this party", fix
+
+
+def _check_times(settings: NodeSettings) -> Iterator[_Disagreement]:
+    """A lease that ends while its request is still under way would have the same work done twice, again and again."""
+    waits: list[tuple[Location, timedelta]] = []
+    for index, partner in enumerate(settings.partners):
+        waits.append((("partners", index, "timeout"), partner.timeout))
+    for index, party in enumerate(settings.parties):
+        backend, place = party.backend, ("parties", index, "backend")
+        if isinstance(backend, Webhook | DropFolder):
+            waits.append(((*place, "timeout"), backend.timeout))
+        if backend is not None and backend.first_wait > backend.cap:
+            yield (*place, "first_wait"), "is longer than `cap`", "Write at most `cap`, or raise that"
+    for where, wait in waits:
+        if wait >= settings.timing.lease:
+            fix = f"Write less than {settings.timing.lease.total_seconds():g}s, or raise timing.lease"
+            yield where, "is not shorter than timing.lease", fix

@@ -169,7 +169,7 @@ class Partner:
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
     timeout: Duration = timedelta(seconds=30)
-    connections: Annotated[int, Field(strict=True, ge=1, le=64)] = 4
+    connections: Annotated[int, Field(strict=True, ge=2, le=8)] = 4
     allow_private: Flag = False
 
 

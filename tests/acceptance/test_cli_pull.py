@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.commands import VALID, Ran, gateway
+from tests.acceptance.commands import SAMPLES, VALID, Ran, gateway
 from tests.faults.back_ends import hand_over_by_pull
 from tests.world import FR, TwoGateways, two_gateways
 
@@ -33,7 +33,10 @@ async def test_messages_are_pulled_and_acknowledged(gateways: tuple[TwoGateways,
         out = tmp_path / "fetched"
         empty = as_backend("pull", "--out", out, "--json")
         assert (empty.code, empty.out) == (0, "")
+        assert as_backend("pull", "--out", out).out == "Nothing waits\n"
         assert as_submitter("submit", "--to", FR, "--wait", 30, VALID).code == 0
+        nowhere = as_backend("pull", "--out", "/proc/nowhere", "--json")
+        assert (nowhere.code, nowhere.problem["code"]) == (1, "system.refused")
         pulled = as_backend("pull", "--out", out, "--limit", 8, "--json")
         assert pulled.code == 0, pulled.err
         (message,) = pulled.json
@@ -48,4 +51,13 @@ async def test_messages_are_pulled_and_acknowledged(gateways: tuple[TwoGateways,
         shown = as_backend("ack", message["message_id"], "--lease", message["lease"])
         assert "HANDED_OVER" in shown.out
 
+    def walk_by_hand() -> None:
+        """What a person copies from one command into the next stands in one piece."""
+        assert as_submitter("submit", "--to", FR, "--wait", 30, SAMPLES / "valid" / "arrival.xml").code == 0
+        pulled = as_backend("pull", "--out", tmp_path / "fetched")
+        told = dict(line.split(maxsplit=1) for line in pulled.out.splitlines() if line)
+        assert Path(told["File"]).is_file()
+        assert "HANDED_OVER" in as_backend("ack", told["Message"], "--lease", told["Lease"]).out
+
     await asyncio.to_thread(walk)
+    await asyncio.to_thread(walk_by_hand)

@@ -132,7 +132,9 @@ async def test_a_kill_after_the_commit_hands_nothing_over_again(run: FolderRun) 
 async def test_an_error_that_nobody_foresaw_costs_a_lease_and_no_message(run: FolderRun) -> None:
     config = run.gateways.fr.layout.config
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("[timing]\n", '[timing]\nlease = "2s"\n'), encoding="utf-8")
+    text = text.replace("[timing]\n", '[timing]\nlease = "2s"\n')
+    text = text.replace('kind = "folder"\n', 'kind = "folder"\ntimeout = "1s"\n')  # shorter than the lease, as must be
+    config.write_text(text.replace('id = "GB-HMRC"\nurl', 'id = "GB-HMRC"\ntimeout = "1s"\nurl'), encoding="utf-8")
     await run.start_fr("R10b:1:raise")
     message_id = (await run.submit("raised")).message_id
     assert await run.handed_over(message_id)

@@ -69,6 +69,19 @@ WRONG = [
         "listeners.partner",
         "has no TLS",
     ),
+    ("one connection", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nconnections = 1'), "partners[1].connections", "too small"),
+    (
+        "many connections",
+        ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nconnections = 9'),
+        "partners[1].connections",
+        "too large",
+    ),
+    (
+        "partner slower than a lease",
+        ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\ntimeout = "60s"'),
+        "partners[1].timeout",
+        "is not shorter than timing.lease",
+    ),
     ("one port twice", ("8443", "8441"), "listeners.operations.port", "is also the port"),
     ("plain partner", ("https://gateway", "http://gateway"), "partners[1].url", "plain HTTP"),
     ("plain back end", ("https://backend", "http://backend"), "parties[1].backend.url", "plain HTTP"),
@@ -137,6 +150,14 @@ BACKENDS = [
     ("a webhook without a secret", 'url = "https://a.example"', "secret_file", "is missing"),
     ("files that all may read", FOLDER + 'file_mode = "0644"', "file_mode", "Write '0600', '0640' or '0660'"),
     ("a near miss", FOLDER + 'file_mod = "0640"', "file_mod", "Did you mean `file_mode`?"),
+    ("a wait above its cap", FOLDER + 'first_wait = "9s"\ncap = "8s"', "first_wait", "is longer than `cap`"),
+    ("a webhook slower than a lease", WEBHOOK.replace("10s", "60s"), "timeout", "is not shorter than timing.lease"),
+    (
+        "a folder slower than a lease",
+        FOLDER + 'timeout = "2m"',
+        "timeout",
+        "Write less than 60s, or raise timing.lease",
+    ),
     ("the folder of the database", FOLDER.replace("drop", "data/drop"), "path", "lies beside it in data_dir"),
 ]
 
