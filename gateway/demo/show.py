@@ -59,15 +59,15 @@ def _transfer(history: History, one: Acknowledged) -> tuple[str, ...]:
 def show_beside(console: Console, name: str, lines: Sequence[Line]) -> None:
     """Print one document, held and got, and the rules by which the rest stays."""
     rules = rules_of(lines)
-    table = _table(f"Side by side: {name}", ("place", f"{GB} held", f"{FR} got", ">rule"))
+    table = _table(f"Side by side: {name}", ("place", f"{GB} held", f"{FR} got"))
     for line in folded(lines):
         if isinstance(line, int):
-            table.add_row(Text(f"… {line} more values"), Text("the same"), Text("the same"), Text())
+            table.add_row(Text(f"… {line} more values"), Text("the same"), Text("the same"))
             continue
-        number = "" if line.why is None else f"({rules.index(line.why) + 1})"
-        got = Text("stays", style="bold") if line.got is None else Text(_short(line.got))
+        why = "" if line.why is None else f" ({rules.index(line.why) + 1})"
+        got = Text(f"stays{why}", style="bold") if line.got is None else Text(_short(line.got))
         place = _in_steps(line.path.removeprefix("/MetaData/Declaration/"), _PLACE_WIDTH)
-        table.add_row(Text(place), Text(_short(line.held)), got, Text(number))
+        table.add_row(Text(place), Text(_short(line.held)), got)
     console.print(table)
     console.print(_rules(lines, rules))
     console.print(Text("Places are below /MetaData/Declaration. Comments and instructions are no values; none leaves."))

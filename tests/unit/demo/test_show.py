@@ -77,6 +77,9 @@ def test_everything_reads_the_same_without_colour(beside: tuple[Line, ...]) -> N
     for word in ("DELIVERED", "verified", "stays", "Free text", "conversation-2-accepted", "intact", "unbroken"):
         assert word in text
     assert "All 27 checks hold." in text
+    assert len(re.findall(r" stays \(\d+\)", text)) == sum(
+        isinstance(line, Line) and line.got is None for line in folded(beside)
+    )
     assert load_programme().named(SHOWN).arrives[0] in text
 
 
