@@ -13,6 +13,7 @@ that is down, or whose certificate does not hold, or that does not accept ours, 
 stay as they are. Why they wait stands in the partner's health, and in the audit where a certificate was refused.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -73,6 +74,7 @@ class Dispatch:
         self._telemetry = telemetry
         self._limits = limits
         self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
+        self._sending: Counter[PartyId] = Counter()  # messages under way
 
     async def serve(self, partner: PartyId) -> None:
         """Send to `partner` until cancelled."""
@@ -106,6 +108,8 @@ class Dispatch:
             return False
         outcome = await self._channel.ping(partner)
         if isinstance(outcome, TransientFailure) and not _answered(outcome):
+            if self._sending[partner]:
+                return False  # a ping may wait behind the messages under way; what comes of those will tell
             self._telemetry.line("partner.ping", outcome="failure", code=outcome.code, partner=partner)
             await self._leave_alone(partner, outcome, evidence=outcome.code not in _OUT_OF_REACH)
             return False
@@ -155,7 +159,11 @@ class Dispatch:
         if not isinstance(sealed, SealedEnvelope):
             failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
             return failure, ""
-        outcome = await self._channel.send(row.recipient, row.message_id, sealed.jwe)
+        self._sending[row.recipient] += 1
+        try:
+            outcome = await self._channel.send(row.recipient, row.message_id, sealed.jwe)
+        finally:
+            self._sending[row.recipient] -= 1
         if isinstance(outcome, TransientFailure) and not _answered(outcome):
             self._reached.pop(row.recipient, None)
         else:

@@ -1,5 +1,6 @@
 """The life of a transfer through dispatch, settle, operate and sweep, both sides real but for HTTP."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -159,6 +160,29 @@ async def test_a_partner_that_is_back_and_answers_nonsense_no_longer_counts_as_o
         pair.clock.ahead += timedelta(minutes=2)
         await until(lambda: backed_off(pair))
         assert [one["code"] for one in await refused_channels(pair)] == [EXPIRED.code] * 2
+
+
+async def test_a_ping_that_fails_behind_messages_under_way_says_nothing_about_the_partner(pair: Pair) -> None:
+    answer = asyncio.Event()
+    send = pair.send
+
+    async def slow(recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
+        await answer.wait()
+        return await send(recipient, message_id, jwe)
+
+    pair.send = slow  # type: ignore[method-assign]  # the script of this test
+    first = await submitted(pair)
+    async with pair.dispatching():
+        await reaches(pair, first, TransferState.IN_FLIGHT)
+        pair.out_of_reach = replace(UNREACHABLE, code="channel.timeout")
+        pair.clock.ahead += timedelta(seconds=1)  # what it answered last proves nothing any more
+        second, pinged = await submitted(pair, "export-one-item.xml", key="key-2"), pair.pinged
+        await until(lambda: pair.pinged > pinged + 1)
+        assert (await state(pair, second)).state is TransferState.QUEUED
+        assert not await backed_off(pair)
+        pair.out_of_reach = None
+        answer.set()
+        await reaches(pair, second, TransferState.DELIVERED)
 
 
 async def test_a_partner_that_answered_a_moment_ago_is_not_pinged_again(pair: Pair) -> None:
