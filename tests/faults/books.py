@@ -42,6 +42,7 @@ OF_NOTICES: Final = frozenset({_E.NOTICE_GIVEN, _E.TRANSFER_HANDED_OVER})
 
 _MOVES_NOTHING: Final = frozenset(
     {
+        _E.CHANNEL_REFUSED,
         _E.MESSAGE_DUPLICATE,
         _E.NODE_INSECURE,
         _E.NODE_STARTED,
@@ -50,7 +51,8 @@ _MOVES_NOTHING: Final = frozenset(
         *OF_NOTICES,
     }
 )
-"""Evidence that may stand there and changes no state."""
+"""Evidence that may stand there and changes no state. A gateway killed in the middle of a handshake looks to the other
+like one that does not accept its certificate, so a kill may leave `channel.refused`."""
 
 
 class Breach(NamedTuple):
