@@ -56,12 +56,12 @@ def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Cl
             tls=gate.client_context(identity, partner.id),
             allow_private=partner.allow_private,
             allow_loopback=is_loopback(urlsplit(partner.url).hostname or ""),
+            timeouts=Timeouts(total=partner.timeout),
+            connections=partner.connections,
         )
         for partner in settings.partners
     }
-    longest = max((partner.timeout for partner in settings.partners), default=Timeouts().total)
-    connections = max((partner.connections for partner in settings.partners), default=4)
-    return HttpsPartnerChannel(endpoints, clock=clock, timeouts=Timeouts(total=longest), connections=connections)
+    return HttpsPartnerChannel(endpoints, clock=clock)
 
 
 def open_backends(settings: NodeSettings, *, clock: Clock, reach: Reach = pass_by) -> Backends:
@@ -115,6 +115,7 @@ def _webhook(backend: Webhook, settings: NodeSettings, *, clock: Clock) -> Webho
         allow_private=True,
         allow_loopback=True,
         insecure_plain_http=plain,
+        timeouts=Timeouts(total=backend.timeout),
     )
     try:
         secrets = backend.secret_file.read_text(encoding="ascii").split()
@@ -122,4 +123,4 @@ def _webhook(backend: Webhook, settings: NodeSettings, *, clock: Clock) -> Webho
         raise ConfigurationError(
             "config.invalid", f"{backend.secret_file} can not be read as a webhook secret"
         ) from error
-    return WebhookBackend(endpoint, secrets=secrets, clock=clock, timeouts=Timeouts(total=backend.timeout))
+    return WebhookBackend(endpoint, secrets=secrets, clock=clock)

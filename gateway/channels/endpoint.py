@@ -31,7 +31,8 @@ class Endpoint:
 
     `tls` is required unless the URL is plain http, which is allowed only to loopback and only with
     `insecure_plain_http`. The context sees to it that each byte goes to the right party, on kept connections too.
-    `allow_private`: addresses of private networks may be used. `allow_loopback`: this host.
+    `allow_private`: addresses of private networks may be used. `allow_loopback`: this host. `connections`: at most so
+    many at once, kept open.
 
     Raises ConfigurationError `config.invalid` for anything else.
     """
@@ -41,6 +42,8 @@ class Endpoint:
     allow_private: bool = False
     allow_loopback: bool = False
     insecure_plain_http: bool = False
+    timeouts: Timeouts = Timeouts()
+    connections: int = 8
 
     def __post_init__(self) -> None:
         parts = _split(self.url)

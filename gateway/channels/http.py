@@ -17,7 +17,7 @@ from typing import Final
 import aiohttp
 
 from gateway.channels.addresses import GuardedResolver
-from gateway.channels.endpoint import Endpoint, Timeouts
+from gateway.channels.endpoint import Endpoint
 from gateway.channels.failures import EXPECTED, Progress, explain
 from gateway.channels.retry_after import read_retry_after
 from gateway.domain.outcome import TransientFailure
@@ -59,12 +59,10 @@ class Answer:
 
 
 class HttpLine:
-    """The connections to one endpoint: at most `connections`, kept open. Opened at the first request."""
+    """The connections to one endpoint, kept open. Opened at the first request."""
 
-    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts, connections: int, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, *, clock: Clock) -> None:
         self._endpoint = endpoint
-        self._timeouts = timeouts
-        self._connections = connections
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -88,7 +86,7 @@ class HttpLine:
         if self._closed:
             return progress.failed("channel.unreachable", "This side is closing its connections")
         try:
-            async with asyncio.timeout((within or self._timeouts.total).total_seconds()):
+            async with asyncio.timeout((within or self._endpoint.timeouts.total).total_seconds()):
                 return await self._exchange(method, path, headers=headers, body=body, reads=reads, progress=progress)
         except EXPECTED as error:
             return explain(error, progress, plain=self._endpoint.plain)
@@ -131,12 +129,12 @@ class HttpLine:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._connections,
+                    limit=self._endpoint.connections,
                     ssl=self._endpoint.tls or True,
                     resolver=GuardedResolver(self._endpoint.reach),
                     keepalive_timeout=_IDLE_SECONDS,
                 ),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect.total_seconds()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._endpoint.timeouts.connect.total_seconds()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
-from gateway.channels.endpoint import Endpoint, Timeouts
+from gateway.channels.endpoint import Endpoint
 from gateway.channels.http import MAX_ANSWER_BYTES, Answer, HttpLine
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
@@ -27,21 +27,11 @@ RECEIPTS_PATH: Final = "/exchange/v1/receipts"
 class HttpsPartnerChannel:
     """Implements `ports.PartnerChannel`. One `HttpLine` a partner, with 2 to 8 connections."""
 
-    def __init__(
-        self,
-        endpoints: Mapping[PartyId, Endpoint],
-        *,
-        clock: Clock,
-        timeouts: Timeouts | None = None,
-        connections: int = 8,
-    ) -> None:
-        if not 2 <= connections <= 8:
+    def __init__(self, endpoints: Mapping[PartyId, Endpoint], *, clock: Clock) -> None:
+        if not all(2 <= endpoint.connections <= 8 for endpoint in endpoints.values()):
             raise ConfigurationError("config.invalid", "The connections to a partner must be from 2 to 8")
-        self._timeouts = timeouts or Timeouts()
-        self._lines = {
-            party: HttpLine(endpoint, timeouts=self._timeouts, connections=connections, clock=clock)
-            for party, endpoint in endpoints.items()
-        }
+        self._endpoints = dict(endpoints)
+        self._lines = {party: HttpLine(endpoint, clock=clock) for party, endpoint in endpoints.items()}
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:  # noqa: ARG002
         """Post one envelope (a compact JWE, ASCII) and return what came of it.
@@ -55,7 +45,8 @@ class HttpsPartnerChannel:
 
         Both certificates are examined on the way, and the connection is kept for the messages that follow.
         """
-        within = min(self._timeouts.ping, self._timeouts.total)
+        endpoint = self._endpoints.get(recipient)
+        within = None if endpoint is None else min(endpoint.timeouts.ping, endpoint.timeouts.total)
         return await self._ask(recipient, "POST", PING_PATH, within=within)
 
     async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:

@@ -17,7 +17,7 @@ from typing import Final
 import pybase64
 from standardwebhooks.webhooks import Webhook
 
-from gateway.channels.endpoint import Endpoint, Timeouts
+from gateway.channels.endpoint import Endpoint
 from gateway.channels.http import Answer, HttpLine
 from gateway.domain.hand_over import rfc3339, terms_beside
 from gateway.domain.ids import PartyId
@@ -39,20 +39,12 @@ class WebhookBackend:
     `secrets`: `whsec_` and base64, newest first; while a secret is being changed there are two, and both sign.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        secrets: Sequence[str],
-        clock: Clock,
-        timeouts: Timeouts | None = None,
-        connections: int = 8,
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, *, secrets: Sequence[str], clock: Clock) -> None:
         if not secrets:
             raise ConfigurationError("config.invalid", "A webhook needs a secret")
         self._signers = tuple(Webhook(_secret(text)) for text in secrets)
         self._clock = clock
-        self._line = HttpLine(endpoint, timeouts=timeouts or Timeouts(), connections=connections, clock=clock)
+        self._line = HttpLine(endpoint, clock=clock)
 
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Post one message and return what came of it. `view`: the document's exact bytes."""

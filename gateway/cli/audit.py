@@ -132,7 +132,7 @@ def _database_of(config: Path | None) -> Path:
     from gateway.app.node import DATABASE
     from gateway.settings import load_node
 
-    return load_node(config).data_dir / DATABASE
+    return load_node(config, look=False).data_dir / DATABASE
 
 
 def _show(verdicts: "list[AuditVerdict]", *, as_json: bool) -> None:

@@ -138,7 +138,8 @@ def _where(target: Target, listener: str) -> tuple[str, Path | None]:
         return target.url, target.ca
     from gateway.settings import Listener, load_node
 
-    settings = load_node(target.config)
+    # What the node needs beside its address may be away for a moment, such as a share of its back end.
+    settings = load_node(target.config, look=False)
     door: Listener = getattr(settings.listeners, listener)
     host = f"[{door.host}]" if ":" in door.host else door.host
     own = f"{'http' if door.tls is None else 'https'}://{host}:{door.port}"

@@ -51,7 +51,7 @@ def issue(
         if config is not None:
             from gateway.settings import load_node
 
-            tokens = load_node(config).tokens
+            tokens = load_node(config, look=False).tokens
             issuer, audience = issuer or tokens.issuer, audience or tokens.audience
         if not issuer or not audience:
             raise typer.BadParameter("give --issuer and --audience, or --config of the node")

@@ -72,14 +72,20 @@ def _resolved(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None else (folder / path).absolute()
 
 
+def _looks(info: ValidationInfo) -> bool:
+    """Tell whether what a file names must be there. It need not be for a command that only asks a node something."""
+    context = info.context or {}
+    return context.get("folder") is not None and bool(context.get("look", True))
+
+
 def _existing_file(path: Path, info: ValidationInfo) -> Path:
-    if (info.context or {}).get("folder") is not None and not path.is_file():
+    if _looks(info) and not path.is_file():
         raise wrong(f"names a file that does not exist ({path})", "Correct the path, or make the file")
     return path
 
 
 def _existing_folder(path: Path, info: ValidationInfo) -> Path:
-    if (info.context or {}).get("folder") is not None and not path.is_dir():
+    if _looks(info) and not path.is_dir():
         raise wrong(f"names a folder that does not exist ({path})", "Correct the path, or make the folder")
     return path
 

@@ -43,18 +43,19 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def load_node(path: Path) -> NodeSettings:
+def load_node(path: Path, *, look: bool = True) -> NodeSettings:
     """Return the settings in the TOML file at `path`, with absolute paths.
 
+    Without `look`, the files and folders it names need not be there: enough to find a node that runs.
     Raises ConfigurationError: `config.not_found`, or `config.invalid` with every finding.
     """
-    settings, findings = read_node(path)
+    settings, findings = read_node(path, look=look)
     if findings or settings is None:
         raise _invalid(findings)
     return settings
 
 
-def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
+def read_node(path: Path, *, look: bool = True) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
     """Return what could be read of a settings file, and everything wrong with it. With findings, values may be missing.
 
     Raises ConfigurationError as `load_node` does when the file is no readable TOML.
@@ -83,7 +84,7 @@ def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
     values: dict[str, Any] = {**raw, "file": file}
     findings: list[Finding] = []
     removed: list[Location] = []
-    settings = _validated(values, folder)
+    settings = _validated(values, folder, look=look)
     if isinstance(settings, ValidationError):
         wrong = settings.errors(include_url=False)
         findings = [_finding(file, lines, detail) for detail in wrong]
@@ -91,7 +92,7 @@ def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
         removed = [_place(detail) for detail in wrong]
         for place in removed:
             _remove(values, place)
-        settings = _validated(values, folder)
+        settings = _validated(values, folder, look=look)
     if not isinstance(settings, ValidationError):
         findings += [
             Finding(file=file, line=line_at(lines, place), key=_key(place), problem=problem, fix=fix)
@@ -101,9 +102,9 @@ def read_node(path: Path) -> tuple[NodeSettings | None, tuple[Finding, ...]]:
     return None if isinstance(settings, ValidationError) else settings, tuple(findings)
 
 
-def _validated(values: Mapping[str, Any], folder: Path) -> NodeSettings | ValidationError:
+def _validated(values: Mapping[str, Any], folder: Path, *, look: bool) -> NodeSettings | ValidationError:
     try:
-        return TypeAdapter(NodeSettings).validate_python(values, context={"folder": folder})
+        return TypeAdapter(NodeSettings).validate_python(values, context={"folder": folder, "look": look})
     except ValidationError as error:
         return error
 

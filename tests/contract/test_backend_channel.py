@@ -32,8 +32,8 @@ async def backend_at(
     timeouts: Timeouts = LONG,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[WebhookBackend]:
-    endpoint = Endpoint(url=url, tls=tls, allow_loopback=True, insecure_plain_http=tls is None)
-    backend = WebhookBackend(endpoint, secrets=secrets, clock=clock or FixedClock(), timeouts=timeouts)
+    endpoint = Endpoint(url=url, tls=tls, allow_loopback=True, insecure_plain_http=tls is None, timeouts=timeouts)
+    backend = WebhookBackend(endpoint, secrets=secrets, clock=clock or FixedClock())
     try:
         yield backend
     finally:

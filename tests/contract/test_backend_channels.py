@@ -41,9 +41,9 @@ Open = Callable[[Path], AbstractAsyncContextManager[BackEnd]]
 async def by_webhook(_folder: Path, *, there: bool = True) -> AsyncIterator[BackEnd]:
     async with serving(answering(200)) as server:
         url = server.url() if there else "http://127.0.0.1:9"
-        endpoint = Endpoint(url=url, allow_loopback=True, insecure_plain_http=True)
         timeouts = Timeouts(connect=timedelta(seconds=5), total=timedelta(seconds=20))
-        channel = WebhookBackend(endpoint, secrets=(SECRET,), clock=FixedClock(), timeouts=timeouts)
+        endpoint = Endpoint(url=url, allow_loopback=True, insecure_plain_http=True, timeouts=timeouts)
+        channel = WebhookBackend(endpoint, secrets=(SECRET,), clock=FixedClock())
 
         def read(taken: list[bytes]) -> tuple[dict[str, Any], bytes]:
             data = json.loads(taken[-1])["data"]

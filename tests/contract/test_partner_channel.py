@@ -36,8 +36,15 @@ LONG = Timeouts(connect=timedelta(seconds=5), total=timedelta(seconds=20))
 async def channel_to(
     url: str, *, timeouts: Timeouts = LONG, tls: ssl.SSLContext | None = None, connections: int = 2
 ) -> AsyncIterator[HttpsPartnerChannel]:
-    endpoint = Endpoint(url=url, tls=tls, allow_loopback=True, insecure_plain_http=tls is None)
-    channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock(), timeouts=timeouts, connections=connections)
+    endpoint = Endpoint(
+        url=url,
+        tls=tls,
+        allow_loopback=True,
+        insecure_plain_http=tls is None,
+        timeouts=timeouts,
+        connections=connections,
+    )
+    channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock())
     try:
         yield channel
     finally:
@@ -301,10 +308,10 @@ async def test_a_partner_that_hangs_takes_only_its_own_connections() -> None:
     good = answering(200, b"h.p.s", Content_Type="application/jose")
     async with serving(scripted.hanging) as silent, serving(good) as well:
         endpoints = {
-            NL: Endpoint(url=silent.url(), insecure_plain_http=True),
-            de: Endpoint(url=well.url(), insecure_plain_http=True),
+            NL: Endpoint(url=silent.url(), insecure_plain_http=True, timeouts=LONG, connections=2),
+            de: Endpoint(url=well.url(), insecure_plain_http=True, timeouts=LONG, connections=2),
         }
-        channel = HttpsPartnerChannel(endpoints, clock=FixedClock(), timeouts=LONG, connections=2)
+        channel = HttpsPartnerChannel(endpoints, clock=FixedClock())
         stuck = [asyncio.ensure_future(channel.send(NL, MESSAGE, JWE)) for _ in range(5)]
         for _ in range(20):
             assert await channel.send(de, MESSAGE, JWE) == ReceiptReturned(token="h.p.s")
@@ -370,8 +377,28 @@ async def test_an_unknown_partner_is_an_outcome_too() -> None:
 
 @pytest.mark.parametrize("connections", [0, 1, 9])
 def test_a_partner_gets_two_to_eight_connections(connections: int) -> None:
+    endpoint = Endpoint(url="http://127.0.0.1:1", insecure_plain_http=True, connections=connections)
     with pytest.raises(ConfigurationError):
-        HttpsPartnerChannel({}, clock=FixedClock(), connections=connections)
+        HttpsPartnerChannel({NL: endpoint}, clock=FixedClock())
+
+
+async def test_each_partner_has_its_own_time_and_connections() -> None:
+    de = PartyId("DE-ZOLL")
+    async with serving(scripted.hanging) as quick, serving(scripted.hanging) as patient:
+        endpoints = {
+            NL: Endpoint(url=quick.url(), insecure_plain_http=True, timeouts=SHORT, connections=2),
+            de: Endpoint(url=patient.url(), insecure_plain_http=True, timeouts=LONG, connections=3),
+        }
+        channel = HttpsPartnerChannel(endpoints, clock=FixedClock())
+        stuck = [asyncio.ensure_future(channel.send(de, MESSAGE, JWE)) for _ in range(5)]
+        outcomes = await asyncio.gather(*(channel.send(NL, MESSAGE, JWE) for _ in range(5)))
+        assert {failed(one).code for one in outcomes} == {"channel.timeout"}
+        assert (quick.connections, patient.connections) == (2, 3)
+        assert not any(one.done() for one in stuck)
+        for one in stuck:
+            one.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        await channel.close()
 
 
 # ── the other requests ───────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,9 @@ from tests.faults.traffic import Document
 from tests.faults.until import until
 from tests.world import FR, GB
 
+START_SECONDS = 120
+"""How long a start may take: how quickly a node starts is measured elsewhere, on a machine with nothing else to do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
@@ -109,12 +112,12 @@ class Killer:
         process = self._run.gateways.sides[strike.party].process
         await self.kill(strike.party, in_round=number)
         if strike.once_more is not None:
-            starting = asyncio.create_task(process.start())
+            starting = asyncio.create_task(process.start(timeout=START_SECONDS))
             await asyncio.sleep(strike.once_more)
             await self.kill(strike.party, in_round=number, while_starting=True)
             with suppress(RuntimeError):  # it ended before it was ready, as was wanted
                 await starting
-        await process.start()
+        await process.start(timeout=START_SECONDS)
 
     async def kill(self, party: PartyId, *, in_round: int = 0, while_starting: bool = False) -> None:
         """Kill a party's gateway now and log how things stand. It is for the caller to start it again."""

@@ -137,6 +137,15 @@ def test_a_back_end_may_be_a_folder(write_node: Write, folder: Path) -> None:
     assert (backend.path, backend.file_mode, backend.attempts) == (folder / "drop", "0660", 3)
 
 
+def test_a_command_that_only_asks_a_node_needs_none_of_its_folders(write_node: Write, folder: Path) -> None:
+    path = write_node((WEBHOOK, FOLDER.replace("drop", "away")))
+    with pytest.raises(ConfigurationError):
+        load_node(path)
+    backend = load_node(path, look=False).parties[0].backend
+    assert isinstance(backend, DropFolder)
+    assert backend.path == folder / "away"
+
+
 BACKENDS = [
     (
         "a kind that is none",
