@@ -14,13 +14,17 @@ from typing import Any
 
 from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.profile import NO_PROFILE, ProfileTerms
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import AgreementError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One direction of an agreement: these kinds, from this party to that one, under this set and this policy."""
+    """One direction of an agreement: these kinds, from this party to that one, under this set and this policy.
+
+    `profile`: what is asked of a document beyond the set.
+    """
 
     sender: PartyId
     recipient: PartyId
@@ -29,6 +33,7 @@ class Flow:
     schema_set_sha256: str
     policy: str
     policy_sha256: str
+    profile: ProfileTerms = NO_PROFILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

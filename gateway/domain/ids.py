@@ -13,6 +13,7 @@ SubmissionId = NewType("SubmissionId", str)
 ConversationId = NewType("ConversationId", str)
 AgreementId = NewType("AgreementId", str)
 SchemaSetId = NewType("SchemaSetId", str)
+RuleSetId = NewType("RuleSetId", str)
 ClientId = NewType("ClientId", str)
 KeyId = NewType("KeyId", str)
 """RFC 7638 thumbprint (SHA-256, base64url without padding) of a public key."""

@@ -198,6 +198,7 @@ def _flow_content(flow: Flow) -> dict[str, Any]:
         "schema_set": flow.schema_set,
         "schema_set_sha256": flow.schema_set_sha256,
         "policy_sha256": flow.policy_sha256,
+        "profile": flow.profile.content(),
     }
 
 
