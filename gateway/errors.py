@@ -24,7 +24,7 @@ A partner sees `public_code`, which is one code for all cryptographic failures (
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -80,23 +80,39 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One breach of a schema set: stable code, path with item index, line from 1, WCO id, words without values."""
+    """One thing wrong in a document: what, where, what was expected, what to do. Holds no value of the document.
+
+    `code`: what kind of check refused it, of a small stable list. `rule`: the rule that is broken, such as `too_long`,
+    `code_list:iso-4217` or the id of a profile rule. `path` has item indexes, `line` counts from 1. `wco_id` and
+    `wco_name` come from the schema set and are empty where it has none. `value` is None unless the submitter asked to
+    see it; it goes back to the submitter and nowhere else.
+    """
 
     code: str
+    rule: str = ""
     path: str
     line: int | None = None
     wco_id: str = ""
+    wco_name: str = ""
     message: str
+    expected: str = ""
+    fix: str = ""
+    value: str | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the members shown to people and programs."""
-        return {
+        """Return the members shown to people and programs; `value` only where there is one."""
+        told = {
             "code": self.code,
+            "rule": self.rule,
             "path": self.path,
             "line": self.line,
             "wco_id": self.wco_id,
+            "wco_name": self.wco_name,
             "message": self.message,
+            "expected": self.expected,
+            "fix": self.fix,
         }
+        return told if self.value is None else {**told, "value": self.value}
 
 
 class GatewayError(Exception):

@@ -24,7 +24,10 @@ def test_validation_prints_one_object_a_file() -> None:
     good, bad = ran.json
     assert good == {"file": str(VALID), "valid": True, "violations": []}
     assert (bad["file"], bad["valid"]) == (str(INVALID), False)
-    assert {"code", "path", "line", "wco_id", "message"} == set(bad["violations"][0])
+    assert set(bad["violations"][0]) == {
+        *("code", "path", "line", "wco_id", "message"),
+        *("rule", "wco_name", "expected", "fix"),
+    }
     assert bad["violations"][0]["line"] > 1
 
 

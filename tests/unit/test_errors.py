@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -52,7 +52,19 @@ FINDINGS = (
     Finding(file="node.toml", line=3, key="listen.port", problem="is no number", fix="Write a port from 1 to 65535"),
     Finding(file="gb-fr.yaml", problem="does not exist", fix="Create it"),
 )
-VIOLATIONS = (Violation(code="schema.facet", path="/Declaration/ID", line=7, wco_id="D014", message="is too long"),)
+VIOLATIONS = (
+    Violation(
+        code="schema.facet",
+        rule="too_long",
+        path="/Declaration/ID",
+        line=7,
+        wco_id="D014",
+        wco_name="Declaration/ID",
+        message="is too long",
+        expected="at most 22 characters",
+        fix="Shorten it",
+    ),
+)
 
 every_class = pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
 every_entry = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.code)
@@ -167,8 +179,18 @@ def test_a_finding_names_file_line_key_problem_and_mend() -> None:
 def test_a_violation_is_shown_with_exactly_these_members() -> None:
     assert VIOLATIONS[0].as_json() == {
         "code": "schema.facet",
+        "rule": "too_long",
         "path": "/Declaration/ID",
         "line": 7,
         "wco_id": "D014",
+        "wco_name": "Declaration/ID",
         "message": "is too long",
+        "expected": "at most 22 characters",
+        "fix": "Shorten it",
     }
+
+
+def test_a_violation_shows_a_value_only_where_it_was_given_one_and_never_by_its_repr() -> None:
+    asked = replace(VIOLATIONS[0], value="the sender's own")
+    assert asked.as_json() == {**VIOLATIONS[0].as_json(), "value": "the sender's own"}
+    assert "sender" not in repr(asked)

@@ -188,7 +188,7 @@ def test_the_result_of_schema_validate_is_one_json_object_with_the_file_as_given
     assert list(result) == ["file", "valid", "violations"]
     assert result["file"] == "./some dir/a.xml"
     assert [list(violation) for violation in result["violations"]] == [
-        ["code", "path", "line", "wco_id", "message"]
+        ["code", "rule", "path", "line", "wco_id", "wco_name", "message", "expected", "fix"]
     ] * 2
     assert [violation["line"] for violation in result["violations"]] == [8, 9]
 
