@@ -3,7 +3,7 @@
 Nothing outside this room parses or serialises XML. Bytes become a `Document` only by `read`.
 """
 
-from gateway.document.door import Document, read
+from gateway.document.door import Document, read, read_root
 from gateway.document.facts import find_body, read_facts
 from gateway.document.leaves import leaves
 from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
@@ -28,6 +28,7 @@ __all__ = [
     "prefixes_for",
     "read",
     "read_facts",
+    "read_root",
     "segment",
     "serialise",
     "split_name",

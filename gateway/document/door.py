@@ -69,6 +69,15 @@ class Document:
 
 def read(raw: bytes, limits: DocumentLimits) -> Document:
     """Return the message in `raw`. Raises DocumentError with a code `document.…`; see the catalogue in errors.py."""
+    root = read_root(raw, limits)
+    return Document(root, find_body(root), raw, _DOOR)
+
+
+def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
+    """Return the root of the tree in `raw`, whatever message it is or none: what a schema set can judge by itself.
+
+    Raises DocumentError as `read` does, but for what the document is about.
+    """
     # 1. Size, before anything looks inside.
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
@@ -90,7 +99,7 @@ def read(raw: bytes, limits: DocumentLimits) -> Document:
         raise DocumentError("document.too_deep", facts={"limit": limits.depth})
     if may_be_wide and _attributes_beyond(limits.attributes)(root):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
-    return Document(root, find_body(root), raw, _DOOR)
+    return root
 
 
 def _parse(raw: bytes) -> etree._Element:

@@ -1,121 +1,137 @@
-"""Header facts of a message, read by qualified name: kind, references, codes, number of items.
+"""Header facts of a message: kind, references, codes, number of items.
 
-How the kind shows (function code WCO 017, type code WCO D013): a body of the RES namespace is a response. A body of
-the DEC namespace with function code 13 is about an earlier declaration: INV cancels it, GPR says that its goods
-arrived, anything else amends it. Every other DEC body is a declaration. Whether the codes are allowed is the schema
-set's business, so a strange code still has a kind here and is refused there.
+Found by local name, in whatever namespace the body is: releases of the data model differ in namespaces, and some have
+none. A body is an element called `Declaration` or `Response`, as the root or as a child of a root called `MetaData`;
+all that is read below it must be of the body's own namespace. Nothing is believed by that: the agreement picks the
+schema set by the kind, and the set then judges every qualified name strictly.
+
+How the kind shows (function code WCO 017, type code WCO D013): a `Response` is a response. A `Declaration` with
+function code 13 is about an earlier declaration: INV cancels it, GPR says that its goods arrived, anything else amends
+it. Every other one is a declaration. Whether the codes are allowed is the schema set's business, so a strange code
+still has a kind here and is refused there.
 """
 
+import functools
 from typing import Final
 
 from lxml import etree
 
-from gateway.document.names import (
-    DECLARATION,
-    DECLARATION_BODY,
-    METADATA_ROOT,
-    RESPONSE,
-    RESPONSE_BODY,
-)
+from gateway.document.names import BODIES, DECLARATION, METADATA_ROOT, RESPONSE, split_name
 from gateway.domain.message import DocumentFacts, MessageKind
 from gateway.errors import DocumentError
 
 _KIND_OF_TYPE: Final = {"INV": MessageKind.CANCELLATION, "GPR": MessageKind.ARRIVAL}
-_FUNCTION, _LRN, _MRN, _TYPE, _SHIPMENT, _UCR, _ITEM = (
-    f"{{{DECLARATION}}}{local}"
-    for local in (
-        "FunctionCode",
-        "FunctionalReferenceID",
-        "ID",
-        "TypeCode",
-        "GoodsShipment",
-        "UCR",
-        "GovernmentAgencyGoodsItem",
+_ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
+_KNOWN_NAMESPACES: Final = 64
+"""How many namespaces are remembered at once. Senders choose namespaces, so what is kept for them must be bounded."""
+
+
+class _Names:
+    """Qualified names and questions for bodies of one namespace, made once."""
+
+    __slots__ = (
+        *("declaration", "function", "is_additional", "is_response", "item", "items", "items_of_response"),
+        *("lrn", "mrn", "shipment", "trader_reference", "type", "type_code", "ucr"),
     )
-)
-_TRADER_REFERENCE: Final = f"{{{DECLARATION}}}TraderAssignedReferenceID"
-_RES_FUNCTION, _RES_LRN, _RES_MRN, _RES_DECLARATION = (
-    f"{{{RESPONSE}}}{local}"
-    for local in (
-        "FunctionCode",
-        "FunctionalReferenceID",
-        "ID",
-        "Declaration",
-    )
-)
-_IS_ADDITIONAL: Final = etree.XPath("normalize-space(dec:FunctionCode) = '13'", namespaces={"dec": DECLARATION})
-_TYPE_CODE: Final = etree.XPath("normalize-space(dec:TypeCode)", namespaces={"dec": DECLARATION}, smart_strings=False)
-_ITEMS: Final = etree.XPath("count(dec:GovernmentAgencyGoodsItem)", namespaces={"dec": DECLARATION})
-_RES_ITEMS: Final = etree.XPath("count(res:GoodsShipment/res:GovernmentAgencyGoodsItem)", namespaces={"res": RESPONSE})
+
+    def __init__(self, body: str) -> None:
+        namespace, local = split_name(body)
+        in_namespace = f"{{{namespace}}}" if namespace else ""
+        self.is_response = local == "Response"
+        self.declaration = f"{in_namespace}Declaration"
+        self.function = f"{in_namespace}FunctionCode"
+        self.lrn = f"{in_namespace}FunctionalReferenceID"
+        self.mrn = f"{in_namespace}ID"
+        self.type = f"{in_namespace}TypeCode"
+        self.shipment = f"{in_namespace}GoodsShipment"
+        self.ucr = f"{in_namespace}UCR"
+        self.item = f"{in_namespace}GovernmentAgencyGoodsItem"
+        self.trader_reference = f"{in_namespace}TraderAssignedReferenceID"
+        p, bound = ("b:", {"b": namespace}) if namespace else ("", None)
+        self.is_additional = etree.XPath(f"normalize-space({p}FunctionCode) = '13'", namespaces=bound)
+        self.type_code = etree.XPath(f"normalize-space({p}TypeCode)", namespaces=bound, smart_strings=False)
+        self.items = etree.XPath(f"count({p}GovernmentAgencyGoodsItem)", namespaces=bound)
+        self.items_of_response = etree.XPath(f"count({p}GoodsShipment/{p}GovernmentAgencyGoodsItem)", namespaces=bound)
+
+
+_names: Final = functools.lru_cache(_KNOWN_NAMESPACES)(_Names)
 
 
 def find_body(root: etree._Element) -> etree._Element:
-    """Return the body of a parsed message: its Declaration or its first Response.
+    """Return the body of a parsed message: its Declaration or its first Response, of any namespace or none.
 
-    Raises DocumentError `document.unknown_root` when the root is neither MetaData nor a body that is known, and
-    `document.unknown_kind` when MetaData holds no such body.
+    Raises DocumentError `document.unknown_root` when the root is neither called MetaData nor like a body, and
+    `document.unknown_kind` when MetaData holds no body.
     """
-    if root.tag in (DECLARATION_BODY, RESPONSE_BODY):
-        return root
-    if root.tag != METADATA_ROOT:
-        raise DocumentError("document.unknown_root", "The root is neither MetaData nor a known body")
-    body = next(root.iterchildren(DECLARATION_BODY, RESPONSE_BODY), None)
-    if body is None:
-        raise DocumentError("document.unknown_kind", "MetaData holds no body that is known here")
-    return body
+    if root.tag == METADATA_ROOT or (local := split_name(str(root.tag))[1]) == "MetaData":
+        body = next(root.iterchildren(*_ANY_BODY), None)
+        if body is None:
+            raise DocumentError("document.unknown_kind", "MetaData holds neither a Declaration nor a Response")
+        return body
+    if local not in BODIES:
+        raise DocumentError("document.unknown_root", "The root is neither MetaData, nor Declaration, nor Response")
+    return root
 
 
 def read_facts(body: etree._Element) -> DocumentFacts:
     """Return the header facts of a message, given its body."""
-    return _response_facts(body) if body.tag == RESPONSE_BODY else _declaration_facts(body)
+    names = _names(str(body.tag))
+    return _response_facts(body, names) if names.is_response else _declaration_facts(body, names)
 
 
 def read_kind(body: etree._Element) -> MessageKind:
     """Return the message kind, given the body."""
-    if body.tag == RESPONSE_BODY:
+    return _kind(body, _names(str(body.tag)))
+
+
+def _kind(body: etree._Element, names: _Names) -> MessageKind:
+    if names.is_response:
         return MessageKind.RESPONSE
-    if not _IS_ADDITIONAL(body):
+    if not names.is_additional(body):
         return MessageKind.DECLARATION
-    return _KIND_OF_TYPE.get(_TYPE_CODE(body), MessageKind.AMENDMENT)
+    return _KIND_OF_TYPE.get(names.type_code(body), MessageKind.AMENDMENT)
 
 
-def _declaration_facts(body: etree._Element) -> DocumentFacts:
-    found = {child.tag: child for child in body.iterchildren(_FUNCTION, _LRN, _MRN, _TYPE, _SHIPMENT)}
-    shipment = found.get(_SHIPMENT)
+def _declaration_facts(body: etree._Element, names: _Names) -> DocumentFacts:
+    wanted = (names.function, names.lrn, names.mrn, names.type, names.shipment)
+    found = {child.tag: child for child in body.iterchildren(*wanted)}
+    shipment = found.get(names.shipment)
     return DocumentFacts(
-        kind=read_kind(body),
-        lrn=_text(found.get(_LRN)),
-        mrn=_text(found.get(_MRN)),
-        ucr=None if shipment is None else _ucr(shipment),
-        function_code=_text(found.get(_FUNCTION)),
-        type_code=_text(found.get(_TYPE)),
-        item_count=0 if shipment is None else int(_ITEMS(shipment)),
+        kind=_kind(body, names),
+        lrn=_text(found.get(names.lrn)),
+        mrn=_text(found.get(names.mrn)),
+        ucr=None if shipment is None else _ucr(shipment, names),
+        function_code=_text(found.get(names.function)),
+        type_code=_text(found.get(names.type)),
+        item_count=0 if shipment is None else int(names.items(shipment)),
     )
 
 
-def _ucr(shipment: etree._Element) -> str | None:
+def _ucr(shipment: etree._Element, names: _Names) -> str | None:
     """The shipment's UCR id (016) or the reference its trader assigned (009); failing both, the first item's."""
-    holders = [shipment, next(shipment.iterchildren(_ITEM), None)]
+    holders = [shipment, next(shipment.iterchildren(names.item), None)]
     for holder in holders:
-        ucr = None if holder is None else next(holder.iterchildren(_UCR), None)
+        ucr = None if holder is None else next(holder.iterchildren(names.ucr), None)
         if ucr is None:
             continue
-        for name in (_MRN, _TRADER_REFERENCE):  # ID is the same name everywhere in the namespace
+        for name in (names.mrn, names.trader_reference):  # ID is the same name everywhere in the namespace
             value = _text(next(ucr.iterchildren(name), None))
             if value:
                 return value
     return None
 
 
-def _response_facts(body: etree._Element) -> DocumentFacts:
-    declaration = next(body.iterchildren(_RES_DECLARATION), None)
-    found = {} if declaration is None else {child.tag: child for child in declaration.iterchildren(_RES_LRN, _RES_MRN)}
+def _response_facts(body: etree._Element, names: _Names) -> DocumentFacts:
+    declaration = next(body.iterchildren(names.declaration), None)
+    found = (
+        {} if declaration is None else {child.tag: child for child in declaration.iterchildren(names.lrn, names.mrn)}
+    )
     return DocumentFacts(
         kind=MessageKind.RESPONSE,
-        lrn=_text(found.get(_RES_LRN)),
-        mrn=_text(found.get(_RES_MRN)),
-        function_code=_text(next(body.iterchildren(_RES_FUNCTION), None)),
-        item_count=0 if declaration is None else int(_RES_ITEMS(declaration)),
+        lrn=_text(found.get(names.lrn)),
+        mrn=_text(found.get(names.mrn)),
+        function_code=_text(next(body.iterchildren(names.function), None)),
+        item_count=0 if declaration is None else int(names.items_of_response(declaration)),
     )
 
 

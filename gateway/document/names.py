@@ -1,7 +1,7 @@
-"""Namespaces and qualified names of the messages the gateway knows, and the fixed prefixes a view is written with.
+"""Names of the messages the gateway knows, and the fixed prefixes a view is written with.
 
-A namespace does not name a schema: the agreement picks the schema set. It only tells which envelope and body a
-message has. Prefixes of incoming documents mean nothing here; every comparison is by qualified name.
+A namespace does not name a schema: the agreement picks the schema set, and the set judges every qualified name. The
+namespaces here are those of the bundled sets; other releases have others. Prefixes of incoming documents mean nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ RESPONSE: Final = "urn:wco:datamodel:WCO:RES-DMS:2"
 RESPONSE_VALUES: Final = "urn:wco:datamodel:WCO:Response_DS:DMS:2"
 
 METADATA_ROOT: Final = f"{{{METADATA}}}MetaData"
-DECLARATION_BODY: Final = f"{{{DECLARATION}}}Declaration"
-RESPONSE_BODY: Final = f"{{{RESPONSE}}}Response"
+BODIES: Final = frozenset({"Declaration", "Response"})
+"""What a body is called in every release, whatever its namespace."""
 
 PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {

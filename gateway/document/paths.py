@@ -2,7 +2,8 @@
 
 A path names a place in a schema set; with indexes (`GovernmentAgencyGoodsItem[2]`, from 1 among siblings of one name)
 it names an element of a document. Local names are enough but for one case: a response holds a `Declaration` of its own
-and, after it, a whole one of the declaration's namespace. The second is written `dec:Declaration`.
+and, after it, a whole one of the declaration's namespace. The second is written `dec:Declaration`, in every release: it
+is the one that is of another namespace than the `Response` around it.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from lxml import etree
 
 from gateway.document.names import DECLARATION, RESPONSE, split_name
 
-_NESTED: Final = {(RESPONSE, DECLARATION): "dec:"}
+_NESTED: Final = "dec:"
 
 
 def segment(name: str, parent: str | None) -> str:
@@ -20,7 +21,9 @@ def segment(name: str, parent: str | None) -> str:
     namespace, local = split_name(name)
     if parent is None:
         return local
-    return _NESTED.get((split_name(parent)[0], namespace), "") + local
+    around, holder = split_name(parent)
+    nested = local == "Declaration" and holder == "Response" and namespace != around
+    return f"{_NESTED}{local}" if nested or (around, namespace) == (RESPONSE, DECLARATION) else local
 
 
 def wco_path(element: etree._Element) -> str:

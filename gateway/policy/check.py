@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.document.names import DECLARATION_BODY
 from gateway.errors import Finding
 from gateway.policy.language import Action, Policy, Rule
 from gateway.policy.reading import nearest
@@ -248,7 +247,7 @@ class _Check:
             return
         for path, rule in self.rulings.items():
             parent = self.tree.node(path.rpartition("/")[0])
-            tells_kind = parent is not None and parent.qualified == DECLARATION_BODY
+            tells_kind = parent is not None and parent.name == "Declaration"
             tells_kind = tells_kind and self.is_body(path) and self.tree.nodes[path].name in _KIND_LEAVES
             if tells_kind and not is_kept(rule):
                 name = self.tree.nodes[path].name

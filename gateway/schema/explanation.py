@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.document import read
+from gateway.document import read_root
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError, Violation
 from gateway.schema.validation import CompiledSet
@@ -27,13 +27,13 @@ class Explanation:
 
 
 def explain(file: str, raw: bytes, compiled: CompiledSet, limits: DocumentLimits) -> Explanation:
-    """Return the verdict of door and set on `raw`, without asking whether the set is for this message kind."""
+    """Return the verdict of door and set on `raw`, without asking what kind of message it is, if any."""
     try:
-        document = read(raw, limits)
+        root = read_root(raw, limits)
     except DocumentError as error:
         line = error.facts.get("line")
         violation = Violation(code=error.code, path="/", line=line, message=error.detail)
         return Explanation(file=file, valid=False, violations=(violation,))
-    if compiled.accepts(document.root):
+    if compiled.accepts(root):
         return Explanation(file=file, valid=True)
-    return Explanation(file=file, valid=False, violations=compiled.refusal(document.root).violations)
+    return Explanation(file=file, valid=False, violations=compiled.refusal(root).violations)

@@ -104,10 +104,11 @@ def test_any_doctype_is_refused(before: str) -> None:
         (declaration("<ID>\x00</ID>"), "document.not_well_formed"),
         (declaration() + b"<!DOCTYPE a>", "document.not_well_formed"),
         (declaration() + declaration(), "document.not_well_formed"),
-        (b"<MetaData/>", "document.unknown_root"),
-        (b'<Declaration xmlns="urn:example:other"/>', "document.unknown_root"),
+        (b"<Meta/>", "document.unknown_root"),
+        (b'<GoodsShipment xmlns="urn:wco:datamodel:WCO:DEC-DMS:2"/>', "document.unknown_root"),
+        (b"<MetaData/>", "document.unknown_kind"),
         (f'<MetaData xmlns="{MD}"/>'.encode(), "document.unknown_kind"),
-        (f'<MetaData xmlns="{MD}"><Declaration/></MetaData>'.encode(), "document.unknown_kind"),
+        (f'<MetaData xmlns="{MD}"><a><Declaration/></a></MetaData>'.encode(), "document.unknown_kind"),
     ],
 )
 def test_what_is_not_a_message_is_refused_with_its_code(raw: bytes, code: str) -> None:

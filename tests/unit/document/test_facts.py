@@ -2,6 +2,7 @@
 
 import pytest
 
+import gateway.document.facts as facts_of_door
 from gateway.document import read
 from gateway.domain.message import DocumentFacts, MessageKind
 from tests.unit.document.messages import DEC, LIMITS, RES, SAMPLES, declaration
@@ -91,3 +92,47 @@ def test_the_ucr_is_the_shipments_and_failing_that_the_first_items(inside: str, 
 
 def test_a_comment_inside_a_reference_does_not_cut_it_short() -> None:
     assert facts(declaration("<ID>26XA<!-- here -->0001</ID>")).mrn == "26XA0001"
+
+
+# Another release: other namespaces, or none. The body is found by its name; what is below it must share its namespace.
+INSIDE = (
+    "<FunctionCode>13</FunctionCode><FunctionalReferenceID>L1</FunctionalReferenceID><ID>M1</ID><TypeCode>INV</TypeCode>"
+    "<GoodsShipment><GovernmentAgencyGoodsItem/><GovernmentAgencyGoodsItem/><UCR><ID>U1</ID></UCR></GoodsShipment>"
+)
+FOREIGN = DocumentFacts(
+    kind=MessageKind.CANCELLATION, lrn="L1", mrn="M1", ucr="U1", function_code="13", type_code="INV", item_count=2
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f'<Declaration xmlns="urn:example:dec:4">{INSIDE}</Declaration>',
+        f"<Declaration>{INSIDE}</Declaration>",
+        f"<MetaData><Declaration>{INSIDE}</Declaration></MetaData>",
+        f'<m:MetaData xmlns:m="urn:example:md:4"><Declaration xmlns="urn:example:dec:4">{INSIDE}</Declaration></m:MetaData>',
+        f'<m:MetaData xmlns:m="urn:example:md:4"><m:A/><Declaration>{INSIDE}</Declaration></m:MetaData>',
+    ],
+)
+def test_the_facts_of_a_foreign_release_are_read_in_the_namespace_of_its_body(raw: str) -> None:
+    assert facts(raw.encode()) == FOREIGN
+
+
+def test_a_foreign_response_names_the_declaration_it_answers() -> None:
+    inside = f"<FunctionCode>9</FunctionCode><Declaration>{INSIDE}</Declaration>"
+    raw = f'<MetaData xmlns="urn:m"><Response xmlns="urn:example:res:4">{inside}</Response></MetaData>'
+    assert facts(raw.encode()) == DocumentFacts(
+        kind=MessageKind.RESPONSE, lrn="L1", mrn="M1", function_code="9", item_count=2
+    )
+
+
+def test_what_is_in_another_namespace_than_the_body_is_not_its_header() -> None:
+    raw = f'<d:Declaration xmlns:d="urn:example:dec:4">{INSIDE}</d:Declaration>'
+    assert facts(raw.encode()) == DocumentFacts(kind=MessageKind.DECLARATION)
+
+
+def test_namespaces_without_number_take_no_memory_without_bound() -> None:
+    for number in range(200):
+        facts(f'<Declaration xmlns="urn:example:{number}"><ID>A</ID></Declaration>'.encode())
+    kept = facts_of_door._names.cache_info()
+    assert kept.currsize == kept.maxsize == 64

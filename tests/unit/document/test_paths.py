@@ -38,6 +38,13 @@ def test_the_declaration_within_a_response_is_told_from_the_responses_own() -> N
     assert indexed_path(nested) == "/MetaData/Response[1]/dec:Declaration"
 
 
+def test_the_declaration_within_a_response_is_told_in_every_release() -> None:
+    raw = b'<Response xmlns="urn:r"><Declaration/><d:Declaration xmlns:d="urn:d"><d:ID/></d:Declaration></Response>'
+    own, nested = read(raw, LIMITS).body
+    assert (wco_path(own), wco_path(nested)) == ("/Response/Declaration", "/Response/dec:Declaration")
+    assert wco_path(nested[0]) == "/Response/dec:Declaration/ID"
+
+
 @pytest.mark.parametrize(("name", "parts"), [("{urn:a}B", ("urn:a", "B")), ("B", ("", "B")), ("{u}}B", ("u}", "B"))])
 def test_a_qualified_name_splits_into_namespace_and_local_name(name: str, parts: tuple[str, str]) -> None:
     assert split_name(name) == parts
