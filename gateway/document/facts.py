@@ -16,7 +16,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document.names import BODIES, DECLARATION, METADATA_ROOT, RESPONSE, split_name
+from gateway.document.names import BODIES, METADATA_ROOT, split_name
 from gateway.domain.message import DocumentFacts, MessageKind
 from gateway.errors import DocumentError
 
