@@ -312,10 +312,15 @@ class Store(Protocol):
         now: datetime,
         not_before: datetime,
         code: str,
+        since: datetime | None = None,
         detail: str = "",
         audit: AuditEntry | None = None,
     ) -> None:
-        """Count a failure in a row and leave the partner alone until `not_before`; `code` and `detail` say why."""
+        """Count a failure in a row and leave the partner alone until `not_before`; `code` and `detail` say why.
+
+        `since`: when the attempt that failed began. If a failure was counted after that, this one is of the same
+        outage, and nothing is written.
+        """
         ...
 
     async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:

@@ -38,14 +38,15 @@ class DispatchLimits:
     """`parallel`: transfers to one partner under way at once. `lease` must outlast the channel's longest attempt.
 
     `poll`: how often to look for what is due without being told. `reached_for`: how long an answer of any kind proves
-    that the partner can be reached; one that could not be is left alone for `poll`, then longer, up to `longest_wait`.
+    that the partner can be reached; one that could not be is left alone for `poll`, then longer, up to `longest_wait`
+    and half of it. A partner that comes back must not wait long for what is due, and a ping costs next to nothing.
     """
 
     parallel: int = 8
     lease: timedelta = timedelta(seconds=90)
     poll: timedelta = timedelta(seconds=1)
     reached_for: timedelta = timedelta(milliseconds=100)
-    longest_wait: timedelta = timedelta(minutes=1)
+    longest_wait: timedelta = timedelta(seconds=20)
 
 
 class Dispatch:
@@ -106,12 +107,13 @@ class Dispatch:
         due = await self._store.due_at(partner)
         if due is None or due > self._clock.now():
             return False
+        began = self._clock.now()
         outcome = await self._channel.ping(partner)
         if isinstance(outcome, TransientFailure) and not _answered(outcome):
             if self._sending[partner]:
                 return False  # a ping may wait behind the messages under way; what comes of those will tell
             self._telemetry.line("partner.ping", outcome="failure", code=outcome.code, partner=partner)
-            await self._leave_alone(partner, outcome, evidence=outcome.code not in _OUT_OF_REACH)
+            await self._leave_alone(partner, outcome, began, evidence=outcome.code not in _OUT_OF_REACH)
             return False
         health = await self._health(partner)
         if health is not None and health.failures:
@@ -254,13 +256,17 @@ class Dispatch:
             # Our lease ended, or a receipt came by another way. Who holds the row now decides about it.
             return error.code
         if not failure.connected:
-            await self._leave_alone(row.recipient, failure, evidence=False)  # this attempt's own record is evidence
+            await self._leave_alone(
+                row.recipient, failure, started, evidence=False
+            )  # this attempt's own record is evidence
         return failure.code
 
-    async def _leave_alone(self, partner: PartyId, failure: TransientFailure, *, evidence: bool) -> None:
+    async def _leave_alone(
+        self, partner: PartyId, failure: TransientFailure, began: datetime, *, evidence: bool
+    ) -> None:
         """Leave a partner that could not be reached alone, longer each time in a row.
 
-        `evidence`: this is worth an audit record, unless the failure before it was the same.
+        `began`: when this attempt did; those that fail together count once. `evidence`: this is worth an audit record, unless the failure before it was the same.
         """
         now = self._clock.now()
         back_off = RetryPolicy(first_wait=self._limits.poll, cap=self._limits.longest_wait)
@@ -272,6 +278,7 @@ class Dispatch:
             partner,
             now=now,
             not_before=now + wait,
+            since=began,
             code=failure.code,
             detail=failure.detail,
             audit=_refused(partner, failure, now) if evidence and not again else None,

@@ -13,6 +13,7 @@ from gateway.storage.tables import partner_health
 from gateway.storage.values import health_of, micros, time_or_none
 
 _ALL = select(partner_health).order_by(partner_health.c.partner)
+_LAST_FAILURE = select(partner_health.c.last_failure).where(partner_health.c.partner == bindparam("partner"))
 _NOT_BEFORE = select(partner_health.c.not_before).where(partner_health.c.partner == bindparam("partner"))
 _INSERT = insert_into(partner_health)
 _of_partner = update(partner_health).where(partner_health.c.partner == bindparam("of"))
@@ -55,16 +56,26 @@ def failed(
     *,
     now: datetime,
     until: datetime,
+    since: datetime | None,
     code: str,
     detail: str,
     audit: AuditEntry | None,
 ) -> None:
-    """Count a failure in a row, and send nothing before `until`."""
+    """Count a failure in a row, and send nothing before `until`; nothing if one was counted after `since`.
+
+    Several attempts are under way at once. When a partner goes away, all of them fail, and that is one failure: counted
+    each, eight would take the back-off from its first wait to its longest in one step.
+    """
     at, end = micros(now), micros(until)
-    change = {"of": partner, "until": end, "at": at, "why": code, "detail": detail}
-    if not transaction.connection.run(_FAILED, change):
+    known = transaction.connection.one(_LAST_FAILURE, {"partner": partner})
+    if known is None:
         first = _fresh(partner, failures=1, not_before=end, last_failure=at, last_code=code, last_detail=detail)
         transaction.connection.run(_INSERT, first)
+    elif since is not None and known["last_failure"] is not None and known["last_failure"] >= micros(since):
+        return
+    else:
+        change = {"of": partner, "until": end, "at": at, "why": code, "detail": detail}
+        transaction.connection.run(_FAILED, change)
     if audit is not None:
         transaction.record(audit)
 

@@ -182,12 +182,22 @@ class SqlStore:
         now: datetime,
         not_before: datetime,
         code: str,
+        since: datetime | None = None,
         detail: str = "",
         audit: AuditEntry | None = None,
     ) -> None:
         """Count a failure in a row, with its evidence if there is any, and send nothing before `not_before`."""
         await self._writer.write(
-            partial(health.failed, partner=partner, now=now, until=not_before, code=code, detail=detail, audit=audit)
+            partial(
+                health.failed,
+                partner=partner,
+                now=now,
+                until=not_before,
+                since=since,
+                code=code,
+                detail=detail,
+                audit=audit,
+            )
         )
 
     async def partner_heard(self, partner: PartyId, *, now: datetime) -> None:

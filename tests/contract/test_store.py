@@ -1,7 +1,7 @@
 """What every store promises about acceptance, conversations and claims. One suite, run over every implementation."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,7 @@ from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import TransferEvent, TransferState
-from gateway.domain.records import Accepted, ConversationKnown, KeyReused, Replayed
+from gateway.domain.records import Accepted, ConversationKnown, KeyReused, PartnerHealth, Replayed
 from gateway.ports import Store
 from tests.contract.store_steps import LATER, accept, claim_one, row_of, settle
 from tests.store_values import (
@@ -317,6 +317,19 @@ async def test_a_partner_in_back_off_gets_none_until_it_is_over_or_heard_from(
     assert (health.failures, health.not_before) == (2, None)
     assert (health.last_code, health.last_detail) == ("channel.tls_refused", "it has expired")
     assert len(await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)) == 1
+
+
+async def test_what_fails_together_is_one_failure_of_the_partner(store: Store) -> None:
+    async def failed(*, since: datetime, now: datetime, until: datetime) -> PartnerHealth:
+        await store.partner_failed(PARTNER, now=now, not_before=until, code="channel.unreachable", since=since)
+        (health,) = await store.partners()
+        return health
+
+    second, third = NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)
+    assert (await failed(since=NOW, now=second, until=LATER)).failures == 1
+    together = await failed(since=NOW, now=third, until=LATER + timedelta(hours=1))
+    assert (together.failures, together.not_before, together.last_failure) == (1, LATER, second)
+    assert (await failed(since=third, now=third, until=LATER)).failures == 2
 
 
 async def test_a_partner_that_was_reached_has_no_failures_in_a_row_and_no_success(store: Store) -> None:

@@ -45,6 +45,10 @@ async def reaches(pair: Pair, transfer_id: TransferId, wanted: TransferState) ->
     return await state(pair, transfer_id)
 
 
+def attempts(pair: Pair) -> int:
+    return sum(line["action"] == "transfer.attempt" for line in pair.telemetry.lines)
+
+
 async def events_of(pair: Pair, transfer_id: TransferId) -> list[AuditEvent]:
     return [record.entry.event for record in await pair.gb.store.audit(transfer_id=transfer_id)]
 
@@ -208,6 +212,29 @@ async def test_a_partner_lost_within_an_attempt_is_left_alone_and_tried_again(pa
         pair.clock.ahead += timedelta(seconds=10)
         row = await reaches(pair, transfer_id, TransferState.DELIVERED)
     assert row.attempts == 2
+
+
+async def test_messages_that_a_lost_partner_takes_down_together_count_as_one_failure(pair: Pair) -> None:
+    """Counted each, eight would mean the longest wait at once for a partner that is back in a second."""
+    documents = ("import-two-items.xml", "export-one-item.xml", "import-supplementary.xml")
+    lost, under_way = asyncio.Event(), 0
+
+    async def losing(recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
+        nonlocal under_way
+        under_way += 1
+        await lost.wait()
+        return UNREACHABLE
+
+    for name in documents:
+        await submitted(pair, name, key=name)
+    pair.send = losing  # type: ignore[method-assign]  # the script of this test
+    async with pair.dispatching():
+        await until(lambda: under_way == len(documents))
+        pair.out_of_reach = UNREACHABLE
+        lost.set()
+        await until(lambda: attempts(pair) == len(documents))
+    (health,) = await pair.gb.store.partners()
+    assert health.failures == 1
 
 
 async def test_hearing_from_a_partner_ends_its_back_off(pair: Pair) -> None:
