@@ -266,7 +266,8 @@ class Dispatch:
     ) -> None:
         """Leave a partner that could not be reached alone, longer each time in a row.
 
-        `began`: when this attempt did; those that fail together count once. `evidence`: this is worth an audit record, unless the failure before it was the same.
+        `began`: when this attempt did; those that fail together count once. `evidence`: this is worth an audit
+        record, unless the failure before it was the same.
         """
         now = self._clock.now()
         back_off = RetryPolicy(first_wait=self._limits.poll, cap=self._limits.longest_wait)
