@@ -26,7 +26,7 @@ class Snapshot:
 def lay_desk(snapshot: Snapshot) -> Desk:
     """Return a desk of this process's own. Raises GatewayError when a key, set or policy can not be used."""
     settings, rulebook = snapshot.settings, snapshot.rulebook
-    sets = {one.id: compile_set(one) for one in rulebook.sets.values()}
+    sets = {one.id: compile_set(one, rulebook.trees.get(one.id)) for one in rulebook.sets.values()}
     return Desk(
         own=rulebook.own,
         limits=settings.documents.limits,

@@ -13,17 +13,21 @@ from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import AgreementError
 from gateway.policy import Policy
-from gateway.schema import SchemaSet
+from gateway.schema import SchemaSet, SchemaTree
 from gateway.settings import Configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rulebook:
-    """Implements `ports.Agreements`. `policies` by their SHA-256, not compiled yet. `own`: the parties of this node."""
+    """Implements `ports.Agreements`. `policies` by their SHA-256, not compiled yet. `own`: the parties of this node.
+
+    `trees`: those of the sets that policies are written for, read once here and not again in every worker.
+    """
 
     own: frozenset[PartyId]
     agreements: tuple[Agreement, ...]
     sets: Mapping[SchemaSetId, SchemaSet] = field(repr=False)
+    trees: Mapping[SchemaSetId, SchemaTree] = field(repr=False)
     policies: Mapping[str, Policy] = field(repr=False)
 
     def choose(
@@ -51,5 +55,6 @@ def rulebook_of(configuration: Configuration) -> Rulebook:
         own=frozenset(party.id for party in configuration.node.parties),
         agreements=configuration.book.agreements,
         sets=configuration.catalogue,
+        trees=configuration.book.trees,
         policies=configuration.book.policies,
     )

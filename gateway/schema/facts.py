@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 class ValueFacts:
     """What bounds a value. `base` is the built-in XSD type it is derived from; lengths count characters.
 
-    `patterns` must each match; when `one_of` is not empty, the value must be one of them.
+    `patterns` must each match; when `one_of` is not empty, the value must be one of them. `least` and `most` are still
+    allowed, `above` and `below` are not. `item`: the value is a list of such, set apart by white space, and lengths
+    count items. `either`: the value is of one of several kinds.
     """
 
     base: str
@@ -25,6 +27,10 @@ class ValueFacts:
     fraction_digits: int | None = None
     least: str | None = None
     most: str | None = None
+    above: str | None = None
+    below: str | None = None
+    item: "ValueFacts | None" = None
+    either: tuple["ValueFacts", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,10 @@ class AttributeFacts:
 class SchemaNode:
     """One place. `name` is the local name, `qualified` the `{namespace}local` one. `most` None: any number.
 
-    `value` is None for a class: an element that holds elements. `children` are in document order.
+    `value` is None for a class: an element that holds elements. `children` are in document order. `repeats`: path of
+    the place above whose content this one has again; its own is not listed. `is_open`: it also takes elements or
+    attributes that the set does not list. `is_mixed`: text may stand between its elements. `nillable`: `xsi:nil` may
+    empty it.
     """
 
     path: str
@@ -52,6 +61,10 @@ class SchemaNode:
     value: ValueFacts | None
     attributes: Mapping[str, AttributeFacts] = field(repr=False)
     children: tuple["SchemaNode", ...] = field(repr=False)
+    repeats: str = ""
+    is_open: bool = False
+    is_mixed: bool = False
+    nillable: bool = False
 
     @property
     def qualified(self) -> str:

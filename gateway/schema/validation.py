@@ -26,21 +26,21 @@ class CompiledSet:
 
     __slots__ = ("_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
 
-    def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema) -> None:
+    def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema, tree: SchemaTree | None = None) -> None:
         self.schema_set: Final = schema_set
         self.id: Final[SchemaSetId] = schema_set.id
         self.sha256: Final[str] = schema_set.sha256
         self.roots: Final = frozenset(schema_set.roots)
         self.prefixes: Final[Mapping[str, str]] = prefixes_for(schema_set.namespaces)
         self._xsd: Final = xsd
-        self._tree: SchemaTree | None = None
+        self._tree: SchemaTree | None = tree
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a CompiledSet stays in the process that compiled it; hand over the SchemaSet")
 
     @property
     def tree(self) -> SchemaTree:
-        """Every place of the set; read from its files when first asked for."""
+        """Every place of the set: the tree it was given, else read from its files when first asked for."""
         if self._tree is None:
             self._tree = read_tree(self.schema_set)
         return self._tree
@@ -86,15 +86,18 @@ class ValidDocument:
         return self.document.facts
 
 
-def compile_set(schema_set: SchemaSet) -> CompiledSet:
-    """Return the set compiled for this process. Raises SchemaError `schema.set_broken` when lxml can not compile it."""
+def compile_set(schema_set: SchemaSet, tree: SchemaTree | None = None) -> CompiledSet:
+    """Return the set compiled for this process. Raises SchemaError `schema.set_broken` when lxml can not compile it.
+
+    `tree`: the set's own tree, when another process has read it already.
+    """
     try:
         xsd = etree.XMLSchema(parse_schema(schema_set.files, schema_set.entry))
     except etree.XMLSchemaParseError as error:
         entry = error.error_log.last_error
         place = f" ({entry.type_name}, line {entry.line})" if entry is not None else ""
         raise SchemaError("schema.set_broken", f"{schema_set.id} does not compile{place}") from None
-    return CompiledSet(schema_set, xsd)
+    return CompiledSet(schema_set, xsd, tree)
 
 
 def validate(document: Document, compiled: CompiledSet) -> ValidDocument:

@@ -86,23 +86,29 @@ def expectation(value: ValueFacts) -> str:
     """Return in words what a value must be, such as `text of at most 35 characters, not blank`."""
     if value.one_of:
         return _listed(value.one_of)
+    if value.either:
+        return "either " + ", or ".join(expectation(one) for one in value.either)
+    if value.item is not None:
+        return f"a list{_size(value, 'value')}, each {expectation(value.item)}"
     words = [_BASES.get(value.base, "text") + _size(value)]
     words += [_PATTERNS.get(pattern, f"of the form {pattern}") for pattern in value.patterns]
     words += [f"at least {value.least}"] if value.least is not None else []
+    words += [f"more than {value.above}"] if value.above is not None else []
     words += [f"at most {value.most}"] if value.most is not None else []
+    words += [f"less than {value.below}"] if value.below is not None else []
     return ", ".join(words)
 
 
-def _size(value: ValueFacts) -> str:
+def _size(value: ValueFacts, unit: str = "character") -> str:
     if value.total_digits is not None:
         decimals = "no decimals" if not value.fraction_digits else f"at most {value.fraction_digits} of them decimals"
         return f" of at most {value.total_digits} digits, {decimals}"
     if value.min_length is not None and value.min_length == value.max_length:
-        return f" of exactly {value.max_length} character{'s' if value.max_length != 1 else ''}"
+        return f" of exactly {value.max_length} {unit}{'s' if value.max_length != 1 else ''}"
     if value.max_length is not None:
         at_least = f"{value.min_length} to" if value.min_length else "at most"
-        return f" of {at_least} {value.max_length} characters"
-    return f" of at least {value.min_length} characters" if value.min_length else ""
+        return f" of {at_least} {value.max_length} {unit}s"
+    return f" of at least {value.min_length} {unit}s" if value.min_length else ""
 
 
 def _violation(entry: etree._LogEntry, root: etree._Element, tree: SchemaTree) -> Violation:

@@ -19,7 +19,7 @@ from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy, draft_policy
 from gateway.policy.source import SourceError, read_source
-from gateway.schema import CompiledSet, compile_set
+from gateway.schema import CompiledSet, SchemaTree, compile_set
 from gateway.settings.agreement_file import AgreementReading
 from gateway.settings.schemas import Catalogue
 
@@ -28,11 +28,15 @@ __all__ = ["AgreementBook", "agreement_content", "load_agreements"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementBook:
-    """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read."""
+    """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read.
+
+    `trees`: those of the schema sets that the policies are written for; reading one takes long, so each is read once.
+    """
 
     agreements: tuple[Agreement, ...]
     policies: Mapping[str, Policy]
     files: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict)
+    trees: Mapping[SchemaSetId, SchemaTree] = field(default_factory=dict, repr=False)
 
 
 def load_agreements(folders: Sequence[Path], catalogue: Catalogue) -> AgreementBook:
@@ -57,7 +61,9 @@ def read_agreements(folders: Sequence[Path], catalogue: Catalogue) -> tuple[Agre
             shelf.add(file)
     shelf.check_overlaps()
     ordered = sorted(shelf.findings, key=lambda one: (one.file, one.line or 0, one.key))
-    book = AgreementBook(agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files)
+    book = AgreementBook(
+        agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files, trees=shelf.trees()
+    )
     return book, tuple(ordered)
 
 
@@ -126,6 +132,10 @@ class _Shelf:
             schema_set = self.catalogue.get(set_id)
             self._compiled[set_id] = None if schema_set is None else self._compile(set_id)
         return self._compiled[set_id]
+
+    def trees(self) -> dict[SchemaSetId, SchemaTree]:
+        """Return the tree of every set that was compiled."""
+        return {set_id: one.tree for set_id, one in self._compiled.items() if one is not None}
 
     def _compile(self, set_id: SchemaSetId) -> CompiledSet | None:
         try:
