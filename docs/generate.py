@@ -21,6 +21,7 @@ GROUPS = {
     "config": "Settings, agreements and policies, found at start or by `gateway config check`.",
     "document": "The XML door. Nothing behind it has seen the bytes.",
     "schema": "Validation against the schema set of the agreement.",
+    "codelist": "Codes that XSD leaves open, checked against the code lists of the agreement (code-lists.md).",
     "policy": "Cutting a document down to its view, or checking an incoming one against the agreed policy.",
     "agreement": "No agreement permits the exchange.",
     "access": "Who is asking, and may they.",

@@ -7,7 +7,7 @@ This is the one file that knows both places.
 from pathlib import Path
 from typing import Final
 
-__all__ = ["config_folder", "schema_folder"]
+__all__ = ["code_list_folder", "config_folder", "schema_folder"]
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 
@@ -15,6 +15,11 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 def schema_folder() -> Path:
     """Return the folder of the bundled schema sets, one sub-folder a set. Raises FileNotFoundError."""
     return _find("wco_schemas")
+
+
+def code_list_folder() -> Path:
+    """Return the folder of the bundled code lists. Raises FileNotFoundError."""
+    return _find("wco_schemas") / "code_lists"
 
 
 def config_folder() -> Path:

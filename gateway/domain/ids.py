@@ -14,6 +14,7 @@ ConversationId = NewType("ConversationId", str)
 AgreementId = NewType("AgreementId", str)
 SchemaSetId = NewType("SchemaSetId", str)
 RuleSetId = NewType("RuleSetId", str)
+CodeListId = NewType("CodeListId", str)
 ClientId = NewType("ClientId", str)
 KeyId = NewType("KeyId", str)
 """RFC 7638 thumbprint (SHA-256, base64url without padding) of a public key."""

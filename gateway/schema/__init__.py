@@ -3,6 +3,9 @@
 Sets come in as mappings from path to bytes; nothing here reads a disk or a network.
 """
 
+from gateway.schema.code_bindings import Binding, CodeCatalogue, join_catalogues, read_catalogue
+from gateway.schema.code_checks import CompiledCodeLists, compile_code_lists, list_findings
+from gateway.schema.code_lists import Code, CodeList, find_list
 from gateway.schema.explanation import Explanation, explain
 from gateway.schema.facts import AttributeFacts, SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.sets import SchemaSet, assemble_set, load_set, set_sha256
@@ -12,6 +15,11 @@ from gateway.schema.words import expectation
 
 __all__ = [
     "AttributeFacts",
+    "Binding",
+    "Code",
+    "CodeCatalogue",
+    "CodeList",
+    "CompiledCodeLists",
     "CompiledSet",
     "Explanation",
     "SchemaNode",
@@ -20,10 +28,15 @@ __all__ = [
     "ValidDocument",
     "ValueFacts",
     "assemble_set",
+    "compile_code_lists",
     "compile_set",
     "expectation",
     "explain",
+    "find_list",
+    "join_catalogues",
+    "list_findings",
     "load_set",
+    "read_catalogue",
     "read_tree",
     "set_sha256",
     "validate",

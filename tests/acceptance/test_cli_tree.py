@@ -26,6 +26,8 @@ COMMANDS = {
     "inbox ack",
     "schema list",
     "schema validate",
+    "codelist list",
+    "codelist show",
     "policy check",
     "policy explain",
     "audit verify",
