@@ -245,6 +245,7 @@ def _entries() -> Mapping[str, ErrorCode]:
     rows: tuple[tuple[str, str, int, bool, str | None], ...] = (
         # code, title, HTTP status, retryable, public code (None: the same)
         ("config.invalid", "The configuration has errors", 500, False, "internal"),
+        ("config.reload_refused", "The rules can not be reloaded as the files stand", 409, False, None),
         ("config.not_found", "A configuration file does not exist", 500, False, "internal"),
         ("document.too_large", "The document is larger than the limit", 413, False, None),
         ("document.empty", "The document is empty", 400, False, None),

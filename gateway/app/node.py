@@ -22,12 +22,15 @@ from gateway.app.channels import hand_over_retries, open_backends, open_partner_
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.document_log import document_log
-from gateway.app.rulebook import Rulebook
+from gateway.app.reload import Reload
+from gateway.app.rulebook import Rulebook, RulesInForce
 from gateway.app.showing import DocumentDesk, KnownKeys
 from gateway.app.statements import Statements
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, TrustError
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
+from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.hand_over import HandOver, HandOverLimits
@@ -41,7 +44,7 @@ from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
 from gateway.failpoints import read_failpoint
-from gateway.ports import Sealer, Telemetry, Workers
+from gateway.ports import Sealer, Telemetry
 from gateway.settings import Listener as ListenerSettings
 from gateway.settings import NodeSettings
 from gateway.storage import SqliteStore
@@ -58,7 +61,7 @@ from gateway.web import (
     serve,
     submission_app,
 )
-from gateway.workers import JobTable, open_workers
+from gateway.workers import InlineWorkers, JobTable, WorkerGenerations, WorkerPool, open_workers
 
 DATABASE: Final = "gateway.db"
 
@@ -75,7 +78,8 @@ class _Adapters:
     """What stands below the use cases."""
 
     store: SqliteStore
-    workers: Workers
+    workers: WorkerGenerations[Snapshot, Desk]
+    documents: DocumentDesk
     trust: FileTrust
     gate: PartnerGate
     sealer: Sealer
@@ -91,6 +95,7 @@ class _UseCases:
     operate: Operate
     turn_away: TurnAway
     pull: Pull
+    reload: Reload
 
 
 class Node:
@@ -103,7 +108,7 @@ class Node:
         self, settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry, *, open_store: OpenStore = open_store
     ) -> None:
         self._settings = settings
-        self._rulebook = rulebook
+        self._rules = RulesInForce(rulebook)
         self._telemetry = telemetry
         self._open = open_store
         self._clock = SystemClock()
@@ -112,6 +117,7 @@ class Node:
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
+        self._reload: Reload | None = None
         self.listeners: dict[str, Listener] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -119,6 +125,7 @@ class Node:
         try:
             below = await self._open_adapters()
             use = self._join(below)
+            self._reload = use.reload
             await self._run_loops(below, use)
             await self._open_listeners(below, use)
         except BaseException:
@@ -131,26 +138,35 @@ class Node:
     ) -> None:
         await self._stack.aclose()
 
+    async def reload(self, *, actor: str) -> RulesReloaded:
+        """Take the rules as they stand in the files now. Raises GatewayError, and then everything is as before."""
+        if self._reload is None:
+            raise GatewayError("node.not_ready", "The node has not started yet")
+        return await self._reload(actor=actor)
+
     # ── adapters ──
 
     async def _open_adapters(self) -> _Adapters:
         settings = self._settings
         trust, sealer = open_trust(settings), open_sealer(settings)
         store = await self._open_store()
-        workers = open_workers(
-            setup=lay_desk,
-            snapshot=self._snapshot(),
-            table=JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check),
-            size=settings.workers,
-            telemetry=self._telemetry,
-        )
+        snapshot = Snapshot(generation=1, settings=settings, rulebook=self._rules.book)
+        workers = WorkerGenerations(self._open_workers, snapshot)
         self._stack.push_async_callback(workers.close)
         await workers.start()
+        documents = DocumentDesk(snapshot)
+        self._stack.push_async_callback(documents.close)
         gate = PartnerGate(trust, clock=self._clock.now)
-        return _Adapters(store=store, workers=workers, trust=trust, gate=gate, sealer=sealer)
+        return _Adapters(store=store, workers=workers, documents=documents, trust=trust, gate=gate, sealer=sealer)
 
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(generation=1, settings=self._settings, rulebook=self._rulebook)
+    def _open_workers(self, snapshot: Snapshot) -> WorkerPool | InlineWorkers[Snapshot, Desk]:
+        return open_workers(
+            setup=lay_desk,
+            snapshot=snapshot,
+            table=JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check),
+            size=self._settings.workers,
+            telemetry=self._telemetry,
+        )
 
     async def _open_store(self) -> SqliteStore:
         """Open the store, record the start and what weakens it, and give back the leases of the process before."""
@@ -186,6 +202,9 @@ class Node:
             settle=Settle(store=store, workers=workers, clock=clock),
             operate=Operate(store=store, clock=clock, bells=bells),
             turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
+            reload=Reload(
+                self._settings, self._rules, workers=workers, documents=below.documents, store=store, clock=clock
+            ),
             pull=Pull(
                 store=store,
                 sealer=below.sealer,
@@ -256,7 +275,7 @@ class Node:
             every=timing.sweep,
             purge_every=timing.purge,
         )
-        partners = sorted(self._rulebook.partners())
+        partners = sorted(partner.id for partner in settings.partners)
         loops = [loop for partner in partners for loop in (dispatch.serve(partner), notify.serve(partner))]
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
 
@@ -276,7 +295,7 @@ class Node:
         settings, clock = self._settings, self._clock
         where = settings.listeners
         tokens = RegisteredClients(settings, clock=clock)
-        statements = Statements(settings, self._rulebook, below.trust, ids=self._ids)
+        statements = Statements(settings, self._rules, below.trust, ids=self._ids)
         us = settings.parties[0].id
         submission = SubmissionParts(
             door=self._door("submission"),
@@ -287,8 +306,6 @@ class Node:
             max_document_bytes=settings.documents.max_bytes,
         )
         await self._listen("submission", where.submission, submission_app(submission))
-        documents = DocumentDesk(self._snapshot())
-        self._stack.push_async_callback(documents.close)
         operations = OperationsParts(
             node=settings.name,
             door=self._door("operations"),
@@ -296,11 +313,12 @@ class Node:
             operate=use.operate,
             tokens=tokens,
             reference_index=below.sealer.index,
-            partners=self._rulebook.partners,
-            own=self._rulebook.own,
-            agreements=self._rulebook.agreements,
+            partners=self._rules.partners,
+            own=frozenset(party.id for party in settings.parties),
+            agreements=self._rules.agreements,
+            reload=use.reload,
             keys=KnownKeys(settings, below.trust).of,
-            show=Show(store=below.store, clock=clock, look=documents.look),
+            show=Show(store=below.store, clock=clock, look=below.documents.look),
             checks={"store": below.store.ready, "revocation": lambda: _check_revocation(below.trust, clock.now())},
             version=__version__,
         )

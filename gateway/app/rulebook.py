@@ -4,6 +4,7 @@ Workers compile from this value and never read the files again, so that all of t
 happens to the files meanwhile.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,10 +44,35 @@ class Rulebook:
                 return one
         raise AgreementError("agreement.none", f"Agreement {agreement} version {version} is not known here")
 
+    @property
+    def sha256(self) -> str:
+        """The hash of what is in force, lower-case hex: over a sorted line `id NUL version NUL sha256 LF` an agreement.
+
+        An agreement's own hash covers its policies and schema sets.
+        """
+        lines = sorted(f"{one.id}\0{one.version}\0{one.sha256}\n" for one in self.agreements)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
     def partners(self) -> frozenset[PartyId]:
         """Return every party that is not ours and stands in an agreement with one of ours."""
         ours = [one for one in self.agreements if one.parties & self.own]
         return frozenset(party for one in ours for party in one.parties) - self.own
+
+
+class RulesInForce:
+    """The rulebook a node follows now. `generation` counts from 1; only a reload changes either."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.book = rulebook
+        self.generation = 1
+
+    def agreements(self) -> tuple[Agreement, ...]:
+        """Return all agreements, in force today or not."""
+        return self.book.agreements
+
+    def partners(self) -> frozenset[PartyId]:
+        """Return every party that is not ours and stands in an agreement with one of ours."""
+        return self.book.partners()
 
 
 def rulebook_of(configuration: Configuration) -> Rulebook:

@@ -10,13 +10,17 @@ from typing import Any
 from gateway.app.inspection import check_start
 from gateway.app.node import Node
 from gateway.app.rulebook import Rulebook, rulebook_of
+from gateway.errors import GatewayError
 from gateway.logs import configure_logs
 from gateway.ports import Telemetry
 from gateway.settings import NodeSettings, load_configuration
 
 
 def run_node(config: Path) -> None:
-    """Serve until SIGTERM or SIGINT. Raises GatewayError when the node must not start; then nothing was started."""
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the rules.
+
+    Raises GatewayError when the node must not start; then nothing was started.
+    """
     configuration = load_configuration(config)
     check_start(configuration)
     settings, rulebook = configuration.node, rulebook_of(configuration)
@@ -30,15 +34,32 @@ async def _serve(settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetr
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
+    hang_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     async with Node(settings, rulebook, telemetry) as node:
         for name, listener in node.listeners.items():
             telemetry.line("node.listen", outcome="success", listener=name, url=listener.url)
-        ends: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), node.failed}
+        reloading = loop.create_task(_reload_when_told(node, hang_up, telemetry))
+        ends: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), node.failed, reloading}
         _, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for one in waiting:
             one.cancel()
-    if not node.failed.cancelled():
-        node.failed.result()
+    for one in (node.failed, reloading):
+        if one.done() and not one.cancelled():
+            one.result()
+
+
+async def _reload_when_told(node: Node, hang_up: asyncio.Event, telemetry: Telemetry) -> None:
+    """Reload the rules at every SIGHUP. What is wrong with them stands in the log: nobody waits for an answer."""
+    while True:
+        await hang_up.wait()
+        hang_up.clear()
+        try:
+            told = await node.reload(actor="system")
+        except GatewayError as error:
+            telemetry.line("node.reload", outcome="failure", code=error.code, detail=error.detail)
+        else:
+            telemetry.line("node.reload", outcome="success", generation=told.generation, rules_sha256=told.rules_sha256)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

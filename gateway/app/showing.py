@@ -23,19 +23,25 @@ class DocumentDesk:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._desk: Desk | None = None
+        self._laid_out: Snapshot | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
 
     async def look(self, job: BesideJob) -> Beside:
         """Return the view beside its original. Raises GatewayError."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, job)
 
+    def renew(self, snapshot: Snapshot) -> None:
+        """Lay out a desk by another snapshot before the next look."""
+        self._snapshot = snapshot
+
     async def close(self) -> None:
         """Wait for what is being looked at, and let the thread end."""
         await asyncio.to_thread(self._thread.shutdown)
 
     def _look(self, job: BesideJob) -> Beside:
-        if self._desk is None:
-            self._desk = lay_desk(self._snapshot)
+        snapshot = self._snapshot
+        if self._desk is None or self._laid_out is not snapshot:
+            self._desk, self._laid_out = lay_desk(snapshot), snapshot
         return beside(job, self._desk)
 
 

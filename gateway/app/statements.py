@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway import __version__
-from gateway.app.rulebook import Rulebook
+from gateway.app.rulebook import RulesInForce
 from gateway.domain import limits
 from gateway.domain.ids import PartyId
 from gateway.envelope import PROFILE, StatementType, jwk_from_public_key, sign_statement
@@ -18,9 +18,9 @@ CAPABILITIES_LIFETIME: Final = timedelta(hours=24)
 class Statements:
     """Makes signed statements for one own party and one partner. Times are aware; `iat` is in whole seconds."""
 
-    def __init__(self, settings: NodeSettings, rulebook: Rulebook, trust: FileTrust, *, ids: Ids) -> None:
+    def __init__(self, settings: NodeSettings, rules: RulesInForce, trust: FileTrust, *, ids: Ids) -> None:
         self._settings = settings
-        self._rulebook = rulebook
+        self._rules = rules
         self._trust = trust
         self._ids = ids
 
@@ -47,7 +47,7 @@ class Statements:
             "version": __version__,
             "profiles": [PROFILE],
             "keys": keys,
-            "schema_sets": {one.id: one.sha256 for one in self._rulebook.sets.values()},
+            "schema_sets": {one.id: one.sha256 for one in self._rules.book.sets.values()},
             "limits": {
                 "document_bytes": self._settings.documents.max_bytes,
                 "envelope_bytes": limits.max_envelope_bytes(self._settings.documents.max_bytes),

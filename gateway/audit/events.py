@@ -17,6 +17,7 @@ class AuditEvent(StrEnum):
 
     NODE_STARTED = "node.started"
     NODE_STOPPED = "node.stopped"
+    NODE_RELOADED = "node.reloaded"
     NODE_INSECURE = "node.insecure_setting"
     SUBMISSION_ACCEPTED = "submission.accepted"
     SUBMISSION_REFUSED = "submission.refused"
@@ -67,6 +68,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "document_sha256",
         "envelope_sha256",
         "fence",
+        "generation",
         "handed_over",
         "kept",
         "key_id",
@@ -75,6 +77,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "policy_sha256",
         "reason",
         "recipient",
+        "rules_sha256",
         "schema_set_sha256",
         "sender",
         "setting",

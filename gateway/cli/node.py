@@ -1,13 +1,15 @@
-"""`gateway serve` and `gateway config`: run one node, or say what is wrong with its settings."""
+"""`gateway serve`, `gateway reload`, `gateway config`: run one node, or say what is wrong with its settings."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.output import AsJson, print_json, print_lines, reporting
+from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 
-__all__ = ["config", "serve"]
+__all__ = ["config", "reload", "serve"]
 
 config = typer.Typer(no_args_is_help=True, help="Settings: check, and the text of an agreement.")
 
@@ -23,6 +25,35 @@ def serve(config_file: ConfigFile, as_json: AsJson = False) -> None:
 
     with reporting(as_json=as_json):
         run_node(config_file)
+
+
+def reload(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit trail.")],
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a running node take schema sets, agreements and policies as its files stand now.
+
+    All or nothing: with any error in them the node goes on as before, and every error is printed. Whatever else
+    changed in its settings takes a restart. Needs the role admin. SIGHUP does the same, and logs what was wrong.
+    """
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> Mapping[str, Any]:
+        async with operations(target) as client:
+            return await client.reload(reason=reason)
+
+    told = calling(work, as_json=as_json)
+    if as_json:
+        print_json(told)
+        return
+    print_lines(
+        (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value) for name, value in told.items()
+    )
 
 
 @config.command("check")

@@ -36,6 +36,7 @@ def options(
 
 
 app.command("serve")(node.serve)
+app.command("reload")(node.reload)
 app.command("submit")(submit.submit)
 app.command("demo")(demo.demo)
 app.add_typer(node.config, name="config")

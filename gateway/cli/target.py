@@ -112,8 +112,9 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
 
 
 def explained(error: "ClientError") -> list[str]:
-    """Return a refusal in lines: what, then for which recipient or at which place of the document."""
-    lines = [error.detail]
+    """Return a refusal in lines: what, then for which recipient, in which file, or at which place of the document."""
+    findings = error.problem.get("findings", ())
+    lines = [error.problem.get("title", error.detail) if findings else error.detail, *map(str, findings)]
     for one in error.problem.get("recipients", ()):
         recipient = one.get("recipient") or "the document"
         lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")

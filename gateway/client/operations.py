@@ -38,6 +38,13 @@ class OperationsClient(Connection):
         value: Mapping[str, Any] = (await self.request("GET", "/readyz")).json()["checks"]
         return value
 
+    async def reload(self, *, reason: str) -> Mapping[str, Any]:
+        """Have the node take schema sets, agreements and policies as its files stand now, and return what is in force.
+
+        Needs the admin's role. Refused with `config.reload_refused`, every finding in its problem.
+        """
+        return await self._act("/v1/reload", reason, dict)
+
     async def counts(self) -> Mapping[str, int]:
         """Return how many transfers and hand-overs stand in each state."""
         return (await self.request("GET", "/v1/counts")).json()

@@ -37,6 +37,7 @@ from gateway.trust.files import write_secret
 
 SUBMITTER = ClientId("national-system")
 OPERATOR = ClientId("operator")
+ADMIN = ClientId("administrator")
 AUDIENCE = "gateway"
 
 _PORTS = range(20_000, 32_000)
@@ -56,6 +57,7 @@ class NodeLayout:
     webhook_secret: str = field(repr=False)
     submitter_token: str = field(repr=False)
     operator_token: str = field(repr=False)
+    admin_token: str = field(repr=False)
 
     @property
     def config(self) -> Path:
@@ -179,6 +181,7 @@ def _node(home: Path, party: PartyId, ports: Sequence[int], now: datetime) -> No
         webhook_secret=secret,
         submitter_token=_token(home, SUBMITTER, [Role.SUBMITTER], now),
         operator_token=_token(home, OPERATOR, [Role.OPERATOR, Role.AUDITOR], now),
+        admin_token=_token(home, ADMIN, [Role.ADMIN], now),
     )
 
 
@@ -297,6 +300,10 @@ parties = ["{node.party}"]
 [[clients]]
 id = "{OPERATOR}"
 roles = ["operator", "auditor"]
+
+[[clients]]
+id = "{ADMIN}"
+roles = ["admin"]
 
 {partners}"""
 

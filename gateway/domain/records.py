@@ -305,3 +305,18 @@ class KeyFacts:
     not_before: datetime
     not_after: datetime
     revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesReloaded:
+    """What a node follows after a reload. `changed`: the files said something else than before.
+
+    `generation` counts from 1, the start. `rules_sha256` is the hash of all agreements in force with the policies and
+    schema sets they name, lower-case hex; `agreements` reads `ID version N`.
+    """
+
+    changed: bool
+    generation: int
+    rules_sha256: str
+    agreements: tuple[str, ...]
+    schema_sets: tuple[str, ...]

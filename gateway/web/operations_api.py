@@ -6,7 +6,7 @@ shows a payload. Liveness alone is open to everybody.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
@@ -16,9 +16,9 @@ from gateway.domain.agreement import Agreement
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
-from gateway.domain.records import InboxRow, KeyFacts, TransferDetail, TransferRow
+from gateway.domain.records import InboxRow, KeyFacts, RulesReloaded, TransferDetail, TransferRow
 from gateway.errors import GatewayError, RequestError, TransferError
-from gateway.exchange.operate import Operate
+from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
 from gateway.ports import Store, Tokens
 from gateway.web.door import Admits, Door, Route
@@ -33,6 +33,7 @@ from gateway.web.shapes import (
     owed_json,
     receipt_json,
     record_json,
+    reloaded_json,
     transfer_of_operator_json,
 )
 from gateway.web.waiting import transfers_as_they_wait
@@ -57,6 +58,15 @@ _AUDIT_PAGE: Final = 1000
 TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
 INBOX_QUERY: Final = frozenset({"state", "limit", "before"})
 
+
+class Reload(Protocol):
+    """Takes schema sets, agreements and policies as they stand in the files now."""
+
+    async def __call__(self, *, actor: str, reason: str) -> RulesReloaded:
+        """Return what is in force. Raises GatewayError, and then everything is as before."""
+        ...
+
+
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well; raises GatewayError when it is not."""
 
@@ -67,7 +77,8 @@ class OperationsParts:
 
     `reference_index(kind, value)` returns the keyed hash that the store finds a reference by. `partners` lists every
     party we have an agreement with, `own` the parties of this node, `keys` the public keys known of a party. `show`
-    opens documents for those allowed. `checks` are what readiness asks, by name. `node`: what this node is called.
+    opens documents for those allowed, `reload` takes the rules as they stand in the files. `checks` are what readiness
+    asks, by name. `node`: what this node is called.
     """
 
     node: str
@@ -79,7 +90,8 @@ class OperationsParts:
     reference_index: Callable[[ReferenceKind, str], str]
     partners: Callable[[], frozenset[PartyId]]
     own: frozenset[PartyId]
-    agreements: tuple[Agreement, ...]
+    agreements: Callable[[], tuple[Agreement, ...]]
+    reload: Reload
     keys: Callable[[PartyId], tuple[KeyFacts, ...]]
     show: Show
     checks: Mapping[str, Check]
@@ -114,6 +126,13 @@ async def _ready(request: web.Request, parts: OperationsParts, _caller: Caller) 
 async def _counts(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     Query(request, ())
     return json_response(dict(await parts.store.counts()))
+
+
+async def _reload(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    reason = stated_reason(await _reason(request, parts))
+    told = await parts.reload(actor=f"operator:{caller.client}", reason=reason)
+    return json_response(reloaded_json(told))
 
 
 _NEVER: Final[Mapping[str, Any]] = {
@@ -298,6 +317,7 @@ _NODE: Final = READERS | {Role.SECURITY, Role.ADMIN}
 ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/healthz", handler=_health, admits=Admits.ANYONE),
     Route(method="GET", path="/readyz", handler=_ready, admits=_NODE),
+    Route(method="POST", path="/v1/reload", handler=_reload, admits=frozenset({Role.ADMIN})),
     Route(method="GET", path="/v1/counts", handler=_counts, admits=_NODE),
     Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),

@@ -18,6 +18,7 @@ from gateway.domain.records import (
     InboxRow,
     OwedNotice,
     PartnerHealth,
+    RulesReloaded,
     StoredNotice,
     StoredReceipt,
     SubmissionRow,
@@ -34,6 +35,7 @@ __all__ = [
     "owed_json",
     "receipt_json",
     "record_json",
+    "reloaded_json",
     "submission_json",
     "timestamp",
     "transfer_json",
@@ -133,6 +135,17 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "code": attempt.code,
         "detail": attempt.detail,
+    }
+
+
+def reloaded_json(told: RulesReloaded) -> dict[str, Any]:
+    """Return what a node follows after a reload."""
+    return {
+        "changed": told.changed,
+        "generation": told.generation,
+        "rules_sha256": told.rules_sha256,
+        "agreements": list(told.agreements),
+        "schema_sets": list(told.schema_sets),
     }
 
 

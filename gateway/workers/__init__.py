@@ -3,12 +3,22 @@
 from collections.abc import Callable
 
 from gateway.ports import Telemetry
+from gateway.workers.generations import WorkerGenerations
 from gateway.workers.inline import InlineWorkers
 from gateway.workers.pool import PoolLimits, SnapshotT, WorkerPool
 from gateway.workers.queue import QueueLimits
 from gateway.workers.table import DeskT, JobTable, Stage
 
-__all__ = ["InlineWorkers", "JobTable", "PoolLimits", "QueueLimits", "Stage", "WorkerPool", "open_workers"]
+__all__ = [
+    "InlineWorkers",
+    "JobTable",
+    "PoolLimits",
+    "QueueLimits",
+    "Stage",
+    "WorkerGenerations",
+    "WorkerPool",
+    "open_workers",
+]
 
 
 def open_workers(

@@ -3,7 +3,10 @@
 import asyncio
 import hashlib
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,6 +205,41 @@ def test_the_evidence_verifies_and_leaves_as_a_file(
     assert gateway("audit", "export", "--database", database, "--out", copied).code == 0
     assert copied.read_bytes().startswith(out.read_bytes().splitlines()[0])
     assert as_operator(gateways, "audit", "export", "--out", out).code == 2
+
+
+def test_an_admin_reloads_the_rules_of_a_running_gateway(gateways: TwoGateways) -> None:
+    node = gateways.fr.layout
+    environment = {"GATEWAY_TOKEN": node.admin_token, "GATEWAY_URL": node.operations_url}
+    ran = gateway("reload", "--reason", "Nothing changed, to try it", "--json", env=environment)
+    assert ran.code == 0, ran.err
+    assert (ran.json[0]["changed"], ran.json[0]["generation"]) == (False, 1)
+    assert "gb-fr version 1" in ran.json[0]["agreements"]
+    refused = as_operator(gateways, "reload", "--reason", "Not mine to do", "--json", at=FR)
+    assert (refused.code, refused.problem["code"]) == (1, "access.forbidden")
+
+
+def test_rules_that_can_not_be_taken_are_told_line_by_line(gateways: TwoGateways) -> None:
+    node = gateways.fr.layout
+    text = node.config.read_text(encoding="utf-8")
+    try:
+        node.config.write_text(text.replace('sweep = "1s"', 'sweep = "soon"'), encoding="utf-8")
+        environment = {"GATEWAY_TOKEN": node.admin_token, "GATEWAY_URL": node.operations_url}
+        ran = gateway("reload", "--reason", "A slip of the pen", env=environment)
+    finally:
+        node.config.write_text(text, encoding="utf-8")
+    assert ran.code == 1
+    assert "config.reload_refused" in ran.err
+    assert "timing.sweep" in ran.err
+
+
+def test_a_hang_up_reloads_too_and_says_so_in_the_log(gateways: TwoGateways) -> None:
+    process = gateways.fr.process
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGHUP)
+    deadline = time.monotonic() + 30
+    while '"event.action":"node.reload"' not in process.log.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_second_process_can_not_take_the_same_database(gateways: TwoGateways) -> None:

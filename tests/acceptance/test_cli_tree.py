@@ -11,6 +11,7 @@ from tests.acceptance.commands import INVALID, VALID, gateway
 runner = CliRunner()
 
 COMMANDS = {
+    "reload",
     "serve",
     "config agreement",
     "config check",

@@ -41,7 +41,7 @@ def _partner(party: PartyId, health: PartnerHealth | None, parts: OperationsPart
         "party": party,
         "reach": _reach(health, now),
         "health": None if health is None else health_json(health),
-        "agreements": _agreements(party, parts.agreements, now),
+        "agreements": _agreements(party, parts.agreements(), now),
         "keys": _keys(parts.keys(party), now),
     }
 

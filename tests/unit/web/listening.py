@@ -36,9 +36,17 @@ from gateway.domain.jobs import (
     SealResult,
 )
 from gateway.domain.message import MessageKind
-from gateway.domain.records import KeyFacts
+from gateway.domain.records import KeyFacts, RulesReloaded
 from gateway.domain.retry import RetryPolicy
-from gateway.errors import AccessError, AgreementError, GatewayError, SchemaError, Violation
+from gateway.errors import (
+    AccessError,
+    AgreementError,
+    ConfigurationError,
+    Finding,
+    GatewayError,
+    SchemaError,
+    Violation,
+)
 from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.operate import Operate
@@ -271,11 +279,21 @@ class Node:
             reference_index=_index,
             partners=lambda: frozenset({PARTNER, OTHER}),
             own=frozenset({HOME}),
-            agreements=(agreement_with(PARTNER),),
+            agreements=lambda: (agreement_with(PARTNER),),
+            reload=self.reload,
             keys=keys_of,
             show=Show(store=self.store, clock=self.clock, look=self.look),
             checks={"store": self.store.ready, "revocation": self._check_revocation},
             version="9.9",
+        )
+
+    async def reload(self, *, actor: str, reason: str) -> RulesReloaded:
+        """Reload nothing, and say who asked; refuse for the reason `broken`."""
+        if reason == "broken":
+            finding = Finding(file="gb-fr.yaml", line=3, problem="is wrong", fix="Mend it")
+            raise ConfigurationError("config.reload_refused", findings=(finding,), facts={"findings": [str(finding)]})
+        return RulesReloaded(
+            changed=True, generation=2, rules_sha256=actor, agreements=("gb-fr version 1",), schema_sets=("a-set",)
         )
 
     async def look(self, job: BesideJob) -> Beside:

@@ -1,6 +1,8 @@
 """The operations API: what operators see and do, and what every act leaves behind."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -56,8 +58,6 @@ async def act(
     url: str, transfer_id: str, verb: str, reason: object = "because", token: str = "operator"
 ) -> tuple[int, str]:
     """Ask for an act; return the status and the new state, or the code of the problem."""
-    import json
-
     answer = await ask(
         f"{url}/v1/transfers/{transfer_id}/{verb}",
         "POST",
@@ -300,3 +300,33 @@ async def test_an_export_of_many_pages_is_one_export(
 async def test_a_chain_without_records_can_not_be_exported(operations: str) -> None:
     answer = await ask(f"{operations}/v1/audit", token="auditor")
     assert (answer.status, answer.code) == (404, "request.not_found")
+
+
+# ── reload ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def reload(url: str, token: str, reason: str = "A new version of gb-fr") -> tuple[int, Any]:
+    body = json.dumps({"reason": reason}).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = await ask(f"{url}/v1/reload", "POST", token=token, headers=headers, body=body)
+    return answer.status, answer.json()
+
+
+async def test_an_admin_has_the_rules_reloaded_under_a_name_and_a_reason(operations: str) -> None:
+    status, told = await reload(operations, "admin")
+    assert status == 200
+    assert told == {
+        "changed": True,
+        "generation": 2,
+        "rules_sha256": "operator:admin-1",
+        "agreements": ["gb-fr version 1"],
+        "schema_sets": ["a-set"],
+    }
+    assert (await reload(operations, "admin", reason=" "))[0] == 400
+    assert (await reload(operations, "operator"))[0] == 403
+
+
+async def test_rules_that_can_not_be_taken_are_named_to_who_asked(operations: str) -> None:
+    status, problem = await reload(operations, "admin", reason="broken")
+    assert (status, problem["code"]) == (409, "config.reload_refused")
+    assert problem["findings"] == ["gb-fr.yaml:3: is wrong. Mend it"]
