@@ -100,7 +100,7 @@ def read_lists(files: Mapping[str, bytes], folder: str = "") -> dict[CodeListId,
         if loaded.id in lists:
             findings.append(_finding(folder, LISTS, line, "id", "is the id of two lists", "Give each its own"))
         lists[loaded.id] = loaded
-    named = {entry.get("file") for _, entry in entries_of(files, LISTS, "list", folder, [])}
+    named = {str(entry.get("file")) for _, entry in entries_of(files, LISTS, "list", folder, [])}
     for name in sorted(files):
         if name.endswith(".csv") and name not in named:
             problem = f"no list in {LISTS} has this file"
@@ -120,10 +120,10 @@ def entries_of(
     except KeyError:
         findings.append(_finding(folder, name, None, "", "is missing", "See docs/code-lists.md for what it holds"))
         return
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: a nesting without end
         at = re.search(r"at line (\d+)", str(error))
         line = int(at[1]) if at else None
-        findings.append(_finding(folder, name, line, "", f"can not be read: {error}", "Mend the TOML"))
+        findings.append(_finding(folder, name, line, "", "is not TOML in UTF-8", "Mend the line"))
         return
     unknown = sorted(set(content) - {table})
     findings += [_finding(folder, name, None, key, "is not known here", f"Use [[{table}]]") for key in unknown]

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain.ids import CodeListId
 from gateway.errors import ConfigurationError, Finding, SchemaError
@@ -131,6 +133,35 @@ def test_a_manifest_that_is_missing_or_no_toml_is_refused_with_its_line() -> Non
     assert refused({"colours.csv": CODES.encode()})[0].problem == "is missing"
     (broken, *_) = refused(FILES | {"lists.toml": b"[[list]]\nid =\n"})
     assert (broken.file, broken.line) == ("lists.toml", 2)
+
+
+TOML = st.sampled_from(
+    ['id = "colours"', "id = []", 'file = "colours.csv"', "file = {}", "[[list]]", "[list]", "complete = 1"]
+)
+
+
+@given(st.lists(TOML).map("\n".join) | st.text(), st.text(alphabet='ab,"\r\n2021-') | st.text(), st.booleans())
+def test_whatever_stands_in_the_files_they_are_read_or_refused_with_findings(text: str, codes: str, bind: bool) -> None:
+    files = {"lists.toml": text.encode("utf-8", "replace"), "colours.csv": codes.encode("utf-8", "replace")}
+    if bind:
+        files["bindings.toml"] = text.replace("[list]", "[binding]").encode("utf-8", "replace")
+    findings: tuple[Finding, ...] = ()
+    lists = {}
+    try:
+        lists = dict(read_catalogue(files).lists)
+    except ConfigurationError as error:
+        findings = error.findings
+    assert not lists
+    assert all(one.problem and one.fix for one in findings)
+
+
+def test_a_nesting_without_end_is_refused() -> None:
+    assert refused(FILES | {"lists.toml": b"a = " + b"[" * 100_000})[0].problem == "is not TOML in UTF-8"
+
+
+def test_lines_may_end_as_other_systems_write_them() -> None:
+    read = read_catalogue(FILES | {"colours.csv": CODES.replace("\n", "\r\n").encode()}).lists[COLOURS]
+    assert read.codes == read_catalogue(FILES).lists[COLOURS].codes
 
 
 def test_a_file_that_no_list_names_is_found() -> None:
