@@ -5,6 +5,7 @@ it names together must all fit. One that names schema sets must fit a place in e
 wherever such a place is, so that it serves releases and customisations to come.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,11 @@ class Binding:
         """Return the places of `tree` it names, in document order."""
         return tuple((path, self.attribute) for path, node in tree.nodes.items() if self._fits(path, node))
 
+    def line(self) -> str:
+        """Return what it says, as the hash of a pinned list counts it."""
+        words = (",".join(sorted(self.wco_ids)), self.place, self.attribute, ",".join(sorted(self.sets)))
+        return "\t".join(words)
+
     def _fits(self, path: str, node: SchemaNode) -> bool:
         return (
             node.is_leaf
@@ -51,6 +57,14 @@ class CodeCatalogue:
 
     lists: Mapping[CodeListId, CodeList]
     bindings: tuple[Binding, ...]
+
+    def pin(self, list_id: CodeListId) -> str:
+        """Return the hash by which an agreement pins a list: its codes and the places they are asked for.
+
+        SHA-256, hex, over the hash of the CSV file and then its bindings, one a line, sorted. Raises KeyError.
+        """
+        lines = sorted(binding.line() for binding in self.bindings if binding.list == list_id)
+        return hashlib.sha256("\n".join([self.lists[list_id].sha256, *lines]).encode("utf-8")).hexdigest()
 
 
 def read_catalogue(files: Mapping[str, bytes], folder: str = "") -> CodeCatalogue:

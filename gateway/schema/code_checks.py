@@ -165,26 +165,43 @@ def compile_code_lists(
 
 
 def list_findings(
-    catalogue: CodeCatalogue, chosen: Mapping[CodeListId, Severity], *, file: str, line: int | None = None
+    catalogue: CodeCatalogue,
+    chosen: Mapping[CodeListId, Severity],
+    tree: SchemaTree | None,
+    *,
+    file: str,
+    line: int | None = None,
+    key: str = "code_lists",
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the lists an agreement chooses, for the place in its file.
+    """Return what is wrong with the lists that a flow of an agreement chooses, for the place in its file.
 
     A list that does not hold every code of its edition may only warn: it can not tell a wrong code from one it lacks.
-    A list that extends another needs that one beside it, under the same severity.
+    A list that extends another needs that one beside it, under the same severity. One that no place of the schema set
+    takes its values from would promise a check that never happens. `tree` None: the set is not known, so not asked.
     """
-    findings: list[Finding] = []
-    for list_id, severity in chosen.items():
-        known = catalogue.lists.get(list_id)
-        if known is None:
-            problem, fix = "is no code list", f"There are {', '.join(sorted(catalogue.lists))}"
-        elif known.extends is not None and chosen.get(known.extends) != severity:
-            problem, fix = f"extends {known.extends}", f"Name {known.extends} too, under the same severity"
-        elif not known.complete and known.extends is None and severity is not Severity.WARN:
-            problem, fix = "is a selection of codes, and such a list may only warn", "Write warn"
-        else:
-            continue
-        findings.append(Finding(file=file, line=line, key=f"code_lists.{list_id}", problem=problem, fix=fix))
-    return tuple(findings)
+    problems = ((list_id, _problem(catalogue, chosen, list_id, tree)) for list_id in chosen)
+    return tuple(
+        Finding(file=file, line=line, key=f"{key}.{list_id}", problem=problem[0], fix=problem[1])
+        for list_id, problem in problems
+        if problem is not None
+    )
+
+
+def _problem(
+    catalogue: CodeCatalogue, chosen: Mapping[CodeListId, Severity], list_id: CodeListId, tree: SchemaTree | None
+) -> tuple[str, str] | None:
+    """Return what is wrong with one chosen list, and the mend."""
+    known = catalogue.lists.get(list_id)
+    if known is None:
+        return "is no code list", f"There are {', '.join(sorted(catalogue.lists))}"
+    if known.extends is not None:
+        fits = chosen.get(known.extends) == chosen[list_id]
+        return None if fits else (f"extends {known.extends}", f"Name {known.extends} too, under the same severity")
+    if not known.complete and chosen[list_id] is not Severity.WARN:
+        return "is a selection of codes, and such a list may only warn", "Write warn"
+    if tree is not None and not any(one.places(tree) for one in catalogue.bindings if one.list == list_id):
+        return "is bound to no place of this schema set", "Take it out, or bind it (docs/code-lists.md)"
+    return None
 
 
 def _with_extensions(

@@ -179,9 +179,10 @@ def test_a_place_takes_its_values_from_one_list() -> None:
     assert "un-ece-rec-21 is bound" in caught.value.findings[0].problem
 
 
-def chosen(**lists: Severity) -> list[str]:
+def chosen(set_id: str = "", **lists: Severity) -> list[str]:
     named = {CodeListId(name.replace("_", "-")): severity for name, severity in lists.items()}
-    return [f"{one.key}: {one.problem}" for one in list_findings(CATALOGUE, named, file="gb-fr.yaml", line=7)]
+    tree = bundled(set_id).tree if set_id else None
+    return [f"{one.key}: {one.problem}" for one in list_findings(CATALOGUE, named, tree, file="gb-fr.yaml", line=7)]
 
 
 def test_a_selection_may_only_warn_and_an_extension_stands_beside_what_it_extends() -> None:
@@ -192,6 +193,28 @@ def test_a_selection_may_only_warn_and_an_extension_stands_beside_what_it_extend
     assert chosen(customs_countries=Severity.WARN) == ["code_lists.customs-countries: extends iso-3166-1"]
     assert chosen(iso_3166_1=Severity.REJECT, customs_countries=Severity.WARN) != []
     assert chosen(nothing=Severity.WARN) == ["code_lists.nothing: is no code list"]
+
+
+def test_a_list_that_no_place_of_the_set_asks_for_is_not_promised() -> None:
+    lists = {"iso_4217": Severity.REJECT, "wco_function_code": Severity.WARN}
+    assert chosen("dms-declaration", **lists) == []
+    assert chosen("dms-cancellation", **lists) == ["code_lists.iso-4217: is bound to no place of this schema set"]
+
+
+def test_the_hash_of_an_agreed_list_is_over_its_codes_and_its_places() -> None:
+    def pin(codes: bytes, binding: bytes) -> str:
+        files = FILES | {"colours.csv": codes, "bindings.toml": b"[[binding]]\nlist = 'colours'\n" + binding}
+        return read_catalogue(files).pin(CodeListId("colours"))
+
+    codes = FILES["colours.csv"]
+    pins = [
+        pin(codes, b"wco_ids = ['242']"),
+        pin(codes + b"BLUE,,,\n", b"wco_ids = ['242']"),
+        pin(codes, b"place = 'A/B'"),
+    ]
+    assert len(set(pins)) == 3
+    assert pins[0] == pin(codes, b"wco_ids = ['242']\n")
+    assert CATALOGUE.pin(EXTENSION) != CATALOGUE.pin(COUNTRIES)
 
 
 def test_compiled_lists_stay_in_their_process() -> None:
