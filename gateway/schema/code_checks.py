@@ -167,11 +167,11 @@ def compile_code_lists(
 def list_findings(
     catalogue: CodeCatalogue,
     chosen: Mapping[CodeListId, Severity],
-    tree: SchemaTree | None,
     *,
     file: str,
     line: int | None = None,
     key: str = "code_lists",
+    tree: SchemaTree | None = None,
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the lists that a flow of an agreement chooses, for the place in its file.
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from gateway.document import read
 from gateway.domain.ids import SchemaSetId
-from gateway.schema import compile_code_lists, join_catalogues, read_catalogue
+from gateway.schema import assemble_set, compile_code_lists, join_catalogues, read_catalogue, read_tree
 from tests.material.conftest import Labelled
-from tests.unit.schema.sets import LIMITS, SET_IDS, bundled
+from tests.unit.schema.sets import DEC, LIMITS, MD, SET_IDS, bundled
 from tests.unit.schema.test_code_lists import BUNDLED
 
 DAY = date(2026, 11, 22)
@@ -37,3 +38,25 @@ def test_every_code_of_a_real_message_is_in_its_list(published: list[Labelled], 
     assert set(unknown) <= {"iso-3166-1"}
     assert unknown["iso-3166-1"] == placeholders.total()
     assert len(checked) == len({binding.list for binding in catalogue.bindings})
+
+
+def test_lists_are_bound_by_wco_id_in_a_set_that_is_not_ours(material: Path, count: Callable[..., None]) -> None:
+    folder = material / "wco/schema-sets/gb-older/declaration"
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    older = assemble_set(
+        files,
+        set_id="gb-older",
+        release="older",
+        title="An older official set",
+        entry="_w.xsd",
+        kinds=["declaration"],
+        roots=[f"{{{MD}}}MetaData", f"{{{DEC}}}Declaration"],
+        namespaces=[MD, DEC],
+    )
+    lists = compile_code_lists(join_catalogues([read_catalogue(BUNDLED)]), read_tree(older), older.id)
+    ours = compile_code_lists(
+        join_catalogues([read_catalogue(BUNDLED)]), bundled(SET_IDS[0]).tree, SchemaSetId(SET_IDS[0])
+    )
+    count("places bound in an older official set", len(lists.places))
+    assert set(lists.places.values()) == set(ours.places.values())
+    assert len(lists.places) >= 100

@@ -182,7 +182,9 @@ def test_a_place_takes_its_values_from_one_list() -> None:
 def chosen(set_id: str = "", **lists: Severity) -> list[str]:
     named = {CodeListId(name.replace("_", "-")): severity for name, severity in lists.items()}
     tree = bundled(set_id).tree if set_id else None
-    return [f"{one.key}: {one.problem}" for one in list_findings(CATALOGUE, named, tree, file="gb-fr.yaml", line=7)]
+    return [
+        f"{one.key}: {one.problem}" for one in list_findings(CATALOGUE, named, file="gb-fr.yaml", line=7, tree=tree)
+    ]
 
 
 def test_a_selection_may_only_warn_and_an_extension_stands_beside_what_it_extends() -> None:
