@@ -32,7 +32,7 @@ demo: $(STAMP)  ## two gateways exchange sample declarations; exit 0 only if all
 	$(BIN)/gateway demo $(ARGS)
 
 test: $(STAMP)  ## the test suite; ARGS='-k retry' goes to pytest
-	$(PYTEST) -n $(JOBS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-console: $(STAMP)  ## the console in a real browser (needs Debian's chromium); pictures go to build/screenshots
 	$(PYTEST) -m console tests/acceptance $(ARGS)

@@ -3,7 +3,7 @@
 Nothing outside this room parses or serialises XML. Bytes become a `Document` only by `read`.
 """
 
-from gateway.document.door import Document, read, read_root
+from gateway.document.door import Document, read, read_root, read_unmeasured
 from gateway.document.facts import find_body, read_facts
 from gateway.document.leaves import leaves
 from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
@@ -29,6 +29,7 @@ __all__ = [
     "read",
     "read_facts",
     "read_root",
+    "read_unmeasured",
     "segment",
     "serialise",
     "split_name",

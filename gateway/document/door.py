@@ -1,16 +1,19 @@
 """The XML door: bytes become a Document here, and nowhere else.
 
-    size → first bytes (sniff.py) → cheap bounds on the bytes → lxml → bounds on the tree → header facts
+    size → first bytes (sniff.py) → cheap bounds on the bytes → lxml → bounds on the tree (measure) → header facts
 
 The parser resolves no entity, opens no file and no connection, and is told the encoding. Comments and processing
 instructions are legal and never looked at, so it drops them; the text of a leaf is then in one piece. Limits come
 from DESIGN promises: depth, elements, attributes. Counting is done by bytes methods and compiled XPath, because a walk
-in Python over every message costs a fifth of a worker. No error here says what stood in the document.
+in Python over every message costs a fifth of a worker. Even so, measuring a tree that is larger than a processor's
+cache costs a third of judging it; `read_unmeasured` leaves that to `schema.validate`, for which most verdicts prove it.
+No error here says what stood in the document.
 """
 
 import functools
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any, Final
 
 from lxml import etree
@@ -23,29 +26,32 @@ from gateway.errors import DocumentError
 
 _DOOR: Final = object()
 _INVALID_ENCODING: Final = 81  # XML_ERR_INVALID_ENCODING of libxml2/xmlerror.h
-_FEED_BYTES: Final = 64 * 1024
+_UNPARSED: Final = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
+_MAX_UNPARSED: Final = 20_000
+"""How many comments, CDATA sections and instructions are looked into where there are too many "<"."""
 _OWN: Final = threading.local()
 
 
 class Document:
-    """A message that passed the door: well-formed, within limits, of a known root. Only `read` makes one.
+    """A message that passed the door: well-formed, within limits, of a known root. Only the door makes one.
 
     `root` is its tree without comments and processing instructions and must not be changed; `body` is its Declaration
     or first Response. `raw` are the bytes as they came. It stays in the process that read it.
     """
 
-    __slots__ = ("_facts", "body", "raw", "root")
+    __slots__ = ("_facts", "_unmeasured", "body", "raw", "root")
 
     root: Final[etree._Element]
     body: Final[etree._Element]
     raw: Final[bytes]
 
-    def __init__(self, root: etree._Element, body: etree._Element, raw: bytes, door: object) -> None:
+    def __init__(self, root: etree._Element, raw: bytes, limits: DocumentLimits, door: object) -> None:
         if door is not _DOOR:
             raise TypeError("only gateway.document.read makes a Document")
         self.root = root
-        self.body = body
+        self.body = find_body(root)
         self.raw = raw
+        self._unmeasured: DocumentLimits | None = limits
         self._facts: DocumentFacts | None = None
 
     def __repr__(self) -> str:
@@ -66,11 +72,32 @@ class Document:
         """Its message kind; costs less than all facts."""
         return read_kind(self.body)
 
+    @property
+    def unmeasured(self) -> DocumentLimits | None:
+        """The limits of which nobody has made sure yet that the tree keeps them; None when someone has."""
+        return self._unmeasured
+
+    def measure(self) -> None:
+        """Make sure that the tree is within limits. Raises DocumentError `document.too_deep` or
+        `document.too_many_attributes`."""
+        if self._unmeasured is not None:
+            _measure(self.root, self.raw, self._unmeasured)
+            self._unmeasured = None
+
 
 def read(raw: bytes, limits: DocumentLimits) -> Document:
     """Return the message in `raw`. Raises DocumentError with a code `document.…`; see the catalogue in errors.py."""
-    root = read_root(raw, limits)
-    return Document(root, find_body(root), raw, _DOOR)
+    document = read_unmeasured(raw, limits)
+    document.measure()
+    return document
+
+
+def read_unmeasured(raw: bytes, limits: DocumentLimits) -> Document:
+    """Return the message in `raw` as `read` does, but for the depth of its tree and the attributes of an element.
+
+    Only for documents that go straight to `schema.validate`, which makes sure of both.
+    """
+    return Document(_tree(raw, limits), raw, limits, _DOOR)
 
 
 def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
@@ -78,28 +105,52 @@ def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
 
     Raises DocumentError as `read` does, but for what the document is about.
     """
+    root = _tree(raw, limits)
+    _measure(root, raw, limits)
+    return root
+
+
+def _tree(raw: bytes, limits: DocumentLimits) -> etree._Element:
     # 1. Size, before anything looks inside.
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
     # 2. Encoding and DOCTYPE.
-    sniff(raw)
-    # 3. Bounds that the bytes show: an element takes four bytes and a "<", an attribute or a namespace takes a "=".
+    plain = sniff(raw)
+    # 3. Bounds that the bytes show: an element takes four bytes and a "<".
     if len(raw) > 4 * limits.elements and raw.count(b"<") > limits.elements:
         _count_elements(raw, limits)
-    may_be_wide = raw.count(b"=") > limits.attributes
-    if may_be_wide and raw.count(b"xmlns") > limits.attributes and _namespaces_beyond(limits.attributes).search(raw):
+    # 4. Namespaces, which the tree does not show: each takes a "=" and, but for one in a tag, a ":".
+    if (
+        _more_than(limits.attributes, b"=", raw)
+        and _more_than(limits.attributes - 1, b":", raw)
+        and raw.count(b"xmlns") > limits.attributes
+        and _namespaces_beyond(limits.attributes).search(raw)
+    ):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
-    # 4. The tree.
+    # 5. The tree.
     root = _parse(raw)
-    # 5. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
-    if root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover
+    # 6. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
+    if not plain and root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover
         raise DocumentError("document.doctype_refused")
-    # 6. Bounds on the tree.
+    return root
+
+
+def _measure(root: etree._Element, raw: bytes, limits: DocumentLimits) -> None:
     if _depth_beyond(limits.depth)(root):
         raise DocumentError("document.too_deep", facts={"limit": limits.depth})
-    if may_be_wide and _attributes_beyond(limits.attributes)(root):
+    if _more_than(limits.attributes, b"=", raw) and _attributes_beyond(limits.attributes)(root):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
-    return root
+
+
+def _more_than(limit: int, sign: bytes, raw: bytes) -> bool:
+    """Tell whether a sign stands more than `limit` times in the bytes. `find` leaps from one to the next, so this is
+    quicker than a count where there are few, and ends early where there are many."""
+    place = -1
+    for _ in range(limit + 1):
+        place = raw.find(sign, place + 1)
+        if place < 0:
+            return False
+    return True
 
 
 def _parse(raw: bytes) -> etree._Element:
@@ -145,22 +196,42 @@ def _refusal(error: etree.XMLSyntaxError) -> DocumentError:
 
 
 def _count_elements(raw: bytes, limits: DocumentLimits) -> None:
-    """Count the elements of a suspicious document piece by piece, so that it is refused before its tree is built."""
-    parser = etree.XMLPullParser(events=("start", "end"), **_options())
-    seen = 0
-    try:
-        for start in range(0, len(raw), _FEED_BYTES):
-            parser.feed(raw[start : start + _FEED_BYTES])
-            for event, element in parser.read_events():
-                if event == "start":
-                    seen += 1
-                else:
-                    element.clear()
-            if seen > limits.elements:
-                raise DocumentError("document.too_many_elements", facts={"limit": limits.elements})
-        parser.close()
-    except etree.XMLSyntaxError as error:
-        raise _refusal(error) from None
+    """Count the elements of a suspicious document before its tree is built, which would cost a second and a gigabyte.
+
+    A start tag begins with a "<" that no "/", "!" or "?" follows; so may text inside a comment, a CDATA section or a
+    processing instruction, and nothing else in what is well-formed. The parser judges what is not.
+    """
+    most = limits.elements
+    tags = _start_tags(raw, 0, len(raw))
+    if tags <= most:
+        return
+    for pieces, (start, end) in enumerate(_unparsed(raw)):
+        tags -= _start_tags(raw, start, end)
+        if tags <= most:
+            return
+        if pieces == _MAX_UNPARSED:
+            break
+    raise DocumentError("document.too_many_elements", facts={"limit": most})
+
+
+def _start_tags(raw: bytes, start: int, end: int) -> int:
+    found = raw.count(b"<", start, end)
+    return found and found - sum(raw.count(other, start, end) for other in (b"</", b"<!", b"<?"))
+
+
+def _unparsed(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of every comment, CDATA section and processing instruction. Linear: no byte is searched
+    twice for the same thing."""
+    after = 0
+    declared, instruction = raw.find(b"<!"), raw.find(b"<?")
+    while declared >= 0 or instruction >= 0:
+        start = min(place for place in (declared, instruction) if place >= 0)
+        opening, closing = next((pair for pair in _UNPARSED if raw.startswith(pair[0], start)), (b"<!", b">"))
+        end = raw.find(closing, start + len(opening))
+        after = len(raw) if end < 0 else end + len(closing)
+        yield start, after
+        declared = raw.find(b"<!", after) if 0 <= declared < after else declared
+        instruction = raw.find(b"<?", after) if 0 <= instruction < after else instruction
 
 
 @functools.cache

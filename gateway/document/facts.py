@@ -21,6 +21,7 @@ from gateway.domain.message import DocumentFacts, MessageKind
 from gateway.errors import DocumentError
 
 _KIND_OF_TYPE: Final = {"INV": MessageKind.CANCELLATION, "GPR": MessageKind.ARRIVAL}
+_ADDITIONAL: Final = "13"
 _ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
 _KNOWN_NAMESPACES: Final = 64
 """How many namespaces are remembered at once. Senders choose namespaces, so what is kept for them must be bounded."""
@@ -48,7 +49,7 @@ class _Names:
         self.item = f"{in_namespace}GovernmentAgencyGoodsItem"
         self.trader_reference = f"{in_namespace}TraderAssignedReferenceID"
         p, bound = ("b:", {"b": namespace}) if namespace else ("", None)
-        self.is_additional = etree.XPath(f"normalize-space({p}FunctionCode) = '13'", namespaces=bound)
+        self.is_additional = etree.XPath(f"normalize-space({p}FunctionCode) = '{_ADDITIONAL}'", namespaces=bound)
         self.type_code = etree.XPath(f"normalize-space({p}TypeCode)", namespaces=bound, smart_strings=False)
         self.items = etree.XPath(f"count({p}GovernmentAgencyGoodsItem)", namespaces=bound)
         self.items_of_response = etree.XPath(f"count({p}GoodsShipment/{p}GovernmentAgencyGoodsItem)", namespaces=bound)
@@ -87,6 +88,10 @@ def read_kind(body: etree._Element) -> MessageKind:
 def _kind(body: etree._Element, names: _Names) -> MessageKind:
     if names.is_response:
         return MessageKind.RESPONSE
+    function = next(body.iterchildren(names.function), None)
+    # Nearly always this first look is enough: an XPath call costs as much as all else that is read here.
+    if function is None or (len(function) == 0 and _ADDITIONAL not in (function.text or "")):
+        return MessageKind.DECLARATION
     if not names.is_additional(body):
         return MessageKind.DECLARATION
     return _KIND_OF_TYPE.get(names.type_code(body), MessageKind.AMENDMENT)

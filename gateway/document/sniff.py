@@ -26,7 +26,7 @@ _FOREIGN_STARTS: Final = (
 # How nearly every message starts: it shows in one match that nothing below can be wrong.
 _PLAIN_START: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="(?:yes|no)")?\?>)?"""
-    rb"""[ \t\r\n]*<[A-Za-z_]"""
+    rb"""[ \t\r\n]*(?:<!--[^-<]*-->[ \t\r\n]*){0,4}<[A-Za-z_]"""
 )
 _XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
 _ENCODING: Final = re.compile(rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1""")
@@ -34,13 +34,13 @@ _MAX_MISC: Final = 1000
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 
 
-def sniff(raw: bytes) -> None:
-    """Return if `raw` may be given to the parser.
+def sniff(raw: bytes) -> bool:
+    """Return if `raw` may be given to the parser, and tell whether its start leaves no doubt that it has no DOCTYPE.
 
     Raises DocumentError `document.empty`, `document.encoding_refused` or `document.doctype_refused`.
     """
     if _PLAIN_START.match(raw):
-        return
+        return True
     # 1. Something must be there.
     if not raw or raw.isspace():
         raise DocumentError("document.empty")
@@ -58,6 +58,7 @@ def sniff(raw: bytes) -> None:
     # 4. Between the declaration and the root only white space, comments and processing instructions may stand.
     if _after_misc(raw, start) == b"<!DOCTYPE":
         raise DocumentError("document.doctype_refused")
+    return False
 
 
 def _after_misc(raw: bytes, position: int) -> bytes:

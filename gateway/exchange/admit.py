@@ -12,7 +12,7 @@ Three answers are possible, and the difference matters to the sender:
 
 from dataclasses import replace
 
-from gateway.document import read
+from gateway.document import read_unmeasured
 from gateway.domain.agreement import Agreement, Flow, check_in_force
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.limits import max_envelope_bytes
@@ -81,7 +81,7 @@ def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> DocumentFacts:
     agreement, flow = _agreed(header, desk)
     check_in_force(agreement, job.now)
     limits = replace(desk.limits, size_bytes=min(desk.limits.size_bytes, agreement.max_document_bytes))
-    document = read(opened.payload, limits)
+    document = read_unmeasured(opened.payload, limits)
     if document.facts.kind != header.kind:
         raise EnvelopeError("envelope.header_disagrees", "The signed header names another message kind")
     valid = validate(document, desk.sets[flow.schema_set])

@@ -8,7 +8,7 @@ gathered, and one is enough to prepare nothing.
 import hashlib
 from datetime import datetime, timedelta
 
-from gateway.document import Document, read
+from gateway.document import Document, read_unmeasured
 from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.jobs import (
@@ -32,7 +32,7 @@ from gateway.schema import ValidDocument, validate
 def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
     """Return the prepared submission, or why not: by recipient, or under None for the document itself."""
     try:
-        document = read(job.body, desk.limits)
+        document = read_unmeasured(job.body, desk.limits)
     except DocumentError as error:
         return RefusedSubmission(problems={None: error})
 
@@ -48,7 +48,7 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
     for schema_set in {flow.schema_set for _, flow in permitted.values()}:
         try:
             valid[schema_set] = validate(document, desk.sets[schema_set])
-        except SchemaError as error:
+        except (DocumentError, SchemaError) as error:
             return RefusedSubmission(problems={None: error})
 
     transfers: list[PreparedTransfer] = []

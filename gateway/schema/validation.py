@@ -5,16 +5,18 @@ so two threads on one would read each other's refusals, and with them another pa
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from lxml import etree
 
 from gateway.document import Document, parse_schema, prefixes_for
 from gateway.domain.ids import SchemaSetId
+from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts
 from gateway.errors import SchemaError, Violation
+from gateway.schema.bounds import Bounds, read_bounds
 from gateway.schema.facts import SchemaTree
-from gateway.schema.sets import SchemaSet
+from gateway.schema.sets import SchemaSet, check_files
 from gateway.schema.tree import read_tree
 from gateway.schema.words import root_not_in_set, violations
 
@@ -24,7 +26,7 @@ _DOOR: Final = object()
 class CompiledSet:
     """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
 
-    __slots__ = ("_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
+    __slots__ = ("_bounds", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
 
     def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema, tree: SchemaTree | None = None) -> None:
         self.schema_set: Final = schema_set
@@ -34,6 +36,7 @@ class CompiledSet:
         self.prefixes: Final[Mapping[str, str]] = prefixes_for(schema_set.namespaces)
         self._xsd: Final = xsd
         self._tree: SchemaTree | None = tree
+        self._bounds: Bounds | Literal["unread"] | None = "unread"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a CompiledSet stays in the process that compiled it; hand over the SchemaSet")
@@ -48,6 +51,12 @@ class CompiledSet:
     def accepts(self, root: etree._Element) -> bool:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root."""
         return root.tag in self.roots and self._xsd(root)
+
+    def proves(self, limits: DocumentLimits) -> bool:
+        """Tell whether whatever the set accepts is within the limits of depth and attributes."""
+        if self._bounds == "unread":
+            self._bounds = read_bounds(check_files(self.schema_set.files, self.schema_set.entry))
+        return self._bounds is not None and self._bounds.within(limits)
 
     def refusal(self, root: etree._Element) -> SchemaError:
         """Return why the tree that `accepts` refused last was refused."""
@@ -101,20 +110,24 @@ def compile_set(schema_set: SchemaSet, tree: SchemaTree | None = None) -> Compil
 
 
 def validate(document: Document, compiled: CompiledSet) -> ValidDocument:
-    """Return the document as valid under the set.
+    """Return the document as valid under the set, and make sure that its tree is within limits.
 
     Raises SchemaError `schema.kind_not_in_set` when the set is not for this message kind, and `schema.invalid` with
-    its violations otherwise.
+    its violations otherwise. Raises DocumentError before either when the tree is beyond the limits.
     """
     kind = document.kind
     if kind not in compiled.schema_set.kinds:
+        document.measure()
         raise SchemaError(
             "schema.kind_not_in_set",
             f"{compiled.id} is not for messages of kind {kind}",
             facts={"schema_set": compiled.id, "kind": str(kind)},
         )
     if not compiled.accepts(document.root):
+        document.measure()
         raise compiled.refusal(document.root)
+    if document.unmeasured is not None and not compiled.proves(document.unmeasured):
+        document.measure()
     return ValidDocument(document, compiled, _DOOR)
 
 

@@ -142,6 +142,29 @@ def test_comments_do_not_count_as_elements() -> None:
     assert read(declaration("<!-- <a/><a/><a/> -->" * 200), DocumentLimits(elements=10))
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<!-- <a/><b></b> <![CDATA[ <? -->",
+        "<![CDATA[<a/><b></b> <!-- <? ]]>",
+        "<?p <a/><b></b> <!-- <![CDATA[ ?>",
+        "<!----><!-- <a/> --><?p?><![CDATA[]]>",
+    ],
+)
+def test_only_what_is_an_element_counts_as_one(piece: str) -> None:
+    limits = DocumentLimits(elements=100)
+    assert read(declaration(piece * 150 + "<a/>" * 98), limits)
+    assert refused(declaration(piece * 150 + "<a/>" * 99), limits).code == "document.too_many_elements"
+    assert refused(declaration("<a/>" * 99 + piece * 150), limits).code == "document.too_many_elements"
+
+
+def test_too_many_tags_among_too_many_comments_are_not_counted_to_the_end() -> None:
+    raw = declaration("<!-- <a/> -->" * 30_000)
+    assert read(raw, DocumentLimits(elements=30_002))
+    assert read(raw, DocumentLimits(elements=10_002))
+    assert refused(raw, DocumentLimits(elements=9_990)).code == "document.too_many_elements"
+
+
 def test_a_bad_document_with_very_many_tags_is_still_called_not_well_formed() -> None:
     assert refused(declaration("<a/>" * 50 + "<b>"), DocumentLimits(elements=100)).code == "document.not_well_formed"
 
@@ -260,7 +283,7 @@ def test_threads_do_not_see_each_others_errors() -> None:
 def test_only_read_makes_a_document() -> None:
     document = read(declaration(), LIMITS)
     with pytest.raises(TypeError, match="only"):
-        Document(document.root, document.body, document.raw, object())
+        Document(document.root, document.raw, LIMITS, object())
 
 
 def test_a_document_does_not_travel_and_does_not_show_itself() -> None:
