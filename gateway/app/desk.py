@@ -1,13 +1,16 @@
 """How a worker lays out its desk: from a frozen snapshot it opens its own keys and compiles its own rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.app.rulebook import Rulebook
+from gateway.domain.ids import SchemaSetId
+from gateway.domain.profile import ProfileTerms
 from gateway.errors import ConfigurationError
 from gateway.exchange.desk import Desk
 from gateway.policy import compile_policy
 from gateway.ports import Sealer
-from gateway.schema import compile_set
+from gateway.schema import CompiledProfile, CompiledSet, compile_code_lists, compile_profile, compile_set
 from gateway.settings import KeyFiles as KeyFileSettings
 from gateway.settings import NodeSettings
 from gateway.system import SystemClock
@@ -37,7 +40,30 @@ def lay_desk(snapshot: Snapshot) -> Desk:
         },
         trust=open_trust(settings),
         sealer=open_sealer(settings),
+        profiles=_profiles(rulebook, sets),
     )
+
+
+def _profiles(
+    rulebook: Rulebook, sets: Mapping[SchemaSetId, CompiledSet]
+) -> dict[tuple[SchemaSetId, str], CompiledProfile]:
+    flows = {
+        (flow.schema_set, flow.profile.sha256): flow.profile
+        for agreement in rulebook.agreements
+        for flow in agreement.flows
+        if flow.profile.sha256
+    }
+    return {key: _profile(terms, sets[key[0]], rulebook) for key, terms in flows.items()}
+
+
+def _profile(terms: ProfileTerms, compiled: CompiledSet, rulebook: Rulebook) -> CompiledProfile:
+    checks = (
+        compile_code_lists(rulebook.code_lists, compiled.tree, compiled.id, terms.code_lists)
+        if terms.code_lists
+        else None
+    )
+    rule_set = None if terms.rules is None else rulebook.rule_sets[terms.rules]
+    return compile_profile(terms, compiled, rule_set, checks)
 
 
 def open_trust(settings: NodeSettings) -> FileTrust:

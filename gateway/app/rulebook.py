@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.domain.agreement import Agreement, Flow, choose_agreement
-from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
+from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import AgreementError
 from gateway.policy import Policy
-from gateway.schema import SchemaSet, SchemaTree
+from gateway.schema import CodeCatalogue, RuleSet, SchemaSet, SchemaTree
 from gateway.settings import Configuration
 
 
@@ -30,6 +30,8 @@ class Rulebook:
     sets: Mapping[SchemaSetId, SchemaSet] = field(repr=False)
     trees: Mapping[SchemaSetId, SchemaTree] = field(repr=False)
     policies: Mapping[str, Policy] = field(repr=False)
+    rule_sets: Mapping[RuleSetId, RuleSet] = field(repr=False)
+    code_lists: CodeCatalogue = field(repr=False)
 
     def choose(
         self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
@@ -83,4 +85,6 @@ def rulebook_of(configuration: Configuration) -> Rulebook:
         sets=configuration.catalogue,
         trees=configuration.book.trees,
         policies=configuration.book.policies,
+        rule_sets=configuration.book.rule_sets,
+        code_lists=configuration.book.code_lists,
     )

@@ -84,6 +84,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "state",
         "transfers",
         "version",
+        "warnings",
         "withheld",
     }
 )

@@ -18,6 +18,7 @@ from gateway.cli.target import (
     explained,
     is_visible_ascii,
     submissions,
+    violation_line,
 )
 from gateway.domain.ids import MessageId, PartyId, party_id
 
@@ -171,6 +172,7 @@ def _json(file: Path, outcome: "Submission | ClientError") -> dict[str, Any]:
         "id": outcome.id,
         "status": outcome.status,
         "replayed": outcome.replayed,
+        "warnings": [{**one.violation.as_json(), "recipients": list(one.recipients)} for one in outcome.warnings],
         "transfers": [
             {
                 "id": one.id,
@@ -191,6 +193,7 @@ def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
     from gateway.client import ClientError
 
     rows: list[tuple[object, ...]] = []
+    warned: list[str] = []
     refused: list[str] = []
     for file, outcome in outcomes:
         if isinstance(outcome, ClientError):
@@ -200,12 +203,13 @@ def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
             if _is_unknown(outcome):
                 refused.append(f"    The outcome is unknown; ask again with --key {outcome.problem['idempotency_key']}")
             continue
+        warned += [f"{file.name}: warning: {violation_line(one.violation.as_json())}" for one in outcome.warnings]
         rows += [
             (file.name, one.recipient, one.state.value, f"{one.kept} / {one.withheld}", one.id)
             for one in outcome.transfers
         ]
     print_table("", ("File", "Recipient", "State", "Kept / withheld", "Transfer"), rows)
-    for line in refused:
+    for line in (*warned, *refused):
         say(line)
 
 

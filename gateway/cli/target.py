@@ -30,6 +30,7 @@ __all__ = [
     "fetching",
     "operations",
     "submissions",
+    "violation_line",
 ]
 
 Value = TypeVar("Value")
@@ -118,12 +119,13 @@ def explained(error: "ClientError") -> list[str]:
     for one in error.problem.get("recipients", ()):
         recipient = one.get("recipient") or "the document"
         lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")
-        lines += [_violation(violation) for violation in one.get("violations", ())]
-    lines += [_violation(violation) for violation in error.problem.get("violations", ())]
+        lines += [violation_line(violation) for violation in one.get("violations", ())]
+    lines += [violation_line(violation) for violation in error.problem.get("violations", ())]
     return lines
 
 
-def _violation(one: dict[str, Any]) -> str:
+def violation_line(one: dict[str, Any]) -> str:
+    """Return one violation on a line: where, and what."""
     line = f"line {one['line']}, " if one.get("line") else ""
     return f"{line}{one.get('path', '')}: {one.get('message', '')}"
 

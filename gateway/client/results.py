@@ -12,6 +12,7 @@ from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId,
 from gateway.domain.lifecycle import HandOverState, NoticeState, SubmissionStatus, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.statement import Verdict
+from gateway.errors import Violation
 
 __all__ = [
     "Answer",
@@ -28,9 +29,11 @@ __all__ = [
     "SubmittedTransfer",
     "Transfer",
     "TransferDetail",
+    "Warned",
 ]
 
 Json = Mapping[str, Any]
+_VIOLATION = ("code", "rule", "path", "line", "wco_id", "wco_name", "message", "expected", "fix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +95,19 @@ class Transfer(AnyTransfer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """One thing wrong in a document that was accepted all the same. `recipients`: whose agreement says so."""
+
+    violation: Violation
+    recipients: tuple[PartyId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What became of one document. `replayed`: this answer repeats that of an earlier equal request."""
+    """What became of one document. `replayed`: this answer repeats that of an earlier equal request.
+
+    `warnings`: what the agreements find fault with and let go.
+    """
 
     id: SubmissionId
     status: SubmissionStatus
@@ -103,6 +117,7 @@ class Submission:
     items: int
     size_bytes: int
     transfers: tuple[SubmittedTransfer, ...]
+    warnings: tuple[Warned, ...] = ()
     replayed: bool = False
 
 
@@ -238,6 +253,7 @@ def read_submission(value: Json, *, replayed: bool = False) -> Submission:
         transfers=tuple(
             SubmittedTransfer(**_transfer(one), answers=_answers(one["answers"])) for one in value["transfers"]
         ),
+        warnings=tuple(_warned(one) for one in value["warnings"]),
         replayed=replayed,
     )
 
@@ -355,6 +371,11 @@ def _answers(values: Sequence[Json]) -> tuple[Answer, ...]:
         )
         for one in values
     )
+
+
+def _warned(value: Json) -> Warned:
+    members = {name: value[name] for name in _VIOLATION}
+    return Warned(violation=Violation(**members), recipients=tuple(PartyId(one) for one in value["recipients"]))
 
 
 def _agreement(value: Json) -> AgreementRef:

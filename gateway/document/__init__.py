@@ -6,13 +6,14 @@ Nothing outside this room parses or serialises XML. Bytes become a `Document` on
 from gateway.document.door import Document, read, read_root, read_unmeasured
 from gateway.document.facts import find_body, read_facts
 from gateway.document.leaves import leaves
-from gateway.document.names import METADATA_ROOT, PREFIXES, prefixes_for, split_name
+from gateway.document.names import BODIES, METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
 from gateway.document.schema_files import locate, parse_schema
 from gateway.document.serialise import in_fixed_form, serialise
 from gateway.document.write import attribute, document_bytes, escape_text, written_name
 
 __all__ = [
+    "BODIES",
     "METADATA_ROOT",
     "PREFIXES",
     "Document",

@@ -14,7 +14,7 @@ from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId,
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Notice, Problem, Receipt
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Violation
 
 
 class ReferenceKind(StrEnum):
@@ -65,7 +65,10 @@ class PrepareJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTransfer:
-    """One signed view, sealed for storage. `digest` is the message digest in hex."""
+    """One signed view, sealed for storage. `digest` is the message digest in hex.
+
+    `warned`: what the profile of the agreement finds fault with and lets go.
+    """
 
     slot: Slot
     recipient: PartyId
@@ -76,6 +79,7 @@ class PreparedTransfer:
     retry: RetryPolicy
     kept: int
     withheld: int
+    warned: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

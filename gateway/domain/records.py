@@ -4,7 +4,7 @@ Times are aware UTC. `version` counts changes of a row and is the other half of 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Verdict
+from gateway.errors import Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionRow:
-    """A submission and the transfers made of it. `answers`: by the message they answer, in the partner's order."""
+    """A submission and the transfers made of it. `answers`: by the message they answer, in the partner's order.
+
+    `warnings`: by recipient, what the profile of its agreement found fault with and let go.
+    """
 
     id: SubmissionId
     client: ClientId
@@ -179,6 +183,7 @@ class SubmissionRow:
     size_bytes: int
     transfers: tuple[TransferRow, ...]
     answers: Mapping[MessageId, tuple[Answer, ...]]
+    warnings: Mapping[PartyId, tuple[Violation, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

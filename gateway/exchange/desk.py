@@ -5,18 +5,21 @@ thread: lxml's schema objects must not be shared (another thread's error text wo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.policy import CompiledPolicy
 from gateway.ports import Agreements, Sealer, Trust
-from gateway.schema import CompiledSet
+from gateway.schema import CompiledProfile, CompiledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Rules and keys for the four jobs. `policies` by their SHA-256; `own`: the parties this node speaks for."""
+    """Rules and keys for the four jobs. `own`: the parties this node speaks for.
+
+    `policies` by their SHA-256; `profiles` by schema set and their SHA-256, without an entry where a flow has none.
+    """
 
     own: frozenset[PartyId]
     limits: DocumentLimits
@@ -25,6 +28,7 @@ class Desk:
     policies: Mapping[str, CompiledPolicy]
     trust: Trust
     sealer: Sealer
+    profiles: Mapping[tuple[SchemaSetId, str], CompiledProfile] = field(default_factory=dict)
 
 
 def submission_row(submission_id: str) -> str:

@@ -1,12 +1,12 @@
 """From the bytes a national system handed in to signed views, one per recipient. Pure: times, ids, nonces come in.
 
-The order is the promise: read, validate, filter, validate the view, sign. Types carry it: `bytes → Document →
-ValidDocument → View → SignedView`; each is made only by the step before it. All recipients or none: every failure is
-gathered, and one is enough to prepare nothing.
+The order is the promise: read, validate, judge by the profile, filter, validate and judge the view, sign. Types carry
+it: `bytes → Document → ValidDocument → View → SignedView`; each is made only by the step before it. All recipients or
+none: every failure is gathered, and one is enough to prepare nothing.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from gateway.document import Document, read_unmeasured
 from gateway.domain.agreement import Agreement, Flow
@@ -26,7 +26,7 @@ from gateway.envelope import sign_view
 from gateway.errors import DocumentError, GatewayError, SchemaError
 from gateway.exchange.desk import Desk, reference_row, submission_row, transfer_row
 from gateway.policy import apply_policy
-from gateway.schema import ValidDocument, validate
+from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
 
 def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
@@ -51,10 +51,12 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
         except (DocumentError, SchemaError) as error:
             return RefusedSubmission(problems={None: error})
 
+    judged = _Judged(job.now.date(), desk)
     transfers: list[PreparedTransfer] = []
     for recipient, (agreement, flow) in permitted.items():
         try:
-            transfers.append(_transfer(job, valid[flow.schema_set], recipient, agreement, flow, desk))
+            judgement = judged.document(valid[flow.schema_set], flow)
+            transfers.append(_transfer(job, valid[flow.schema_set], judgement, recipient, agreement, flow, desk))
         except GatewayError as error:
             problems[recipient] = error
     if problems:
@@ -74,10 +76,47 @@ def _permission(job: PrepareJob, document: Document, recipient: PartyId, desk: D
     return agreement, flow
 
 
+class _Judged:
+    """The judgements of one document: each distinct profile is asked once, however many recipients it is for."""
+
+    def __init__(self, today: date, desk: Desk) -> None:
+        self._today = today
+        self._desk = desk
+        self._found: dict[tuple[SchemaSetId, str], Judgement] = {}
+
+    def document(self, document: ValidDocument, flow: Flow) -> Judgement:
+        """Return what the flow's profile says of the document. Raises SchemaError `schema.profile_broken`."""
+        key = (flow.schema_set, flow.profile.sha256)
+        if key not in self._found:
+            profile = self._desk.profiles.get(key)
+            self._found[key] = Judgement() if profile is None else judge(document, profile, self._today)
+        return _unless_refused(self._found[key])
+
+
+def _unless_refused(judgement: Judgement) -> Judgement:
+    refusal = judgement.refusal()
+    if refusal is not None:
+        raise refusal
+    return judgement
+
+
 def _transfer(
-    job: PrepareJob, document: ValidDocument, recipient: PartyId, agreement: Agreement, flow: Flow, desk: Desk
+    job: PrepareJob,
+    document: ValidDocument,
+    judgement: Judgement,
+    recipient: PartyId,
+    agreement: Agreement,
+    flow: Flow,
+    desk: Desk,
 ) -> PreparedTransfer:
-    view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set])
+    found = [judgement]
+    profile = desk.profiles.get((flow.schema_set, flow.profile.sha256))
+
+    def judge_it(view: ValidDocument) -> None:
+        if profile is not None:
+            found.append(_unless_refused(judge_view(view, profile, job.now.date())))
+
+    view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set], judge_it)
     slot = job.slots[recipient]
     header = _header(job, slot, recipient, view.facts, agreement, flow)
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
@@ -91,6 +130,7 @@ def _transfer(
         retry=agreement.retry,
         kept=view.kept,
         withheld=view.withheld,
+        warned=tuple(violation for one in found for violation in one.warned),
     )
 
 

@@ -192,6 +192,7 @@ class Submit:
                     "sender": request.sender,
                     "kind": prepared.facts_kind.value,
                     "transfers": len(prepared.transfers),
+                    "warnings": sum(len(transfer.warned) for transfer in prepared.transfers),
                 },
             )
         ]

@@ -14,7 +14,7 @@ that reaches the root there is no view. Then the bytes go through the XML door a
 what was found valid is the very bytes that leave. One visit per element of which something is kept: linear.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from lxml import etree
@@ -38,8 +38,15 @@ _CONTENTS: Final = etree.XPath("count(//*[not(*)]/text()) + count(//@*[. != ''])
 _VIEW_LIMITS: Final = DocumentLimits(size_bytes=CEILING_DOCUMENT_BYTES)
 
 
-def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet) -> View:
+def apply_policy(
+    document: ValidDocument,
+    policy: CompiledPolicy,
+    compiled: CompiledSet,
+    inspect_view: Callable[[ValidDocument], None] | None = None,
+) -> View:
     """Return the view of `document` that `policy` permits, valid under the same schema set.
+
+    `inspect_view` is shown the view as it was read back, before it is one, and may raise: that is for profile rules.
 
     Raises PolicyError: `policy.nothing_kept` when the policy keeps nothing of this document, `policy.view_invalid`
     when what it keeps can not stand alone. Neither says what the document holds.
@@ -49,6 +56,8 @@ def apply_policy(document: ValidDocument, policy: CompiledPolicy, compiled: Comp
     view = _validated(xml, compiled)
     if view.document.kind is not document.document.kind:
         raise PolicyError("policy.view_invalid", "The view would show another message kind than the document")
+    if inspect_view is not None:
+        inspect_view(view)
     return View(
         xml=xml,
         facts=view.facts,

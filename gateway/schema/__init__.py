@@ -6,8 +6,12 @@ Sets come in as mappings from path to bytes; nothing here reads a disk or a netw
 from gateway.schema.code_bindings import Binding, CodeCatalogue, join_catalogues, read_catalogue
 from gateway.schema.code_checks import CompiledCodeLists, compile_code_lists, list_findings
 from gateway.schema.code_lists import Code, CodeList, find_list
+from gateway.schema.compiled_rules import Breach, CompiledRules, compile_rules
 from gateway.schema.explanation import Explanation, explain
 from gateway.schema.facts import AttributeFacts, SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
+from gateway.schema.rule_check import check_rules
+from gateway.schema.rules import Rule, RuleSet, RuleTarget, sealed_rule_set
 from gateway.schema.sets import SchemaSet, assemble_set, load_set, set_sha256
 from gateway.schema.tree import read_tree
 from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, validate, validate_view_root
@@ -16,28 +20,41 @@ from gateway.schema.words import expectation
 __all__ = [
     "AttributeFacts",
     "Binding",
+    "Breach",
     "Code",
     "CodeCatalogue",
     "CodeList",
     "CompiledCodeLists",
+    "CompiledProfile",
+    "CompiledRules",
     "CompiledSet",
     "Explanation",
+    "Judgement",
+    "Rule",
+    "RuleSet",
+    "RuleTarget",
     "SchemaNode",
     "SchemaSet",
     "SchemaTree",
     "ValidDocument",
     "ValueFacts",
     "assemble_set",
+    "check_rules",
     "compile_code_lists",
+    "compile_profile",
+    "compile_rules",
     "compile_set",
     "expectation",
     "explain",
     "find_list",
     "join_catalogues",
+    "judge",
+    "judge_view",
     "list_findings",
     "load_set",
     "read_catalogue",
     "read_tree",
+    "sealed_rule_set",
     "set_sha256",
     "validate",
     "validate_view_root",

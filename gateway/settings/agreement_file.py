@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.agreement import Agreement, Flow
-from gateway.domain.ids import AgreementId, PartyId, SchemaSetId, party_id
+from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId, party_id
 from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES
 from gateway.domain.message import MessageKind, Terms
 from gateway.domain.retry import RetryPolicy
 from gateway.policy import Policy
 from gateway.policy.reading import Reading, nearest
 from gateway.policy.source import Fields, Node, Word
+from gateway.schema import CodeCatalogue, RuleSet
+from gateway.settings.profile_keys import read_profile
 from gateway.settings.schemas import Catalogue
 
 __all__ = ["AgreementReading"]
@@ -30,12 +32,24 @@ _OPTIONAL: Final = ("suspended", "max_document_bytes")
 class AgreementReading(Reading):
     """The reading of one agreement file."""
 
-    def __init__(self, file: Path, catalogue: Catalogue, policy_in: Callable[[Path], Policy | None]) -> None:
-        """`policy_in` returns the policy in a file, or None after noting elsewhere what is wrong with it."""
+    def __init__(
+        self,
+        file: Path,
+        catalogue: Catalogue,
+        policy_in: Callable[[Path], Policy | None],
+        rules_in: Callable[[RuleSetId, SchemaSetId | None], RuleSet | str],
+        code_lists: CodeCatalogue,
+    ) -> None:
+        """`policy_in` returns the policy in a file, or None after noting elsewhere what is wrong with it.
+
+        `rules_in` returns the rule set of an id for a schema set, or what is wrong with naming it.
+        """
         super().__init__(str(file))
         self.folder = file.parent
         self.catalogue = catalogue
         self.policy_in = policy_in
+        self.rules_in = rules_in
+        self.code_lists = code_lists
         self.seen: dict[tuple[PartyId, PartyId, MessageKind], int] = {}
 
     def agreement(self, node: Node) -> Agreement:
@@ -136,11 +150,12 @@ class AgreementReading(Reading):
         return tuple(found)
 
     def _flow(self, node: Node, key: str, parties: frozenset[PartyId]) -> Flow | None:
-        fields = self.fields(node, key, required=("from", "to", "kinds", "schema_set", "policy"))
+        fields = self.fields(node, key, required=("from", "to", "kinds", "schema_set", "policy"), optional=("profile",))
         sender, recipient = self._side(fields, "from", key, parties), self._side(fields, "to", key, parties)
         kinds = self._kinds(fields, key)
         schema_set = self._schema_set(fields, key, kinds)
         policy = self._policy(fields, key, schema_set)
+        profile = read_profile(self, fields, key, self.rules_in, self.code_lists)
         if sender is None or recipient is None or policy is None:
             return None
         if sender == recipient:
@@ -158,6 +173,7 @@ class AgreementReading(Reading):
             schema_set_sha256=self.catalogue[policy.schema_set].sha256,
             policy=f"{policy.id} version {policy.version}",
             policy_sha256=policy.sha256,
+            profile=profile,
         )
 
     def _side(self, fields: Fields, name: str, key: str, parties: frozenset[PartyId]) -> PartyId | None:

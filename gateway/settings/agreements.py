@@ -13,14 +13,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.bundled import code_list_folder
 from gateway.domain.agreement import Agreement, Flow, agreement_sha256
-from gateway.domain.ids import AgreementId, SchemaSetId
+from gateway.domain.ids import AgreementId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy, draft_policy
 from gateway.policy.source import SourceError, read_source
-from gateway.schema import CompiledSet, SchemaTree, compile_set
+from gateway.schema import CodeCatalogue, CompiledSet, RuleSet, SchemaTree, check_rules, compile_set
 from gateway.settings.agreement_file import AgreementReading
+from gateway.settings.code_lists import load_code_lists
+from gateway.settings.rule_file import RuleSets, read_rule_sets
 from gateway.settings.schemas import Catalogue
 
 __all__ = ["AgreementBook", "agreement_content", "load_agreements"]
@@ -31,28 +34,38 @@ class AgreementBook:
     """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read.
 
     `trees`: those of the schema sets that the policies are written for; reading one takes long, so each is read once.
+    `rule_sets`: every rule set there is, by id; `code_lists`: every code list.
     """
 
     agreements: tuple[Agreement, ...]
     policies: Mapping[str, Policy]
     files: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict)
     trees: Mapping[SchemaSetId, SchemaTree] = field(default_factory=dict, repr=False)
+    rule_sets: RuleSets = field(default_factory=dict)
+    code_lists: CodeCatalogue = field(default_factory=lambda: CodeCatalogue(lists={}, bindings=()), repr=False)
 
 
-def load_agreements(folders: Sequence[Path], catalogue: Catalogue) -> AgreementBook:
-    """Return every agreement in `folders` (`*.yaml`), checked against `catalogue`, policies included.
+def load_agreements(folders: Sequence[Path], catalogue: Catalogue, schemas: Path | None = None) -> AgreementBook:
+    """Return every agreement in `folders` (`*.yaml`), checked against `catalogue`, policies and profiles included.
+
+    `schemas`: the folder of the catalogue, for the rule files in it; None: only the bundled ones.
 
     Raises ConfigurationError `config.invalid` with every finding of every file.
     """
-    book, findings = read_agreements(folders, catalogue)
+    book, findings = read_agreements(folders, catalogue, schemas)
     if findings:
         raise ConfigurationError("config.invalid", findings=findings)
     return book
 
 
-def read_agreements(folders: Sequence[Path], catalogue: Catalogue) -> tuple[AgreementBook, tuple[Finding, ...]]:
+def read_agreements(
+    folders: Sequence[Path], catalogue: Catalogue, schemas: Path | None = None
+) -> tuple[AgreementBook, tuple[Finding, ...]]:
     """Return the agreements that could be read, and everything wrong with any. With findings, some may be missing."""
-    shelf = _Shelf(catalogue)
+    rule_sets, wrong_rules = read_rule_sets(schemas)
+    code_lists, wrong_lists = _code_lists(schemas)
+    shelf = _Shelf(catalogue, rule_sets, code_lists)
+    shelf.findings += (*wrong_rules, *wrong_lists)
     for folder in folders:
         files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
         if not files:
@@ -62,29 +75,47 @@ def read_agreements(folders: Sequence[Path], catalogue: Catalogue) -> tuple[Agre
     shelf.check_overlaps()
     ordered = sorted(shelf.findings, key=lambda one: (one.file, one.line or 0, one.key))
     book = AgreementBook(
-        agreements=tuple(shelf.agreements), policies=shelf.policies, files=shelf.files, trees=shelf.trees()
+        agreements=tuple(shelf.agreements),
+        policies=shelf.policies,
+        files=shelf.files,
+        trees=shelf.trees(),
+        rule_sets=rule_sets,
+        code_lists=code_lists,
     )
     return book, tuple(ordered)
+
+
+def _code_lists(schemas: Path | None) -> tuple[CodeCatalogue, tuple[Finding, ...]]:
+    """Return the bundled code lists and those beside a catalogue's sets, or what is wrong with any."""
+    own = None if schemas is None else schemas / "code_lists"
+    folders = [code_list_folder(), *([own] if own is not None and own.is_dir() else [])]
+    try:
+        return load_code_lists(*dict.fromkeys(map(Path.resolve, folders))), ()
+    except ConfigurationError as error:
+        return CodeCatalogue(lists={}, bindings=()), error.findings
 
 
 class _Shelf:
     """What was read so far. Policies and sets are read and compiled once, however many flows name them."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, rule_sets: RuleSets, code_lists: CodeCatalogue) -> None:
         self.catalogue = catalogue
+        self.code_lists = code_lists
+        self.rule_sets = rule_sets
         self.agreements: list[Agreement] = []
         self.policies: dict[str, Policy] = {}
         self.files: dict[tuple[AgreementId, int], str] = {}
         self.findings: list[Finding] = []
         self._read: dict[Path, Policy | None] = {}
         self._compiled: dict[SchemaSetId, CompiledSet | None] = {}
+        self._checked: set[RuleSetId] = set()
 
     def note(self, file: str, problem: str, fix: str, *, line: int | None = None, key: str = "") -> None:
         self.findings.append(Finding(file=file, line=line, key=key, problem=problem, fix=fix))
 
     def add(self, file: Path) -> None:
         """Read one agreement file; what is wrong is noted."""
-        reading = AgreementReading(file, self.catalogue, self.policy)
+        reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists)
         try:
             agreement = reading.agreement(read_source(file.read_bytes(), file=str(file)))
         except SourceError as error:
@@ -126,6 +157,19 @@ class _Shelf:
             return None
         self.policies[policy.sha256] = policy
         return policy
+
+    def rules(self, rule_set_id: RuleSetId, schema_set: SchemaSetId | None) -> RuleSet | str:
+        """Return the rule set, after noting what is wrong in its file (once); or why this flow can not name it."""
+        found = self.rule_sets.get(rule_set_id)
+        if found is None:
+            return f"names the unknown rule set {rule_set_id}; there are {', '.join(sorted(self.rule_sets))}"
+        if schema_set is not None and found.schema_set != schema_set:
+            return f"names rules for {found.schema_set}, while the flow is under {schema_set}"
+        compiled = self.compiled(found.schema_set)
+        if compiled is not None and found.id not in self._checked:
+            self._checked.add(found.id)
+            self.findings += check_rules(found, compiled)
+        return found
 
     def compiled(self, set_id: SchemaSetId) -> CompiledSet | None:
         if set_id not in self._compiled:

@@ -46,7 +46,7 @@ def load_configuration(path: Path) -> Configuration:
     folders, schemas = (node.agreements, node.schemas) if node is not None else _folders(path)
     try:
         catalogue = load_catalogue(schemas or schema_folder())
-        book, wrong = read_agreements(folders, catalogue)
+        book, wrong = read_agreements(folders, catalogue, schemas)
         findings += wrong
         if node is not None:
             findings += _disagreements(node, book)

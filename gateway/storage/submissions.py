@@ -24,7 +24,7 @@ from gateway.domain.records import (
 from gateway.storage import answers, conversations
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
-from gateway.storage.values import micros, span, time_of, transfer_row
+from gateway.storage.values import micros, span, time_of, transfer_row, violations_of, violations_text
 
 _FIND_KEY = select(idempotency.c.fingerprint, idempotency.c.submission_id).where(
     idempotency.c.client == bindparam("client"), idempotency.c.key == bindparam("key")
@@ -148,6 +148,7 @@ def _insert_submission(connection: Connection, change: AcceptSubmission) -> None
             "size_bytes": prepared.size_bytes,
             "document_sha256": prepared.document_sha256,
             "created": micros(change.now),
+            "warnings": violations_text({one.recipient: one.warned for one in prepared.transfers}),
         },
     )
     connection.run(_INSERT_ORIGINAL, {"submission_id": change.submission_id, "sealed": prepared.sealed_document})
@@ -266,5 +267,6 @@ def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
         item_count=row["item_count"],
         size_bytes=row["size_bytes"],
         transfers=tuple(transfer_row(each) for each in transfers),
+        warnings=violations_of(row["warnings"]),
         answers={each["message_id"]: answers.read(connection, transfer_row(each)) for each in transfers},
     )

@@ -57,9 +57,11 @@ submission = _table(
     _number("size_bytes"),
     _text("document_sha256"),
     _time("created"),
+    _text("warnings"),
     PrimaryKeyConstraint("id"),
     Index("submission_of_client", "client", "id"),
 )
+"""`warnings`: JSON, recipient → what a profile found fault with; empty for nothing. Places and rules, never values."""
 
 original = _table(
     "original",

@@ -1,13 +1,19 @@
 """Between rows and domain values: times as whole microseconds, enumerations as their text, one function a value."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
+
+from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.records import Attempt, InboxRow, PartnerHealth, StoredReceipt, TransferRow
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Verdict
+from gateway.errors import Violation
 from gateway.storage.engine import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,3 +159,19 @@ def health_of(row: Row) -> PartnerHealth:
         last_code=row["last_code"],
         last_detail=row["last_detail"],
     )
+
+
+def violations_text(violations: Mapping[PartyId, tuple[Violation, ...]]) -> str:
+    """Return what was found fault with for each recipient, as it is stored; empty for nothing. Without values."""
+    told = {party: [_stored(one) for one in found] for party, found in sorted(violations.items()) if found}
+    return orjson.dumps(told).decode() if told else ""
+
+
+def violations_of(text: str) -> dict[PartyId, tuple[Violation, ...]]:
+    """Return what `violations_text` wrote."""
+    told = orjson.loads(text) if text else {}
+    return {PartyId(party): tuple(Violation(**one) for one in found) for party, found in told.items()}
+
+
+def _stored(violation: Violation) -> dict[str, str | int | None]:
+    return {name: value for name, value in asdict(violation).items() if name != "value"}

@@ -3,7 +3,7 @@
 Times are RFC 3339 in UTC. No sealed byte and no value of a document stands in any of these.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from gateway.audit import AuditRecord
+from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import submission_status
 from gateway.domain.records import (
     Answer,
@@ -24,6 +25,7 @@ from gateway.domain.records import (
     SubmissionRow,
     TransferRow,
 )
+from gateway.errors import Violation
 
 __all__ = [
     "answers_json",
@@ -40,6 +42,7 @@ __all__ = [
     "timestamp",
     "transfer_json",
     "transfer_of_operator_json",
+    "warnings_json",
 ]
 
 
@@ -65,11 +68,21 @@ def submission_json(row: SubmissionRow) -> dict[str, Any]:
         "created": timestamp(row.created),
         "items": row.item_count,
         "size_bytes": row.size_bytes,
+        "warnings": warnings_json(row.warnings),
         "transfers": [
             {**transfer_json(transfer), "answers": answers_json(row.answers[transfer.message_id])}
             for transfer in row.transfers
         ],
     }
+
+
+def warnings_json(warnings: Mapping[PartyId, tuple[Violation, ...]]) -> list[dict[str, Any]]:
+    """Return what profiles found fault with and let go, each once, with the recipients whose agreement says so."""
+    recipients: dict[Violation, list[PartyId]] = {}
+    for recipient, violations in warnings.items():
+        for violation in violations:
+            recipients.setdefault(violation, []).append(recipient)
+    return [{**one.as_json(), "recipients": sorted(concerned)} for one, concerned in recipients.items()]
 
 
 def transfer_json(row: TransferRow) -> dict[str, Any]:

@@ -191,6 +191,7 @@ def upgrade() -> None:
         sa.Column("size_bytes", _NUMBER, nullable=False),
         sa.Column("document_sha256", sa.Text, nullable=False),
         sa.Column("created", _NUMBER, nullable=False),
+        sa.Column("warnings", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="submission_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,

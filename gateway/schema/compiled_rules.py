@@ -1,0 +1,211 @@
+"""Runs profile rules over a document: which places break which rule.
+
+Two engines, one language. A rule is XPath 2.0; where rule_shapes.py finds that XPath 1.0 means the same, libxml2 runs
+it. All such rules for one message kind are first asked in a single expression, `(when and selects) or …`, which crosses
+from Python to libxml2 once; only when it holds is each rule asked for its places. A sound document costs that one call.
+What is left is run by elementpath, whose tree of the document is built only if a rule's `when` holds, and once.
+
+The context of an expression is the body: a Declaration, or each Response in turn. Compiled rules belong to one process
+and one thread, as the set does that they are compiled against.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final
+
+from lxml import etree
+
+from gateway.document import BODIES, indexed_path, wco_path
+from gateway.domain.message import MessageKind
+from gateway.domain.profile import Severity
+from gateway.errors import Violation
+from gateway.schema.facts import SchemaTree
+from gateway.schema.rule_check import ParsedExpression, RuleParser
+from gateway.schema.rule_functions import for_lxml
+from gateway.schema.rules import Rule, RuleTarget
+from gateway.schema.validation import CompiledSet
+from gateway.schema.words import MAX_VIOLATIONS
+
+__all__ = ["Breach", "CompiledRules", "compile_rules", "with_severities"]
+
+MOST_PLACES_OF_A_RULE: Final = 20
+_ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
+CODE: Final = "schema.profile_broken"
+_UNDECIDED: Final = "This rule can not be decided on this document"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """One place that breaks a rule."""
+
+    severity: Severity
+    violation: Violation
+
+
+@dataclass(frozen=True, slots=True)
+class _Quick:
+    """A rule that libxml2 runs. `when` None: always."""
+
+    rule: Rule
+    when: etree.XPath | None
+    selects: etree.XPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Slow:
+    """A rule that elementpath runs, as token trees, unless `quick_when` keeps it from it."""
+
+    rule: Rule
+    quick_when: etree.XPath | None
+    when: Any
+    selects: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The rules for one message kind and target. `screen` holds when any quick rule is broken."""
+
+    screen: etree.XPath | None
+    quick: tuple[_Quick, ...]
+    slow: tuple[_Slow, ...]
+
+
+class CompiledRules:
+    """Rules ready to run. `breaches` takes the parsed document; nothing of it is kept."""
+
+    __slots__ = ("_groups", "_tree")
+
+    def __init__(self, groups: Mapping[tuple[MessageKind, RuleTarget], _Group], tree: SchemaTree) -> None:
+        self._groups: Final = groups
+        self._tree: Final = tree
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("CompiledRules stay in the process that compiled them; hand over the RuleSet")
+
+    @property
+    def slow(self) -> tuple[str, ...]:
+        """The ids of the rules that elementpath runs."""
+        return tuple(sorted({one.rule.id for group in self._groups.values() for one in group.slow}))
+
+    def has(self, kind: MessageKind, target: RuleTarget) -> bool:
+        """Tell whether any rule is for such a message."""
+        return (kind, target) in self._groups
+
+    def breaches(self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date) -> tuple[Breach, ...]:
+        """Return the places that break a rule, in the order of the rules: at most MAX_VIOLATIONS."""
+        group = self._groups.get((kind, target))
+        if group is None:
+            return ()
+        day = today.year * 10000 + today.month * 100 + today.day
+        # One Declaration, or Responses, within the envelope or bare.
+        bodies = list(root.iterchildren(*_ANY_BODY)) or [root]
+        found = [breach for body in bodies for breach in _quick_breaches(group, body, day, self._breach)]
+        if group.slow:
+            found += _slow_breaches(group.slow, root, bodies, day, self._breach)
+        return tuple(dict.fromkeys(found))[:MAX_VIOLATIONS]
+
+    def _breach(self, rule: Rule, element: etree._Element, message: str = "") -> Breach:
+        node = self._tree.node(wco_path(element))
+        violation = Violation(
+            code=CODE,
+            rule=rule.id,
+            path=indexed_path(element, self._tree.names.__contains__),
+            line=element.sourceline,
+            wco_id="" if node is None else node.wco_id,
+            message=message or rule.title,
+            expected=rule.expected,
+            fix=rule.fix,
+        )
+        return Breach(severity=rule.severity, violation=violation)
+
+
+_Tell = Callable[..., Breach]
+
+
+def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) -> Iterator[Breach]:
+    if group.screen is None or not group.screen(body, today=day):
+        return
+    for one in group.quick:
+        if one.when is not None and not one.when(body, today=day):
+            continue
+        selected: Any = one.selects(body, today=day)
+        for element in selected[:MOST_PLACES_OF_A_RULE]:
+            yield tell(one.rule, element)
+
+
+def _slow_breaches(
+    rules: Sequence[_Slow], root: etree._Element, bodies: Iterable[etree._Element], day: int, tell: _Tell
+) -> Iterator[Breach]:
+    """Ask elementpath. What fails on a document counts as broken there: silence must only mean that the rule holds."""
+    asked = [
+        (one, body) for body in bodies for one in rules if one.quick_when is None or one.quick_when(body, today=day)
+    ]
+    if not asked:
+        return
+    from elementpath import ElementPathError, XPathContext
+
+    tree: Any = root.getroottree()  # as in lxml, `/` is the document
+    whole = XPathContext(tree).root
+    for one, element in asked:
+        body: Any = element
+        try:
+            if one.when is not None and not _holds(one.when, XPathContext(whole, item=body, variables={"today": day})):
+                continue
+            found = one.selects.get_results(XPathContext(whole, item=body, variables={"today": day}))
+        except ElementPathError:
+            yield tell(one.rule, body, _UNDECIDED)
+            continue
+        elements = [element for element in found if isinstance(element, etree._Element)]
+        yield from (tell(one.rule, selected) for selected in elements[:MOST_PLACES_OF_A_RULE])
+
+
+def _holds(when: Any, context: Any) -> bool:
+    return bool(when.boolean_value(list(when.select(context))))
+
+
+def compile_rules(rules: Iterable[Rule], compiled: CompiledSet) -> CompiledRules:
+    """Return the rules ready to run under a set. They must have passed `check_rules`."""
+    parser = RuleParser(compiled.tree, compiled.prefixes)
+    maker = _Maker(parser.namespaces, for_lxml(compiled.tree))
+    grouped: dict[tuple[MessageKind, RuleTarget], list[_Quick | _Slow]] = {}
+    for rule in rules:
+        one = maker.rule(rule, parser.parse(rule.selects), parser.parse(rule.when) if rule.when else None)
+        for kind in sorted(rule.kinds):
+            grouped.setdefault((kind, rule.target), []).append(one)
+    return CompiledRules({key: maker.group(found) for key, found in grouped.items()}, compiled.tree)
+
+
+class _Maker:
+    """Makes XPath objects with the set's prefixes and our functions."""
+
+    def __init__(self, namespaces: Mapping[str, str], functions: Mapping[tuple[str, str], Callable[..., Any]]) -> None:
+        self._namespaces = dict(namespaces)
+        self._functions = dict(functions)
+
+    def xpath(self, text: str) -> etree.XPath:
+        return etree.XPath(text, namespaces=self._namespaces, extensions=self._functions, smart_strings=False)
+
+    def rule(self, rule: Rule, selects: ParsedExpression, when: ParsedExpression | None) -> _Quick | _Slow:
+        is_quick = when is None or not when.reading.foreign
+        quick_when = self.xpath(f"boolean({rule.when})") if when is not None and is_quick else None
+        if is_quick and not selects.reading.foreign:
+            return _Quick(rule, quick_when, self.xpath(rule.selects))
+        slow_when = when.token if when is not None and not is_quick else None
+        return _Slow(rule, quick_when, slow_when, selects.token)
+
+    def group(self, rules: Sequence[_Quick | _Slow]) -> _Group:
+        quick = tuple(one for one in rules if isinstance(one, _Quick))
+        slow = tuple(one for one in rules if isinstance(one, _Slow))
+        screen = self.xpath(" or ".join(_asked(one.rule) for one in quick)) if quick else None
+        return _Group(screen, quick, slow)
+
+
+def _asked(rule: Rule) -> str:
+    selects = f"boolean({rule.selects})"
+    return f"(boolean({rule.when}) and {selects})" if rule.when else selects
+
+
+def with_severities(rules: Iterable[Rule], severities: Mapping[str, Severity], without: frozenset[str]) -> list[Rule]:
+    """Return the rules as an agreement wants them: some left out, some with another severity."""
+    return [replace(one, severity=severities.get(one.id, one.severity)) for one in rules if one.id not in without]
