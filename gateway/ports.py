@@ -115,7 +115,7 @@ class Agreements(Protocol):
     def choose(
         self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
     ) -> tuple[Agreement, Flow]:
-        """Return what permits this exchange now. Raises AgreementError."""
+        """Return what permits this exchange now. Raises AgreementError, or SchemaError `schema.set_not_valid`."""
         ...
 
     def version(self, agreement: AgreementId, version: int) -> Agreement:

@@ -29,7 +29,10 @@ class Snapshot:
 def lay_desk(snapshot: Snapshot) -> Desk:
     """Return a desk of this process's own. Raises GatewayError when a key, set or policy can not be used."""
     settings, rulebook = snapshot.settings, snapshot.rulebook
-    sets = {one.id: compile_set(one, rulebook.trees.get(one.id)) for one in rulebook.sets.values()}
+    # Only sets that something names: a catalogue may hold many releases.
+    named = {flow.schema_set for agreement in rulebook.agreements for flow in agreement.flows}
+    named |= {policy.schema_set for policy in rulebook.policies.values()}
+    sets = {one: compile_set(rulebook.sets[one], rulebook.trees.get(one)) for one in sorted(named)}
     return Desk(
         own=rulebook.own,
         limits=settings.documents.limits,

@@ -7,14 +7,14 @@ happens to the files meanwhile.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from gateway.domain.agreement import Agreement, Flow, choose_agreement
 from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import AgreementError
 from gateway.policy import Policy
-from gateway.schema import CodeCatalogue, RuleSet, SchemaSet, SchemaTree
+from gateway.schema import CodeCatalogue, RuleSet, SchemaSet, SchemaTree, check_set_valid
 from gateway.settings import Configuration
 
 
@@ -36,8 +36,13 @@ class Rulebook:
     def choose(
         self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
     ) -> tuple[Agreement, Flow]:
-        """Return what permits this exchange now. Raises AgreementError."""
-        return choose_agreement(self.agreements, sender=sender, recipient=recipient, kind=kind, now=now)
+        """Return what permits this exchange now.
+
+        Raises AgreementError, or SchemaError `schema.set_not_valid` when the flow's schema set is not to be used now.
+        """
+        agreement, flow = choose_agreement(self.agreements, sender=sender, recipient=recipient, kind=kind, now=now)
+        check_set_valid(self.sets[flow.schema_set], now.astimezone(UTC).date())
+        return agreement, flow
 
     def version(self, agreement: AgreementId, version: int) -> Agreement:
         """Return one version, in force or not. Raises AgreementError `agreement.none`."""

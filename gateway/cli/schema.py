@@ -5,29 +5,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.catalogue import CatalogueFolder, compiled_set, schema_sets
+from gateway.cli.catalogue import CatalogueFolder, compiled_set, place_of, schema_sets
 from gateway.cli.output import AsJson, plain, print_json, print_table, reporting, say
+from gateway.cli.schema_add import add_set, facts_of, validity
 
 if TYPE_CHECKING:
     from gateway.schema import Explanation
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Schema sets: list, validate.")
+app = typer.Typer(no_args_is_help=True, help="Schema sets: add, list, validate.")
+app.command("add")(add_set)
 
 
 @app.command("list")
 def list_sets(catalogue: CatalogueFolder = None, as_json: AsJson = False) -> None:
-    """List the schema sets."""
+    """List the schema sets: the bundled ones and those you added, or those of one folder."""
     with reporting(as_json=as_json):
         sets = sorted(schema_sets(catalogue).values(), key=lambda one: one.id)
     if as_json:
         for one in sets:
-            kinds = [str(kind) for kind in one.kinds]
-            print_json({"id": one.id, "release": one.release, "title": one.title, "kinds": kinds, "sha256": one.sha256})
+            print_json(facts_of(one, place_of(one.id, catalogue)))
         return
-    rows = [(one.id, one.release, ", ".join(one.kinds), one.sha256[:16]) for one in sets]
-    print_table("", ("Set", "Release", "Kinds", "SHA-256 begins"), rows)
+    rows = [
+        (one.id, one.release, validity(one), ", ".join(one.kinds) or "–", _place(one.id, catalogue), one.sha256[:12])
+        for one in sets
+    ]
+    print_table("", ("Set", "Release", "Valid", "Kinds", "From", "SHA-256 begins"), rows)
 
 
 @app.command("validate")
@@ -59,6 +63,11 @@ def validate_files(
                 _show(found)
     if not all_valid:
         raise typer.Exit(1)
+
+
+def _place(set_id: str, folder: Path | None) -> str:
+    place = place_of(set_id, folder)
+    return place if place == "bundled" else "own" if folder is None else "folder"
 
 
 def _show(found: "Explanation") -> None:

@@ -23,12 +23,16 @@ def locate(location: str, *, of: str) -> str:
 
     Raises SchemaError `schema.set_broken` for a network reference, an absolute path, or one that leaves the set.
     """
+    location = location.strip(" \t\r\n")  # as XSD reads every URI
     parts = urlsplit(location)
     if parts.scheme or parts.netloc or parts.path.startswith("/") or "\\" in location:
-        raise SchemaError("schema.set_broken", f"{of} refers to something outside the set; use a relative path")
+        raise SchemaError(
+            "schema.set_broken",
+            f"{of} refers to something outside the set; put that file in the folder, and write a relative path",
+        )
     path = posixpath.normpath(posixpath.join(posixpath.dirname(of), unquote(parts.path)))
     if path.startswith("..") or path == ".":
-        raise SchemaError("schema.set_broken", f"{of} refers to a file above the set's folder")
+        raise SchemaError("schema.set_broken", f"{of} refers to a file above the set's folder; name the one above")
     return path
 
 

@@ -3,6 +3,7 @@
 Sets come in as mappings from path to bytes; nothing here reads a disk or a network.
 """
 
+from gateway.schema.adding import Wish, make_set
 from gateway.schema.code_bindings import Binding, CodeCatalogue, join_catalogues, read_catalogue
 from gateway.schema.code_checks import CompiledCodeLists, compile_code_lists, list_findings
 from gateway.schema.code_lists import Code, CodeList, find_list
@@ -12,7 +13,7 @@ from gateway.schema.facts import AttributeFacts, SchemaNode, SchemaTree, ValueFa
 from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
 from gateway.schema.rule_check import check_rules
 from gateway.schema.rules import Rule, RuleSet, RuleTarget, sealed_rule_set
-from gateway.schema.sets import SchemaSet, assemble_set, load_set, set_sha256
+from gateway.schema.sets import SchemaSet, assemble_set, check_set_valid, load_set, manifest_text, set_sha256
 from gateway.schema.tree import read_tree
 from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, validate, validate_view_root
 from gateway.schema.words import expectation
@@ -38,8 +39,10 @@ __all__ = [
     "SchemaTree",
     "ValidDocument",
     "ValueFacts",
+    "Wish",
     "assemble_set",
     "check_rules",
+    "check_set_valid",
     "compile_code_lists",
     "compile_profile",
     "compile_rules",
@@ -52,6 +55,8 @@ __all__ = [
     "judge_view",
     "list_findings",
     "load_set",
+    "make_set",
+    "manifest_text",
     "read_catalogue",
     "read_tree",
     "sealed_rule_set",

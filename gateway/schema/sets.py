@@ -10,26 +10,40 @@ entered elsewhere give other verdicts.
 """
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final
 
-from lxml import etree
-
-from gateway.document import locate, parse_schema
 from gateway.domain.ids import SchemaSetId, is_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
+from gateway.schema.closure import XSD, check_files
+
+__all__ = [
+    "MANIFEST",
+    "XSD",
+    "SchemaSet",
+    "assemble_set",
+    "check_files",
+    "check_set_valid",
+    "load_set",
+    "manifest_text",
+    "set_sha256",
+]
 
 MANIFEST: Final = "manifest.toml"
-XSD: Final = "{http://www.w3.org/2001/XMLSchema}"
-_REFERENCES: Final = (f"{XSD}include", f"{XSD}import", f"{XSD}redefine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaSet:
-    """The facts of one set. `roots`: qualified names a document may start with. `sha256`: lower-case hex."""
+    """The facts of one set. `roots`: qualified names a document may start with. `sha256`: lower-case hex.
+
+    It may be sent under from `valid_from` up to, not including, `valid_until`; None: without bound. `generated`: files
+    that the gateway wrote when the set was added. `notes`: what a person should know about how it was put together.
+    """
 
     id: SchemaSetId
     release: str
@@ -40,6 +54,10 @@ class SchemaSet:
     namespaces: tuple[str, ...]
     sha256: str
     files: Mapping[str, bytes] = field(repr=False)
+    valid_from: date | None = None
+    valid_until: date | None = None
+    generated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load_set(files: Mapping[str, bytes]) -> SchemaSet:
@@ -59,13 +77,16 @@ def load_set(files: Mapping[str, bytes]) -> SchemaSet:
         release=_text(manifest, "release"),
         title=_text(manifest, "title"),
         entry=_text(manifest, "entry"),
-        kinds=_texts(manifest, "kinds"),
+        kinds=_texts(manifest, "kinds", empty=True),
         roots=_texts(manifest, "roots"),
-        namespaces=_texts(manifest, "namespaces"),
+        namespaces=_texts(manifest, "namespaces", empty=True),
+        valid_from=_day(manifest, "valid_from"),
+        valid_until=_day(manifest, "valid_until"),
     )
     if loaded.sha256 != _text(manifest, "hash"):
         raise SchemaError("schema.hash_mismatch", f"The files of {loaded.id} are not those its manifest was made for")
-    return loaded
+    generated, notes = (_texts(manifest, key, empty=True) if key in manifest else () for key in ("generated", "notes"))
+    return replace(loaded, generated=generated, notes=notes)
 
 
 def assemble_set(
@@ -78,6 +99,8 @@ def assemble_set(
     kinds: Iterable[str],
     roots: Iterable[str],
     namespaces: Iterable[str],
+    valid_from: date | None = None,
+    valid_until: date | None = None,
 ) -> SchemaSet:
     """Return a set from its files and facts, with its hash. Raises SchemaError `schema.set_broken`."""
     if not is_name(set_id):
@@ -85,6 +108,8 @@ def assemble_set(
     unknown = [kind for kind in kinds if kind not in frozenset(MessageKind)]
     if unknown:
         raise SchemaError("schema.set_broken", f"{unknown[0]} is not a message kind")
+    if valid_from is not None and valid_until is not None and not valid_from < valid_until:
+        raise SchemaError("schema.set_broken", "the end of the set's validity is not after its start")
     check_files(files, entry)
     return SchemaSet(
         id=SchemaSetId(set_id),
@@ -96,6 +121,8 @@ def assemble_set(
         namespaces=tuple(namespaces),
         sha256=set_sha256(files, entry),
         files=dict(files),
+        valid_from=valid_from,
+        valid_until=valid_until,
     )
 
 
@@ -106,30 +133,36 @@ def set_sha256(files: Mapping[str, bytes], entry: str) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
 
 
-def check_files(files: Mapping[str, bytes], entry: str) -> dict[str, etree._Element]:
-    """Return the schema element of every file that `entry` reaches, by path, in the order they are reached.
+def check_set_valid(schema_set: SchemaSet, today: date) -> None:
+    """Raise SchemaError `schema.set_not_valid` outside the days between which the set may be sent under."""
+    start, end = schema_set.valid_from, schema_set.valid_until
+    if (start is not None and today < start) or (end is not None and today >= end):
+        since = f" from {start}" if start is not None else ""
+        until = f" until {end}" if end is not None else ""
+        raise SchemaError(
+            "schema.set_not_valid",
+            f"{schema_set.id} may be used{since}{until}; send under the agreement for the release that is valid now",
+            facts={"schema_set": schema_set.id},
+        )
 
-    Raises SchemaError `schema.set_broken` for anything missing, outside the set, or not a schema.
-    """
-    reached: dict[str, etree._Element] = {}
-    waiting = [entry]
-    while waiting:
-        path = waiting.pop(0)
-        if path in reached:
-            continue
-        root = parse_schema(files, path).getroot()
-        if root.tag != f"{XSD}schema":
-            raise SchemaError("schema.set_broken", f"{path} is not a schema")
-        reached[path] = root
-        for reference in root.iterchildren(*_REFERENCES):
-            location = reference.get("schemaLocation")
-            if location is None:
-                continue
-            target = locate(location, of=path)
-            if target not in files:
-                raise SchemaError("schema.set_broken", f"{path} refers to {target}, which the set does not have")
-            waiting.append(target)
-    return reached
+
+def manifest_text(schema_set: SchemaSet) -> str:
+    """Return the manifest of a set, as `load_set` reads it."""
+    texts = {"id": schema_set.id, "release": schema_set.release, "title": schema_set.title, "entry": schema_set.entry}
+    days = {"valid_from": schema_set.valid_from, "valid_until": schema_set.valid_until}
+    lists = {"kinds": schema_set.kinds, "roots": schema_set.roots, "namespaces": schema_set.namespaces}
+    told = {"generated": schema_set.generated, "notes": schema_set.notes}
+    lines = ["# Written by `gateway schema add`."]
+    lines += [f"{key} = {_quoted(text)}" for key, text in texts.items()]
+    lines += [f"{key} = {day.isoformat()}" for key, day in days.items() if day is not None]
+    for key, words in {**lists, **{key: words for key, words in told.items() if words}}.items():
+        lines += [f"{key} = [", *(f"    {_quoted(str(word))}," for word in words), "]"]
+    return "\n".join([*lines, f"hash = {_quoted(schema_set.sha256)}", ""])
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are a part of TOML's, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _text(manifest: Mapping[str, Any], key: str) -> str:
@@ -139,8 +172,15 @@ def _text(manifest: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _texts(manifest: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _texts(manifest: Mapping[str, Any], key: str, *, empty: bool = False) -> tuple[str, ...]:
     value = manifest.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+    if not isinstance(value, list) or not (value or empty) or not all(isinstance(word, str) for word in value):
         raise SchemaError("schema.set_broken", f"{MANIFEST} must give `{key}` as a list of texts")
     return tuple(value)
+
+
+def _day(manifest: Mapping[str, Any], key: str) -> date | None:
+    value = manifest.get(key)
+    if value is not None and type(value) is not date:
+        raise SchemaError("schema.set_broken", f"{MANIFEST} must give `{key}` as a day, such as 2026-01-31")
+    return value

@@ -3,7 +3,8 @@
 from gateway.settings.agreements import AgreementBook, agreement_content, load_agreements
 from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
-from gateway.settings.schemas import Catalogue, load_catalogue, read_folder
+from gateway.settings.schema_source import open_source
+from gateway.settings.schemas import Catalogue, load_catalogue, load_catalogues, read_folder, store_set
 from gateway.settings.values import (
     AtRest,
     Backend,
@@ -47,7 +48,10 @@ __all__ = [
     "check_configuration",
     "load_agreements",
     "load_catalogue",
+    "load_catalogues",
     "load_configuration",
     "load_node",
+    "open_source",
     "read_folder",
+    "store_set",
 ]

@@ -1,7 +1,7 @@
 """Reads one agreement file: its terms and its flows, and everything that is wrong with them at once."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -70,12 +70,14 @@ class AgreementReading(Reading):
             onward_use=self._term(top, "onward_use"),
             retention_days=self.number(top, "retention_days", least=1, most=36500),
         )
+        flows = self._flows(top, parties)
+        self._check_sets_in_force(top, flows, valid_from, valid_until)
         return Agreement(
             id=AgreementId(self.name(top, "agreement")),
             version=self.number(top, "version", least=1, most=1_000_000),
             sha256="",
             parties=parties,
-            flows=self._flows(top, parties),
+            flows=flows,
             terms=terms,
             crypto_profile=self._word(top, "crypto_profile", CRYPTO_PROFILES),
             valid_from=valid_from,
@@ -175,6 +177,17 @@ class AgreementReading(Reading):
             policy_sha256=policy.sha256,
             profile=profile,
         )
+
+    def _check_sets_in_force(self, top: Fields, flows: Iterable[Flow], start: datetime, end: datetime) -> None:
+        """A set must be valid at some time of the agreement; what is sent outside of that is refused one by one."""
+        for set_id in sorted({flow.schema_set for flow in flows}):
+            named = self.catalogue[set_id]
+            begins, ends = named.valid_from, named.valid_until
+            if (begins is not None and begins >= end.date()) or (ends is not None and ends <= start.date()):
+                since = f" from {begins}" if begins is not None else ""
+                until = f" until {ends}" if ends is not None else ""
+                problem = f"names {set_id}, which is valid{since}{until}, never while the agreement is in force"
+                self.note(self._line(top, "flows"), "flows", problem, "Name the set of the release that is valid then")
 
     def _side(self, fields: Fields, name: str, key: str, parties: frozenset[PartyId]) -> PartyId | None:
         entry = fields.fields.get(name)

@@ -13,7 +13,7 @@ from gateway.bundled import schema_folder
 from gateway.errors import ConfigurationError, Finding
 from gateway.settings.agreements import AgreementBook, read_agreements
 from gateway.settings.node import read_node
-from gateway.settings.schemas import Catalogue, load_catalogue
+from gateway.settings.schemas import Catalogue, load_catalogues
 from gateway.settings.values import NodeSettings
 
 __all__ = ["Configuration", "check_configuration", "load_configuration"]
@@ -45,7 +45,7 @@ def load_configuration(path: Path) -> Configuration:
         findings += error.findings
     folders, schemas = (node.agreements, node.schemas) if node is not None else _folders(path)
     try:
-        catalogue = load_catalogue(schemas or schema_folder())
+        catalogue = load_catalogues(schema_folder(), schemas)
         book, wrong = read_agreements(folders, catalogue, schemas)
         findings += wrong
         if node is not None:

@@ -248,8 +248,8 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """All of one node, read from `file`. `agreements` are folders; `schemas` None takes the bundled sets; `workers` 0
-    does the CPU work in the main process."""
+    """All of one node, read from `file`. `agreements` are folders; `schemas`: own sets beside the bundled ones;
+    `workers` 0 does the CPU work in the main process."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     file: str = ""

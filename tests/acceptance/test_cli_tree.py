@@ -25,6 +25,7 @@ COMMANDS = {
     "inbox release",
     "inbox pull",
     "inbox ack",
+    "schema add",
     "schema list",
     "schema validate",
     "codelist list",

@@ -3,19 +3,21 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from gateway.bundled import config_folder, schema_folder
-from gateway.domain.ids import AgreementId, PartyId
+from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError, Finding
 from gateway.settings import Catalogue, load_agreements, load_catalogue
+from gateway.settings.agreements import read_agreements
 
 GB, FR = PartyId("GB-HMRC"), PartyId("FR-DGDDI")
+RESPONSES = SchemaSetId("dms-response")
 
 
 @cache
@@ -250,6 +252,27 @@ def test_a_broken_schema_set_is_reported_with_its_folder(tmp_path: Path) -> None
         load_catalogue(tmp_path)
     (finding,) = caught.value.findings
     assert "not those its manifest was made for" in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "is_found"),
+    [
+        (None, date(2026, 1, 1), True),
+        (None, date(2026, 1, 2), False),
+        (date(2036, 1, 1), None, True),
+        (date(2035, 12, 31), None, False),
+        (date(2020, 1, 1), date(2025, 1, 1), True),
+        (None, None, False),
+    ],
+)
+def test_a_set_that_is_never_valid_while_the_agreement_is_in_force_is_reported(
+    begins: date | None, ends: date | None, is_found: bool, agreements: Path
+) -> None:
+    sets = dict(catalogue())
+    sets[RESPONSES] = replace(sets[RESPONSES], valid_from=begins, valid_until=ends)
+    _, findings = read_agreements([agreements], sets)
+    assert [one.key for one in findings] == (["flows"] if is_found else [])
+    assert all("dms-response" in one.problem for one in findings)
 
 
 def test_two_sets_with_one_id_and_a_folder_without_sets_are_reported(tmp_path: Path) -> None:

@@ -1,0 +1,199 @@
+"""Finds, among the files of a folder, the entry and the bodies that a strict wildcard asks for.
+
+`MetaData` takes its body by a strict wildcard that names a namespace, and imports nothing of it. What the entry reaches
+anyway answers first; then the files of the folder that declare an element of that namespace. One is taken; of several
+a person must choose, because they are different schemas under one name.
+"""
+
+import posixpath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from lxml import etree
+
+from gateway.document import locate, parse_schema
+from gateway.errors import SchemaError
+from gateway.schema.closure import XSD, Closure, reach
+
+_PARTS: Final = (f"{XSD}include", f"{XSD}redefine")
+_MOST_LISTED: Final = 20
+
+
+class Folder:
+    """The files one may choose from. Files that are no schema are passed over here; references to them are not."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = files
+        self._roots: dict[str, etree._Element | None] = {}
+
+    def named(self, name: str, option: str) -> str:
+        """Return the path that a person means by `name`. Raises SchemaError `schema.choice_needed` with the nearest."""
+        path = posixpath.normpath(name.replace("\\", "/"))
+        if path in self.files:
+            return path
+        near = [one for one in self.schemas() if one.endswith(f"/{path}")] or list(self.schemas())
+        _choose(f"There is no file {path}; {option} takes a path within the folder", near)
+        raise AssertionError  # _choose raises; mypy knows
+
+    def schemas(self) -> Iterator[str]:
+        """Yield the paths of all schema files, sorted."""
+        yield from (path for path in sorted(self.files) if self.root(path) is not None)
+
+    def root(self, path: str) -> etree._Element | None:
+        """Return the schema element of a file; None for what is no schema that can be read."""
+        if path not in self._roots:
+            self._roots[path] = None
+            try:
+                root = parse_schema(self.files, path).getroot()
+            except SchemaError:
+                return None
+            self._roots[path] = root if root.tag == f"{XSD}schema" else None
+        return self._roots[path]
+
+    def only_entry(self) -> str:
+        """Return the one schema that no other refers to. Raises SchemaError `schema.choice_needed` if not one."""
+        referred = {target for path in self.schemas() for target in self._targets(path)}
+        starts = [path for path in self.schemas() if path not in referred]
+        if len(starts) == 1:
+            return starts[0]
+        if not starts and len(found := list(self.schemas())) == 1:
+            return found[0]
+        what = "Several files could be the entry" if starts else "No schema file stands apart from the others"
+        _choose(f"{what}; name one with --entry", starts or list(self.schemas()))
+        raise AssertionError
+
+    def declaring(self, namespace: str) -> list[str]:
+        """Return the files that declare an element of `namespace`, without those that another of them includes."""
+        found = [path for path in self.schemas() if self._declares(path, namespace)]
+        parts = {part for path in found for part in self._parts(path) if part != path}
+        return [path for path in found if path not in parts] or found
+
+    def not_referred(self, paths: Sequence[str]) -> list[str]:
+        """Return those of `paths` that none of the others refers to; all of them when each is referred to."""
+        referred = {target for path in paths for target in self._targets(path)}
+        return [path for path in paths if path not in referred] or list(paths)
+
+    def free_name(self, stem: str, taken: Collection[str] = ()) -> str:
+        """Return a path for a file to be written, which nothing else has."""
+        names = (f"{stem}{'' if number == 1 else f'-{number}'}.xsd" for number in range(1, 10_000))
+        return next(name for name in names if name not in self.files and name not in taken)
+
+    def _declares(self, path: str, namespace: str) -> bool:
+        root = self.root(path)
+        if root is None or root.get("targetNamespace", "") != namespace:
+            return False
+        return any(self._has_element(one) for one in (path, *self._parts(path)))
+
+    def _has_element(self, path: str) -> bool:
+        root = self.root(path)
+        return root is not None and next(root.iterchildren(f"{XSD}element"), None) is not None
+
+    def _parts(self, path: str) -> set[str]:
+        """What a file includes, directly or not."""
+        found: set[str] = set()
+        waiting = [path]
+        while waiting:
+            for target in self._targets(waiting.pop(), _PARTS):
+                if target not in found:
+                    found.add(target)
+                    waiting.append(target)
+        return found
+
+    def _targets(self, path: str, kinds: Sequence[str] = (*_PARTS, f"{XSD}import")) -> Iterator[str]:
+        root = self.root(path)
+        for element in root.iterchildren(*kinds) if root is not None else ():
+            try:
+                target = locate(element.get("schemaLocation", ""), of=path)
+            except SchemaError:
+                continue
+            if target != path:
+                yield target
+
+
+def find_bodies(folder: Folder, entry: str, bodies: Sequence[str]) -> list[str]:
+    """Return `bodies` and what else must be imported beside `entry` so that its wildcards can be filled.
+
+    Raises SchemaError `schema.choice_needed` when several files could be the body.
+    """
+    found = [body for body in bodies if body != entry]
+    while True:
+        closure = reach(folder.files, entry, *found)
+        choices = {name: _candidates(folder, entry, name) for name in _missing(closure, entry)}
+        single = [paths[0] for paths in choices.values() if len(paths) == 1]
+        if not single:
+            break
+        found.append(single[0])
+    for namespace, paths in choices.items():
+        if len(paths) > 1 and namespace not in closure.open_imports:
+            _choose(f"Several files declare what a wildcard takes of {namespace}; name one with --body", paths)
+    return found
+
+
+def wildcard_namespaces(closure: Closure) -> list[str]:
+    """Return the namespaces that strict wildcards of the closure name, in the order of reaching."""
+    found = dict[str, None]()
+    for root in closure.documents.values():
+        for wildcard in root.iter(f"{XSD}any"):
+            if wildcard.get("processContents", "strict") == "strict":
+                found |= {name: None for name in wildcard.get("namespace", "##any").split() if name[:2] != "##"}
+    return list(found)
+
+
+def _missing(closure: Closure, entry: str) -> list[str]:
+    """Namespaces that are asked for, and of which nothing that is reached declares an element."""
+    declared = {
+        namespace
+        for path, root in closure.documents.items()
+        if next(root.iterchildren(f"{XSD}element"), None) is not None
+        for namespace in closure.namespaces[path]
+    }
+    present = {namespace for found in closure.namespaces.values() for namespace in found}
+    open_imports = [name for name in closure.open_imports if name not in present]
+    asked = [name for name in wildcard_namespaces(closure) if name not in declared]
+    if _takes_any_body(closure, entry) and declared <= {closure.namespaces[entry][0]}:
+        asked.append(_ANY)
+    return list(dict.fromkeys([*asked, *open_imports]))
+
+
+_ANY: Final = "any namespace"
+
+
+def _takes_any_body(closure: Closure, entry: str) -> bool:
+    """Whether the entry is an envelope: one element only, around a strict wildcard that names no namespace."""
+    own = closure.namespaces[entry][0]
+    roots = [root for path, root in closure.documents.items() if own in closure.namespaces[path]]
+    elements = sum(1 for root in roots for _ in root.iterchildren(f"{XSD}element"))
+    wildcards = (wildcard for root in roots for wildcard in root.iter(f"{XSD}any"))
+    return elements == 1 and any(
+        wildcard.get("processContents", "strict") == "strict"
+        and wildcard.get("namespace", "##any") in ("##any", "##other")
+        for wildcard in wildcards
+    )
+
+
+def _candidates(folder: Folder, entry: str, namespace: str) -> list[str]:
+    if namespace == _ANY:
+        root = folder.root(entry)
+        own = "" if root is None else root.get("targetNamespace", "")
+        spaces = {one.get("targetNamespace", "") for path in folder.schemas() if (one := folder.root(path)) is not None}
+        found = [path for space in sorted(spaces - {own}) for path in folder.declaring(space)]
+        found = folder.not_referred(found)
+    else:
+        found = folder.declaring(namespace)
+    return _without_copies(folder.files, entry, found)
+
+
+def _without_copies(files: Mapping[str, bytes], entry: str, paths: Sequence[str]) -> list[str]:
+    """Of files with the same bytes the one beside the entry, or else the first."""
+    beside = posixpath.dirname(entry)
+    kept: dict[bytes, str] = {}
+    for path in sorted(paths, key=lambda one: (posixpath.dirname(one) != beside, one)):
+        kept.setdefault(files[path], path)
+    return sorted(kept.values())
+
+
+def _choose(problem: str, candidates: Sequence[str]) -> None:
+    listed = list(candidates[:_MOST_LISTED])
+    more = f" and {len(candidates) - len(listed)} more" if len(candidates) > len(listed) else ""
+    there = f": {', '.join(listed)}{more}" if listed else "; there is no schema file at all"
+    raise SchemaError("schema.choice_needed", f"{problem}{there}", facts={"candidates": listed})

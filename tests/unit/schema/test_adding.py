@@ -1,0 +1,275 @@
+"""What `gateway schema add` makes of the files of an administration."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import SchemaError
+from gateway.schema import Wish, load_set, make_set, manifest_text
+from tests.unit.schema.foreign_sets import (
+    APART,
+    XS,
+    bring,
+    element,
+    envelope,
+    include,
+    made,
+    of_any,
+    verdicts,
+    xsd,
+)
+
+DECLARED = '<m:MetaData xmlns:m="urn:m"><Declaration xmlns="urn:d">{}</Declaration></m:MetaData>'
+
+
+def refused(files: dict[str, bytes], entry: str = "", *bodies: str) -> SchemaError:
+    with pytest.raises(SchemaError) as caught:
+        made(files, entry, *bodies)
+    return caught.value
+
+
+# ── envelope and body ──
+
+
+def test_an_envelope_and_its_body_are_brought_together(tmp_path: Path) -> None:
+    found = made(APART, "envelope/MetaData.xsd")
+    assert found.entry == "gateway-entry.xsd"
+    assert found.generated == ("gateway-entry.xsd",)
+    assert set(found.files) == {*APART} - {"body/unrelated.xsd", "readme.txt"} | {"gateway-entry.xsd"}
+    assert found.roots == ("{urn:m}MetaData", "{urn:d}Declaration")
+    assert found.namespaces == ("urn:m", "urn:d", "urn:t")
+    assert [str(kind) for kind in found.kinds] == ["declaration", "amendment", "arrival"]
+    documents = [DECLARED.format(1), DECLARED.format("x"), '<Declaration xmlns="urn:d">1</Declaration>']
+    assert verdicts(found, tmp_path, *documents) == [True, False, True]
+
+
+def test_an_entry_that_brings_them_together_itself_is_left_as_it_is() -> None:
+    wrapper = xsd("urn:m", include("MetaData.xsd") + bring("urn:d", "../body/Declaration.xsd"))
+    found = made({**APART, "envelope/w.xsd": wrapper}, "envelope/w.xsd")
+    assert (found.entry, found.generated) == ("envelope/w.xsd", ())
+    assert found.roots == ("{urn:m}MetaData", "{urn:d}Declaration")
+
+
+def test_of_two_bodies_a_person_must_choose() -> None:
+    files = {**APART, "body/Cancel.xsd": xsd("urn:d", element("Declaration", "xs:date"))}
+    error = refused(files, "envelope/MetaData.xsd")
+    assert error.code == "schema.choice_needed"
+    assert list(error.facts["candidates"]) == ["body/Cancel.xsd", "body/Declaration.xsd"]
+    assert "--body" in error.detail
+    chosen = made(files, "envelope/MetaData.xsd", "body/Cancel.xsd")
+    assert "body/Cancel.xsd" in chosen.files
+    assert "body/Declaration.xsd" not in chosen.files
+
+
+def test_a_part_and_a_copy_of_a_body_are_no_choice() -> None:
+    files = dict(APART)
+    part = xsd("urn:d", element("Part"))
+    whole = files["body/Declaration.xsd"].replace(b"<xs:element", include("part.xsd").encode() + b"<xs:element", 1)
+    files |= {"body/Declaration.xsd": whole, "body/part.xsd": part}
+    assert "body/part.xsd" in made(files, "envelope/MetaData.xsd").files
+    files |= {"envelope/Declaration.xsd": whole, "envelope/part.xsd": part}
+    copied = made(files, "envelope/MetaData.xsd").files
+    assert "envelope/Declaration.xsd" in copied
+    assert "body/Declaration.xsd" not in copied
+
+
+def test_what_a_body_imports_is_a_body_already(tmp_path: Path) -> None:
+    both = envelope(of_any("urn:d urn:r"))
+    response = xsd("urn:r", bring("urn:d", "../body/Declaration.xsd") + element("Response"))
+    files = {**APART, "envelope/MetaData.xsd": xsd("urn:m", both), "answer/Response.xsd": response}
+    files["body/Cancel.xsd"] = xsd("urn:d", element("Declaration", "xs:date"))
+    found = made(files, "envelope/MetaData.xsd")
+    assert "body/Cancel.xsd" not in found.files
+    assert [str(kind) for kind in found.kinds] == ["response"]
+    assert verdicts(found, tmp_path, DECLARED.format(1), DECLARED.format("2026-01-01")) == [True, False]
+
+
+def test_a_wildcard_that_nothing_can_fill_is_said() -> None:
+    found = made({"MetaData.xsd": xsd("urn:m", envelope(of_any("urn:nowhere")))})
+    assert len(found.notes) == 1
+    assert "urn:nowhere" in found.notes[0]
+
+
+@pytest.mark.parametrize("wildcard", ['namespace="##other"', 'namespace="##any" processContents="strict"', ""])
+def test_an_envelope_for_any_namespace_gets_the_one_body_there_is(wildcard: str, tmp_path: Path) -> None:
+    files = {**APART, "envelope/MetaData.xsd": xsd("urn:m", envelope(wildcard))}
+    assert refused(files, "envelope/MetaData.xsd").code == "schema.choice_needed"
+    del files["body/unrelated.xsd"]
+    found = made(files, "envelope/MetaData.xsd")
+    assert found.roots == ("{urn:m}MetaData", "{urn:d}Declaration")
+    assert verdicts(found, tmp_path, DECLARED.format(1), DECLARED.format("x")) == [True, False]
+
+
+def test_a_lax_wildcard_asks_for_nothing() -> None:
+    lax = xsd("urn:m", envelope('namespace="urn:d" processContents="lax"'))
+    assert made({**APART, "envelope/MetaData.xsd": lax}, "envelope/MetaData.xsd").generated == ()
+
+
+# ── entry, roots, release ──
+
+
+def test_the_entry_may_be_left_out_when_one_file_alone_stands_apart() -> None:
+    files = {"a.xsd": xsd("urn:a", include("b.xsd")), "b.xsd": xsd("urn:a", element("A"))}
+    assert made(files).entry == "a.xsd"
+    error = refused({**files, "c.xsd": xsd("urn:c", element("C"))})
+    assert (error.code, list(error.facts["candidates"])) == ("schema.choice_needed", ["a.xsd", "c.xsd"])
+    assert refused({"readme.txt": b"nothing"}).code == "schema.choice_needed"
+
+
+def test_an_entry_that_is_not_there_names_those_of_its_name() -> None:
+    error = refused(dict(APART), "MetaData.xsd")
+    assert (error.code, list(error.facts["candidates"])) == ("schema.choice_needed", ["envelope/MetaData.xsd"])
+
+
+def test_a_bare_declaration_without_a_namespace_is_a_set(tmp_path: Path) -> None:
+    found = made({"Declaration.xsd": xsd("", element("Declaration"))})
+    assert (found.roots, found.namespaces, found.release) == (("Declaration",), (), "not stated")
+    bare, other = "<Declaration>1</Declaration>", '<Declaration xmlns="urn:d">1</Declaration>'
+    assert verdicts(found, tmp_path, bare, bare.replace("1", "x"), other) == [True, False, False]
+
+
+def test_a_schema_of_another_trade_has_all_its_elements_as_roots_and_no_kind() -> None:
+    shared = '<xs:element name="Never" type="xs:int" abstract="true"/>'
+    found = made({"a.xsd": xsd("urn:a", element("Invoice") + element("Order") + shared)})
+    assert (found.roots, found.kinds, found.title) == (("{urn:a}Invoice", "{urn:a}Order"), (), "Invoice and Order")
+
+
+def test_what_a_person_says_goes_before_what_is_derived() -> None:
+    wish = Wish(
+        set_id="own-1",
+        entry="envelope/MetaData.xsd",
+        kinds=("cancellation",),
+        release="R",
+        title='With "quotes" \\ and \u007f',
+        valid_from=date(2026, 1, 1),
+        valid_until=date(2027, 1, 1),
+    )
+    found = make_set(APART, wish)
+    assert (found.kinds, found.release, found.valid_until) == (("cancellation",), "R", date(2027, 1, 1))
+    again = load_set({**found.files, "manifest.toml": manifest_text(found).encode()})
+    assert again == found
+    assert made(APART, "envelope/MetaData.xsd").release == "3.1"
+
+
+def test_a_set_has_one_hash_from_wherever_it_was_added() -> None:
+    below = {f"release/2026/{path}": content for path, content in APART.items()}
+    found = made(below, "release/2026/envelope/MetaData.xsd")
+    assert found == made(APART, "envelope/MetaData.xsd")
+
+
+# ── references ──
+
+
+@pytest.mark.parametrize("missing", ["body/Declaration.xsd", "types/Types.xsd"])
+def test_a_missing_file_is_named_with_who_refers_to_it(missing: str) -> None:
+    files = {path: content for path, content in APART.items() if path != missing}
+    files["w.xsd"] = xsd("urn:m", include("envelope/MetaData.xsd") + bring("urn:d", "body/Declaration.xsd"))
+    error = refused(files, "w.xsd")
+    assert error.code == "schema.set_broken"
+    assert missing in error.detail
+    assert error.facts["missing"] == missing
+    assert error.facts["file"] in error.detail
+
+
+def test_an_import_that_names_another_namespace_than_its_file_is_refused() -> None:
+    error = refused({"a.xsd": xsd("urn:a", bring("urn:x", "b.xsd") + element("A")), "b.xsd": xsd("urn:b", "")}, "a.xsd")
+    assert "urn:x" in error.detail
+    assert "urn:b" in error.detail
+    without = {"a.xsd": xsd("urn:a", bring("urn:x", "b.xsd") + element("A")), "b.xsd": xsd("", "")}
+    assert refused(without, "a.xsd").code == "schema.set_broken"
+    included = {"a.xsd": xsd("urn:a", include("b.xsd") + element("A")), "b.xsd": xsd("urn:b", "")}
+    assert refused(included, "a.xsd").code == "schema.set_broken"
+
+
+def test_circles_chameleons_and_files_reached_twice_are_fine(tmp_path: Path) -> None:
+    files = {
+        "a.xsd": xsd("urn:a", include("p/n.xsd") + bring("urn:b", "p/b.xsd") + element("A", "T")),
+        "p/b.xsd": xsd(
+            "urn:b", include("n.xsd") + include("./n%2Exsd") + bring("urn:a", "../a.xsd") + element("B", "T")
+        ),
+        "p/n.xsd": xsd(
+            "", include("m.xsd") + '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>'
+        ),
+        "p/m.xsd": xsd("", include("n.xsd") + element("N", "T")),
+    }
+    found = made(files, "a.xsd")
+    assert found.roots == ("{urn:a}A", "{urn:a}N")
+    documents = [
+        f'<{name} xmlns="{uri}">{text}</{name}>' for name, uri in (("A", "urn:a"), ("N", "urn:a")) for text in "1x"
+    ]
+    assert verdicts(found, tmp_path, *documents) == [True, False, True, False]
+
+
+def test_a_file_of_many_megabytes_of_words_is_taken(tmp_path: Path) -> None:
+    note = f"<xs:annotation><xs:documentation>{'What an official schema says of it. ' * 30}</xs:documentation></xs:annotation>"
+    places = "".join(f'<xs:element name="E{number}" type="xs:int">{note}</xs:element>' for number in range(1500))
+    whole = f'<xs:element name="A"><xs:complexType><xs:sequence>{places}</xs:sequence></xs:complexType></xs:element>'
+    content = xsd("urn:a", whole)
+    assert len(content) > 1_700_000
+    found = made({"a.xsd": content})
+    values = "".join(f"<E{number}>1</E{number}>" for number in range(1500))
+    documents = [f'<A xmlns="urn:a">{text}</A>' for text in (values, values.replace("<E7>1", "<E7>x"), "")]
+    assert verdicts(found, tmp_path, *documents) == [True, False, False]
+
+
+# ── one namespace from several files ──
+
+ENTRY = xsd("urn:r", bring("urn:x", "a.xsd") + bring("urn:x", "b.xsd") + envelope(of_any("urn:x"), "R"))
+ONE, TWO = '<R xmlns="urn:r"><A xmlns="urn:x">1</A></R>', '<R xmlns="urn:r"><B xmlns="urn:x">1</B></R>'
+A, B = xsd("urn:x", element("A")), xsd("urn:x", element("B"))
+
+
+def test_two_files_of_one_namespace_are_joined(tmp_path: Path) -> None:
+    found = made({"e.xsd": ENTRY, "a.xsd": A, "b.xsd": B}, "e.xsd")
+    assert found.generated == ("gateway-entry.xsd", "gateway-joined.xsd")
+    assert verdicts(found, tmp_path, ONE, TWO, TWO.replace("1", "x")) == [True, True, False]
+
+
+def test_two_files_that_share_a_part_are_joined_too(tmp_path: Path) -> None:
+    part = xsd("urn:x", '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>')
+    a, b = (xsd("urn:x", include("t.xsd") + element(name, "T")) for name in "AB")
+    found = made({"e.xsd": ENTRY, "a.xsd": a, "b.xsd": b, "t.xsd": part}, "e.xsd")
+    assert verdicts(found, tmp_path, ONE, TWO, TWO.replace("1", "x")) == [True, True, False]
+
+
+def test_files_that_are_imported_from_different_places_are_joined(tmp_path: Path) -> None:
+    between = xsd("urn:c", bring("urn:x", "b.xsd") + '<xs:element name="C" xmlns:x="urn:x" type="x:T"/>')
+    entry = xsd("urn:r", bring("urn:x", "a.xsd") + bring("urn:c", "c.xsd") + envelope(of_any("urn:c urn:x"), "R"))
+    typed = xsd("urn:x", '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>')
+    found = made({"e.xsd": entry, "a.xsd": A, "b.xsd": typed, "c.xsd": between}, "e.xsd")
+    third = '<R xmlns="urn:r"><C xmlns="urn:c">1</C></R>'
+    assert verdicts(found, tmp_path, ONE, third, third.replace("1", "x")) == [True, True, False]
+
+
+def test_another_file_of_the_entrys_own_namespace_is_brought_in_beside_it(tmp_path: Path) -> None:
+    entry = xsd("urn:r", bring("urn:x", "a.xsd") + envelope(of_any("urn:x"), "R"))
+    back = xsd("urn:x", bring("urn:r", "r2.xsd") + '<xs:element name="A" xmlns:r="urn:r" type="r:T"/>')
+    second = xsd("urn:r", '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>')
+    found = made({"e.xsd": entry, "a.xsd": back, "r2.xsd": second}, "e.xsd")
+    assert verdicts(found, tmp_path, ONE, ONE.replace("1", "x")) == [True, False]
+
+
+def test_copies_are_not_joined_and_a_fuller_file_goes_first(tmp_path: Path) -> None:
+    same = made({"e.xsd": ENTRY, "a.xsd": A, "b.xsd": A}, "e.xsd")
+    assert (same.generated, same.notes) == ((), ())
+    both = xsd("urn:x", element("A") + element("B"))
+    fuller = made({"e.xsd": ENTRY, "a.xsd": A, "b.xsd": both}, "e.xsd")
+    assert fuller.generated == ("gateway-entry.xsd",)
+    assert verdicts(fuller, tmp_path, ONE, TWO) == [True, True]
+
+
+def test_files_that_contradict_each_other_leave_the_first_and_a_note(tmp_path: Path) -> None:
+    other = xsd("urn:x", element("A", "xs:string") + element("B"))
+    found = made({"e.xsd": ENTRY, "a.xsd": A, "b.xsd": other}, "e.xsd")
+    assert verdicts(found, tmp_path, ONE, ONE.replace("1", "x"), TWO) == [True, False, False]
+    (note,) = found.notes
+    assert "element A" in note
+    assert "b.xsd" in note
+
+
+def test_a_prefix_is_no_difference() -> None:
+    typed = '<{0}:element xmlns:{0}="{1}" name="A" type="{2}:T" xmlns:{2}="urn:x"/>'
+    more = '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>'
+    a, b = (xsd("urn:x", typed.format("xs", XS.split('"')[1], prefix) + more) for prefix in "pq")
+    assert made({"e.xsd": ENTRY, "a.xsd": a, "b.xsd": b}, "e.xsd").notes == ()

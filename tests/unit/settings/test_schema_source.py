@@ -1,0 +1,133 @@
+"""What is read of a folder and of a zip file, and which tricks refuse a zip file."""
+
+import io
+import stat
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import SchemaError
+from gateway.schema import Wish, make_set
+from gateway.settings import open_source
+from tests.unit.schema.foreign_sets import APART, bring, element, include, written, xsd
+
+ENTRY = "envelope/MetaData.xsd"
+PLAIN = xsd("urn:a", element("A"))
+
+
+def archive(place: Path, entries: Sequence[tuple[zipfile.ZipInfo | str, bytes]]) -> Path:
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in entries:
+            made.writestr(name, content, zipfile.ZIP_DEFLATED)
+    return place
+
+
+def refused(place: Path) -> str:
+    with pytest.raises(SchemaError) as caught:
+        open_source(place)
+    assert caught.value.code == "schema.archive_refused"
+    return caught.value.detail
+
+
+def test_a_folder_and_a_zip_file_of_it_make_the_same_set(tmp_path: Path) -> None:
+    folder = written(APART, tmp_path / "folder")
+    whole = archive(tmp_path / "a.zip", [(f"release-3/{path}", content) for path, content in APART.items()])
+    from_folder = make_set(open_source(folder), Wish(set_id="a", entry=ENTRY))
+    from_zip = make_set(open_source(whole), Wish(set_id="a", entry=f"release-3/{ENTRY}"))
+    assert from_folder == from_zip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.xsd",
+        "a/../../b.xsd",
+        "/etc/a.xsd",
+        "C:/a.xsd",
+        "a\\b.xsd",
+        "..\\a.xsd",
+        "a//b.xsd",
+        "./a.xsd",
+        "a\n.xsd",
+        "..",
+    ],
+)
+def test_a_zip_file_with_a_name_that_is_no_plain_path_is_refused(name: str, tmp_path: Path) -> None:
+    refused(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), (name, PLAIN)]))
+
+
+def test_a_zip_file_that_has_one_name_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        twice = archive(tmp_path / "a.zip", [("a.xsd", PLAIN), ("a.xsd", PLAIN)])
+    assert "twice" in refused(twice)
+    assert "case only" in refused(archive(tmp_path / "b.zip", [("a.xsd", PLAIN), ("A.XSD", PLAIN)]))
+
+
+@pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_a_link_or_a_device_in_a_zip_file_is_refused(mode: int, tmp_path: Path) -> None:
+    entry = zipfile.ZipInfo("link.xsd")
+    entry.external_attr = (mode | 0o777) << 16
+    assert "link.xsd" in refused(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), (entry, b"/etc/passwd")]))
+
+
+def test_an_encrypted_entry_is_refused(tmp_path: Path) -> None:
+    raw = bytearray(archive(tmp_path / "a.zip", [("a.xsd", PLAIN)]).read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        raw[raw.index(mark) + offset] |= 1
+    (tmp_path / "b.zip").write_bytes(raw)
+    assert "encrypted" in refused(tmp_path / "b.zip")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    assert "200 times" in refused(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), ("zeros.bin", bytes(4 << 20))]))
+    many = [(f"{number}.txt", b"") for number in range(10_001)]
+    assert "10000 entries" in refused(archive(tmp_path / "b.zip", many))
+
+
+def test_a_zip_file_that_says_it_is_smaller_than_it_is_can_not_be_read(tmp_path: Path) -> None:
+    raw = bytearray(archive(tmp_path / "a.zip", [("a.xsd", PLAIN)]).read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        place = raw.index(mark) + offset
+        raw[place : place + 4] = (10).to_bytes(4, "little")
+    (tmp_path / "b.zip").write_bytes(raw)
+    with pytest.raises(SchemaError) as caught:
+        _ = open_source(tmp_path / "b.zip")["a.xsd"]
+    assert caught.value.code == "schema.set_broken"
+
+
+def test_more_schema_than_a_release_can_have_is_not_read(tmp_path: Path) -> None:
+    noise = "".join(f"<!-- {number} {number * 7919 % 104729} -->" for number in range(1_300_000)).encode()
+    assert len(noise) < 64 << 20
+    files = open_source(written({"a.xsd": noise, "b.xsd": noise, "c.xsd": noise}, tmp_path))
+    with pytest.raises(SchemaError, match="64 MiB"):
+        _ = [files[path] for path in files]
+
+
+def test_what_is_neither_a_folder_nor_a_zip_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(PLAIN)
+    assert "a.zip" in refused(tmp_path / "a.zip")
+
+
+def test_a_zip_file_within_a_zip_file_is_passed_over(tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as made:
+        made.writestr("inner.xsd", PLAIN)
+    assert list(open_source(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), ("b.zip", inner.getvalue())]))) == ["a.xsd"]
+
+
+def test_a_link_out_of_the_folder_counts_as_absent(tmp_path: Path) -> None:
+    outside = written({"t.xsd": PLAIN}, tmp_path / "outside")
+    inside = written({"a.xsd": xsd("urn:a", include("t.xsd"))}, tmp_path / "inside")
+    (inside / "t.xsd").symlink_to(outside / "t.xsd")
+    (inside / "more").symlink_to(outside)
+    (inside / "b.xsd").write_bytes(xsd("urn:b", bring("urn:a", "more/t.xsd")))
+    (inside / "c.xsd").symlink_to(inside / "a.xsd")
+    assert sorted(open_source(inside)) == ["a.xsd", "b.xsd", "c.xsd"]
+    for entry, missing in (("a.xsd", "t.xsd"), ("b.xsd", "more/t.xsd")):
+        with pytest.raises(SchemaError, match=missing):
+            make_set(open_source(inside), Wish(set_id="a", entry=entry))
+    with pytest.raises(SchemaError) as caught:
+        make_set(open_source(inside), Wish(set_id="a", entry="../outside/t.xsd"))
+    assert caught.value.code == "schema.choice_needed"
