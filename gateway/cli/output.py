@@ -24,6 +24,7 @@ from gateway.errors import ConfigurationError, Finding, GatewayError, SchemaErro
 
 __all__ = [
     "AsJson",
+    "Language",
     "clock",
     "fail",
     "minute",
@@ -32,6 +33,7 @@ __all__ = [
     "print_lines",
     "print_table",
     "reporting",
+    "violation_lines",
     "with_difficulty",
 ]
 
@@ -42,6 +44,9 @@ _WIDTH: Final = 100
 # C0 and C1 controls, line separators, and the bidirectional controls of UAX #9.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
+Language = Annotated[
+    str, typer.Option("--lang", help="Language of the explanations, such as en; English where there is none.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, one object a line.")]
 
 
@@ -123,6 +128,15 @@ def clock(at: datetime | None) -> str:
     return "–" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
+def violation_lines(one: Mapping[str, Any]) -> list[str]:
+    """Return a violation, as the JSON has it, in lines: where and what, what was expected, what to do."""
+    line = f"line {one['line']}, " if one.get("line") else ""
+    wco = " ".join(filter(None, (one.get("wco_id"), one.get("wco_name"))))
+    place = f"{line}{one.get('path', '')}{f' (WCO {wco})' if wco else ''}"
+    more = [f"    {name}: {one[name]}" for name in ("expected", "value", "fix") if one.get(name)]
+    return [f"{place}: {one.get('message', '')} [{one.get('code')}]", *more]
+
+
 def minute(at: datetime | None) -> str:
     """Return a time in UTC for a list, where room is short and the newest comes first: month, day, hour, minute."""
     return "–" if at is None else f"{at:%m-%d %H:%M}"
@@ -150,9 +164,8 @@ def _report(error: GatewayError, *, as_json: bool) -> None:
     for finding in findings:
         console.print(Text(f"  {plain(str(finding))}"), soft_wrap=True)
     for violation in violations:
-        console.print(
-            Text(f"  line {plain(violation.line)} {plain(violation.path)}: {plain(violation.message)}"), soft_wrap=True
-        )
+        for line in violation_lines(violation.as_json()):
+            console.print(Text(plain(f"  {line}")), soft_wrap=True)
 
 
 def _finding(one: Finding) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set, place_of, schema_sets
-from gateway.cli.output import AsJson, plain, print_json, print_table, reporting, say
+from gateway.cli.output import AsJson, Language, print_json, print_table, reporting, say, violation_lines
 from gateway.cli.schema_add import add_set, facts_of, validity
 
 if TYPE_CHECKING:
@@ -38,24 +38,32 @@ def list_sets(catalogue: CatalogueFolder = None, as_json: AsJson = False) -> Non
 def validate_files(
     files: Annotated[list[Path], typer.Argument(help="Documents (XML).", exists=True, dir_okay=False)],
     set_id: Annotated[str, typer.Option("--set", help="Id of the schema set, such as dms-declaration.")],
+    values: Annotated[
+        bool, typer.Option("--values", help="Show what stands in the document beside what is wrong with it.")
+    ] = False,
+    lang: Language = "",
     catalogue: CatalogueFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Validate documents against a schema set.
 
-    Prints one line a file: valid, or every violation with its place. Exit code 1 when any file is invalid.
+    Prints one line a file: valid, or every violation with its place, what was expected and what to do. Exit code 1
+    when any file is invalid.
     """
     from gateway.domain.limits import DocumentLimits
+    from gateway.domain.telling import Telling
     from gateway.schema import explain
+    from gateway.schema.texts import choose
 
     all_valid = True
+    telling = Telling(language=choose([lang]), values=values)
     with reporting(as_json=as_json):
         compiled = compiled_set(set_id, catalogue)
         limits = DocumentLimits()
         for file in files:
             with file.open("rb") as stream:
                 raw = stream.read(limits.size_bytes + 1)  # one more than the door takes, so that it says so
-            found = explain(str(file), raw, compiled, limits)
+            found = explain(str(file), raw, compiled, limits, telling)
             all_valid = all_valid and found.valid
             if as_json:
                 print_json(found.as_json())
@@ -73,6 +81,5 @@ def _place(set_id: str, folder: Path | None) -> str:
 def _show(found: "Explanation") -> None:
     say(f"{'valid  ' if found.valid else 'INVALID'} {found.file}")
     for one in found.violations:
-        place = f"line {one.line}, " if one.line is not None else ""
-        wco = f" (WCO {one.wco_id})" if one.wco_id else ""
-        say(f"        {place}{plain(one.path)}{wco}: {one.message} [{one.code}]")
+        for line in violation_lines(one.as_json()):
+            say(f"        {line}")

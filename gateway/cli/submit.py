@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.output import AsJson, print_json, print_table, say
+from gateway.cli.output import AsJson, Language, print_json, print_table, say, violation_lines
 from gateway.cli.target import (
     Ca,
     Config,
@@ -18,7 +18,6 @@ from gateway.cli.target import (
     explained,
     is_visible_ascii,
     submissions,
-    violation_line,
 )
 from gateway.domain.ids import MessageId, PartyId, party_id
 
@@ -41,6 +40,8 @@ class _Order:
     in_reply_to: MessageId | None
     key: str | None
     wait: float
+    values: bool
+    language: str | None
 
 
 def submit(
@@ -54,6 +55,10 @@ def submit(
     key: Annotated[
         str | None, typer.Option(help="Idempotency-Key, to ask again after an unknown outcome. One file only.")
     ] = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="Have a refusal show what stands in the document beside what is wrong.")
+    ] = False,
+    lang: Language = "",
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for all transfers to be delivered; 0: do not wait.", min=0)
     ] = 0,
@@ -73,6 +78,8 @@ def submit(
         raise typer.BadParameter("is for one file; each submission needs its own", param_hint="--key")
     if key is not None and not is_visible_ascii(key):
         raise typer.BadParameter("is one word of visible ASCII", param_hint="--key")
+    if not is_visible_ascii(lang):
+        raise typer.BadParameter("is a language tag, such as en", param_hint="--lang")
     order = _Order(
         to=tuple(_party(one) for one in to.split(",")),
         sender=None if sender is None else _party(sender),
@@ -80,6 +87,8 @@ def submit(
         in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
         key=key,
         wait=wait,
+        values=values,
+        language=lang or None,
     )
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
     outcomes = calling(lambda: _submit_all(files, order, target), as_json=as_json)
@@ -135,6 +144,8 @@ async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Sub
             conversation=order.conversation,
             in_reply_to=order.in_reply_to,
             idempotency_key=key,
+            explain_values=order.values,
+            language=order.language,
         )
         return await _await_delivery(client, submission, order.wait)
     except ClientError as error:
@@ -203,7 +214,9 @@ def _show(outcomes: "list[tuple[Path, Submission | ClientError]]") -> None:
             if _is_unknown(outcome):
                 refused.append(f"    The outcome is unknown; ask again with --key {outcome.problem['idempotency_key']}")
             continue
-        warned += [f"{file.name}: warning: {violation_line(one.violation.as_json())}" for one in outcome.warnings]
+        for one in outcome.warnings:
+            first, *more = violation_lines(one.violation.as_json())
+            warned += [f"{file.name}: warning: {first}", *more]
         rows += [
             (file.name, one.recipient, one.state.value, f"{one.kept} / {one.withheld}", one.id)
             for one in outcome.transfers

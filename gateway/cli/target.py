@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from gateway.cli.output import fail, reporting
+from gateway.cli.output import fail, reporting, violation_lines
 
 if TYPE_CHECKING:
     import ssl
@@ -30,7 +30,6 @@ __all__ = [
     "fetching",
     "operations",
     "submissions",
-    "violation_line",
 ]
 
 Value = TypeVar("Value")
@@ -119,15 +118,9 @@ def explained(error: "ClientError") -> list[str]:
     for one in error.problem.get("recipients", ()):
         recipient = one.get("recipient") or "the document"
         lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")
-        lines += [violation_line(violation) for violation in one.get("violations", ())]
-    lines += [violation_line(violation) for violation in error.problem.get("violations", ())]
+        lines += [line for violation in one.get("violations", ()) for line in violation_lines(violation)]
+    lines += [line for violation in error.problem.get("violations", ()) for line in violation_lines(violation)]
     return lines
-
-
-def violation_line(one: dict[str, Any]) -> str:
-    """Return one violation on a line: where, and what."""
-    line = f"line {one['line']}, " if one.get("line") else ""
-    return f"{line}{one.get('path', '')}: {one.get('message', '')}"
 
 
 def _members(error: "ClientError") -> dict[str, Any]:

@@ -22,8 +22,13 @@ class SubmissionClient(Connection):
         conversation: str | None = None,
         in_reply_to: MessageId | None = None,
         idempotency_key: str | None = None,
+        explain_values: bool = False,
+        language: str | None = None,
     ) -> Submission:
         """Return the accepted submission. Raises ClientError.
+
+        `explain_values`: a refusal shows what stands in the document beside what is wrong with it. `language`: of the
+        texts in a refusal, such as `en`.
 
         After an unknown outcome (no answer, 503) ask again with the same `idempotency_key`: it is accepted once. None
         makes a fresh key.
@@ -31,12 +36,17 @@ class SubmissionClient(Connection):
         query = {
             "to": ",".join(to),
             **_given({"from": sender, "conversation": conversation, "in_reply_to": in_reply_to}),
+            **({"explain": "values"} if explain_values else {}),
         }
         answer = await self.request(
             "POST",
             "/v1/submissions",
             query=query,
-            headers={"Content-Type": "application/xml", "Idempotency-Key": idempotency_key or str(uuid4())},
+            headers={
+                "Content-Type": "application/xml",
+                "Idempotency-Key": idempotency_key or str(uuid4()),
+                **_given({"Accept-Language": language}),
+            },
             body=document,
         )
         return _submission(answer.json(), replayed=answer.headers.get("Idempotency-Replayed") == "true")

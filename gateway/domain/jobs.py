@@ -14,6 +14,7 @@ from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId,
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Notice, Problem, Receipt
+from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import GatewayError, Violation
 
 
@@ -51,7 +52,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareJob:
-    """One submission. `slots`: one per recipient. `conversation_key` is the client's own case reference, if given."""
+    """One submission. `slots`: one per recipient. `conversation_key` is the client's own case reference, if given.
+
+    `telling`: how a refusal is to be told; it decides nothing.
+    """
 
     submission_id: SubmissionId
     body: bytes
@@ -61,6 +65,7 @@ class PrepareJob:
     conversation_key: str | None
     in_reply_to: MessageId | None
     now: datetime
+    telling: Telling = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
     valid: dict[SchemaSetId, ValidDocument] = {}
     for schema_set in {flow.schema_set for _, flow in permitted.values()}:
         try:
-            valid[schema_set] = validate(document, desk.sets[schema_set])
+            valid[schema_set] = validate(document, desk.sets[schema_set], job.telling)
         except (DocumentError, SchemaError) as error:
             return RefusedSubmission(problems={None: error})
 

@@ -31,6 +31,7 @@ from gateway.domain.records import (
     Replayed,
     SubmissionRow,
 )
+from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import GatewayError, RequestError, StorageError
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Workers
@@ -41,7 +42,10 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRequest:
-    """What a client asks. `conversation_key`: the client's own case reference, if it has one."""
+    """What a client asks. `conversation_key`: the client's own case reference, if it has one.
+
+    `telling` says how a refusal is to be told. It is no part of what makes a request the same.
+    """
 
     client: ClientId
     sender: PartyId
@@ -50,6 +54,7 @@ class SubmitRequest:
     idempotency_key: str
     conversation_key: str | None = None
     in_reply_to: MessageId | None = None
+    telling: Telling = PLAIN
 
 
 class RecipientsRefusedError(RequestError):
@@ -177,6 +182,7 @@ class Submit:
             conversation_key=request.conversation_key,
             in_reply_to=request.in_reply_to,
             now=self._clock.now(),
+            telling=request.telling,
         )
 
     def _evidence(self, request: SubmitRequest, change: AcceptSubmission) -> Sequence[AuditEntry]:

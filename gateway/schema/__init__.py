@@ -11,6 +11,7 @@ from gateway.schema.compiled_rules import Breach, CompiledRules, compile_rules
 from gateway.schema.explanation import Explanation, explain
 from gateway.schema.facts import AttributeFacts, SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
+from gateway.schema.refusal import door_violation
 from gateway.schema.rule_check import check_rules
 from gateway.schema.rules import Rule, RuleSet, RuleTarget, sealed_rule_set
 from gateway.schema.sets import SchemaSet, assemble_set, check_set_valid, load_set, manifest_text, set_sha256
@@ -47,6 +48,7 @@ __all__ = [
     "compile_profile",
     "compile_rules",
     "compile_set",
+    "door_violation",
     "expectation",
     "explain",
     "find_list",

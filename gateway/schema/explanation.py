@@ -5,7 +5,9 @@ from typing import Any
 
 from gateway.document import read_root
 from gateway.domain.limits import DocumentLimits
+from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import DocumentError, Violation
+from gateway.schema.refusal import door_violation
 from gateway.schema.validation import CompiledSet
 
 
@@ -26,14 +28,14 @@ class Explanation:
         }
 
 
-def explain(file: str, raw: bytes, compiled: CompiledSet, limits: DocumentLimits) -> Explanation:
+def explain(
+    file: str, raw: bytes, compiled: CompiledSet, limits: DocumentLimits, telling: Telling = PLAIN
+) -> Explanation:
     """Return the verdict of door and set on `raw`, without asking what kind of message it is, if any."""
     try:
         root = read_root(raw, limits)
     except DocumentError as error:
-        line = error.facts.get("line")
-        violation = Violation(code=error.code, path="/", line=line, message=error.detail)
-        return Explanation(file=file, valid=False, violations=(violation,))
+        return Explanation(file=file, valid=False, violations=(door_violation(error, telling),))
     if compiled.accepts(root):
         return Explanation(file=file, valid=True)
-    return Explanation(file=file, valid=False, violations=compiled.refusal(root).violations)
+    return Explanation(file=file, valid=False, violations=compiled.refusal(root, telling).violations)

@@ -91,6 +91,23 @@ class SchemaTree:
         """Return the place at a path without indexes, or None."""
         return self.nodes.get(path)
 
+    def names_of(self, node: SchemaNode) -> tuple[str, str]:
+        """Return WCO id and name of a place: a class by its name, an element after its class, such as `UCR/ID`.
+
+        What has no WCO id of its own and only carries the value of what is around it goes by that one.
+        """
+        parent = self.nodes.get(node.path.rpartition("/")[0])
+        if parent is None or not node.is_leaf:
+            return node.wco_id, node.name
+        if not node.wco_id and parent.wco_id and len(parent.children) == 1:
+            return self.names_of_value(parent)
+        return node.wco_id, f"{parent.name}/{node.name}"
+
+    def names_of_value(self, holder: SchemaNode) -> tuple[str, str]:
+        """Return WCO id and name of an element whose value stands in its only child, such as a date."""
+        above = self.nodes.get(holder.path.rpartition("/")[0])
+        return holder.wco_id, holder.name if above is None else f"{above.name}/{holder.name}"
+
 
 def _walk(node: SchemaNode) -> Iterator[SchemaNode]:
     yield node

@@ -13,12 +13,13 @@ from gateway.document import Document, parse_schema, prefixes_for
 from gateway.domain.ids import SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts
+from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import SchemaError, Violation
 from gateway.schema.bounds import Bounds, read_bounds
 from gateway.schema.facts import SchemaTree
+from gateway.schema.refusal import root_not_in_set, violations
 from gateway.schema.sets import SchemaSet, check_files
 from gateway.schema.tree import read_tree
-from gateway.schema.words import root_not_in_set, violations
 
 _DOOR: Final = object()
 
@@ -58,12 +59,12 @@ class CompiledSet:
             self._bounds = read_bounds(check_files(self.schema_set.files, self.schema_set.entry))
         return self._bounds is not None and self._bounds.within(limits)
 
-    def refusal(self, root: etree._Element) -> SchemaError:
-        """Return why the tree that `accepts` refused last was refused."""
+    def refusal(self, root: etree._Element, telling: Telling = PLAIN) -> SchemaError:
+        """Return why the tree that `accepts` refused last was refused, told as `telling` wishes."""
         if root.tag not in self.roots:
-            found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree),)
+            found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree, telling),)
         else:
-            found = violations(self._xsd.error_log, root, self.tree)
+            found = violations(self._xsd.error_log, root, self.tree, telling)
         return SchemaError(
             "schema.invalid",
             f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",
@@ -109,11 +110,12 @@ def compile_set(schema_set: SchemaSet, tree: SchemaTree | None = None) -> Compil
     return CompiledSet(schema_set, xsd, tree)
 
 
-def validate(document: Document, compiled: CompiledSet) -> ValidDocument:
+def validate(document: Document, compiled: CompiledSet, telling: Telling = PLAIN) -> ValidDocument:
     """Return the document as valid under the set, and make sure that its tree is within limits.
 
-    Raises SchemaError `schema.kind_not_in_set` when the set is not for this message kind, and `schema.invalid` with
-    its violations otherwise. Raises DocumentError before either when the tree is beyond the limits.
+    `telling`: how a refusal is told. Raises SchemaError `schema.kind_not_in_set` when the set is not for this message
+    kind, and `schema.invalid` with its violations otherwise. Raises DocumentError before either when the tree is beyond
+    the limits.
     """
     kind = document.kind
     if kind not in compiled.schema_set.kinds:
@@ -125,7 +127,7 @@ def validate(document: Document, compiled: CompiledSet) -> ValidDocument:
         )
     if not compiled.accepts(document.root):
         document.measure()
-        raise compiled.refusal(document.root)
+        raise compiled.refusal(document.root, telling)
     if document.unmeasured is not None and not compiled.proves(document.unmeasured):
         document.measure()
     return ValidDocument(document, compiled, _DOOR)

@@ -18,6 +18,7 @@ from gateway.domain.access import Caller, Role
 from gateway.domain.ids import is_uuid
 from gateway.errors import AccessError, GatewayError
 from gateway.ports import Clock, Ids, Telemetry, Tokens
+from gateway.web.language import language_of
 from gateway.web.problem import Audience, defects_in, error_of_http, problem, told_of
 
 __all__ = ["Admits", "Door", "Route", "admit_caller", "build_app", "request_id"]
@@ -195,7 +196,9 @@ def _weight(request: web.Request, max_body_bytes: int) -> int:
 
 
 def _shown(request: web.Request, error: GatewayError, audience: Audience, show: Show) -> web.Response:
-    return show(request, error) or problem(error, audience=audience, instance=request_id(request))
+    return show(request, error) or problem(
+        error, audience=audience, instance=request_id(request), language=language_of(request)
+    )
 
 
 def _no_own_way(_request: web.Request, _error: GatewayError) -> None:

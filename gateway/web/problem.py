@@ -12,8 +12,10 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gateway.errors import CATALOGUE, ErrorCode, GatewayError, PeerError, SchemaError
+from gateway.domain.telling import Telling
+from gateway.errors import CATALOGUE, DocumentError, ErrorCode, GatewayError, PeerError, SchemaError
 from gateway.exchange.submit import RecipientsRefusedError
+from gateway.schema import door_violation
 
 __all__ = [
     "MEDIA_TYPE",
@@ -53,9 +55,13 @@ class Audience(Enum):
     OPERATOR = auto()
 
 
-def problem(error: GatewayError, *, audience: Audience, instance: str) -> web.Response:
-    """Return the answer for `error`. `instance`: the request id, which also stands in the log line."""
-    return _response(problem_members(error, audience=audience), retryable=error.retryable, instance=instance)
+def problem(error: GatewayError, *, audience: Audience, instance: str, language: str = "en") -> web.Response:
+    """Return the answer for `error`. `instance`: the request id, which also stands in the log line.
+
+    `language`: of what the XML door says; what a schema set says was worded where the document was read.
+    """
+    members = problem_members(error, audience=audience, language=language)
+    return _response(members, retryable=error.retryable, instance=instance)
 
 
 def public_problem(code: str, status: int, *, instance: str) -> web.Response:
@@ -75,13 +81,13 @@ def _response(members: dict[str, Any], *, retryable: bool, instance: str) -> web
     return web.Response(status=status, body=body, content_type=MEDIA_TYPE, headers=headers)
 
 
-def problem_members(error: GatewayError, *, audience: Audience) -> dict[str, Any]:
+def problem_members(error: GatewayError, *, audience: Audience, language: str = "en") -> dict[str, Any]:
     """Return the members of a problem, without `instance`."""
     error = told_of(error)
-    members = _members(error, audience)
+    members = _members(error, audience, language)
     if isinstance(error, RecipientsRefusedError):
         members["recipients"] = [
-            {"recipient": recipient, **_told(one, audience)} for recipient, one in error.problems.items()
+            {"recipient": recipient, **_told(one, audience, language)} for recipient, one in error.problems.items()
         ]
     return members
 
@@ -105,12 +111,12 @@ def error_of_http(error: web.HTTPException) -> GatewayError:
     return GatewayError(code)
 
 
-def _members(error: GatewayError, audience: Audience) -> dict[str, Any]:
-    told = _told(error, audience)
+def _members(error: GatewayError, audience: Audience, language: str) -> dict[str, Any]:
+    told = _told(error, audience, language)
     return {**told, "type": f"{TYPE_PREFIX}{told['code']}", "status": _status(error, audience)}
 
 
-def _told(error: GatewayError, audience: Audience) -> dict[str, Any]:
+def _told(error: GatewayError, audience: Audience, language: str) -> dict[str, Any]:
     if audience is Audience.PARTNER:
         return {"code": error.public_code, "title": _public_title(error.public_code)}
     told: dict[str, Any] = {"code": error.code, "title": error.entry.title}
@@ -118,6 +124,8 @@ def _told(error: GatewayError, audience: Audience) -> dict[str, Any]:
         told = {**error.facts, **told, "detail": error.detail}
     if isinstance(error, SchemaError):
         told["violations"] = [violation.as_json() for violation in error.violations]
+    if isinstance(error, DocumentError):
+        told["violations"] = [door_violation(error, Telling(language=language)).as_json()]
     return told
 
 

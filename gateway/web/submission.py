@@ -5,6 +5,7 @@ answered as if it did not exist. docs/api.md describes every route.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from aiohttp import web
@@ -12,18 +13,27 @@ from aiohttp import web
 from gateway.domain.access import Caller, Role
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
+from gateway.domain.telling import Telling
 from gateway.errors import AccessError, RequestError
 from gateway.exchange.pull import Pull
 from gateway.exchange.submit import Submit, SubmitRequest
 from gateway.ports import Store, Tokens
 from gateway.web import inbox
 from gateway.web.door import Admits, Door, Route, admit_caller, build_app
+from gateway.web.language import language_of
 from gateway.web.problem import Audience
 from gateway.web.query import Query, idempotency_key, path_id, read_body
 from gateway.web.shapes import json_response, submission_json
 from gateway.web.waiting import submissions_as_they_wait
 
 __all__ = ["ROUTES", "SubmissionParts", "submission_app"]
+
+
+class _Explain(StrEnum):
+    """What `explain` asks for: `values` has a refusal show what the submitter itself wrote."""
+
+    VALUES = "values"
+
 
 _XML: Final = frozenset({"application/xml", "text/xml"})
 
@@ -52,7 +62,7 @@ def submission_app(parts: SubmissionParts) -> web.Application:
 
 
 async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.Response:
-    query = Query(request, {"from", "to", "conversation", "in_reply_to"})
+    query = Query(request, {"from", "to", "conversation", "in_reply_to", "explain"})
     key = idempotency_key(request)
     recipients = query.parties("to")
     if not recipients:
@@ -63,6 +73,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
     in_reply_to = query.uuid("in_reply_to")
     if in_reply_to is not None and not is_message_id(in_reply_to):
         raise RequestError("request.malformed", "`in_reply_to` is not a message id (a UUIDv7)")
+    telling = Telling(language=language_of(request), values=query.choice("explain", _Explain) is not None)
     body = await read_body(
         request, media_types=_XML, max_bytes=parts.max_document_bytes, within=parts.door.body_timeout
     )
@@ -75,6 +86,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
             idempotency_key=key,
             conversation_key=query.text("conversation"),
             in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
+            telling=telling,
         )
     )
     headers = {"Location": f"/v1/submissions/{row.id}"}

@@ -335,7 +335,7 @@ def test_a_tree_travels_to_a_worker_as_it_is(set_id: str) -> None:
         (ValueFacts(base="token", min_length=2, max_length=2, patterns=("([a-zA-Z])*",)), "text of exactly 2 characters, letters only"),
         (ValueFacts(base="token", min_length=1, max_length=1), "text of exactly 1 character"),
         (ValueFacts(base="string", min_length=1, max_length=5), "text of 1 to 5 characters"),
-        (ValueFacts(base="string", min_length=1), "text of at least 1 characters"),
+        (ValueFacts(base="string", min_length=1), "text of at least 1 character"),
         (ValueFacts(base="decimal", total_digits=16, fraction_digits=3), "a number of at most 16 digits, at most 3 of them decimals"),
         (ValueFacts(base="decimal", total_digits=5, fraction_digits=0), "a number of at most 5 digits, no decimals"),
         (ValueFacts(base="decimal", least="0", most="9"), "a number, at least 0, at most 9"),

@@ -1,0 +1,299 @@
+"""Turns lxml's error log of one refused document into violations: what, where, what was expected, what to do.
+
+libxml2's texts quote values. So what is said here is made from the kind of error, the place, and what the set says
+about it; out of libxml2's text come only names, and only when the set knows them. At one place one rule is named, the
+most telling: what is expected there says the rest.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from lxml import etree
+
+from gateway.document import indexed_path, segment, split_name, wco_path
+from gateway.domain.telling import Telling
+from gateway.errors import DocumentError, Violation
+from gateway.schema.breach import CODES, Breach
+from gateway.schema.diagnosis import Diagnosis, lacking, misplaced, value_breach
+from gateway.schema.facts import SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.texts import Texts, texts_in
+from gateway.schema.words import MAX_VIOLATIONS, expectation
+
+__all__ = ["MAX_VALUE", "door_violation", "root_not_in_set", "violations"]
+
+MAX_VALUE: Final = 200
+"""Characters of a value that are shown to a submitter who asks."""
+
+# libxml2's names for the clauses of XSD 1.0 part 1 (cvc-…), without their prefix SCHEMAV_.
+_CONTENT: Final = frozenset(
+    {"ELEMENT_CONTENT", "CVC_WILDCARD", "CVC_COMPLEX_TYPE_2_1", "CVC_COMPLEX_TYPE_2_2", "CVC_COMPLEX_TYPE_2_4"}
+)
+_OVERRIDES: Final[Mapping[str, Breach]] = {
+    "CVC_ELT_3_1": Breach.NIL,
+    "CVC_ELT_3_2_1": Breach.NIL,
+    "CVC_ELT_4_1": Breach.TYPE_OVERRIDE,
+    "CVC_ELT_4_2": Breach.TYPE_OVERRIDE,
+    "CVC_ELT_4_3": Breach.TYPE_OVERRIDE,
+}
+_UNKNOWN_ATTRIBUTE: Final = frozenset({"CVC_COMPLEX_TYPE_3_2_1", "CVC_COMPLEX_TYPE_3_2_2"})
+_VALUE: Final = re.compile(r"CVC_(DATATYPE|[A-Z]+_VALID|TYPE_3_1|FACET|AU|ATTRIBUTE|COMPLEX_TYPE_3_1)")
+_ATTRIBUTE_IN_TEXT: Final = re.compile(r"^Element '[^']*', attribute '([^']*)':")
+_REQUIRED_IN_TEXT: Final = re.compile(r"The attribute '([^']*)' is required")
+_EXPECTED_IN_TEXT: Final = re.compile(r"Expected is (?:one of )?\( (.*) \)\.$")
+_STEP: Final = re.compile(r"(?:([^:\[\]/]+):)?([^:\[\]/]+)(?:\[(\d+)\])?")
+_XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_XSI_NIL: Final = f"{_XSI}nil"
+_HIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+
+_OF_THE_DOOR: Final[Mapping[str, Breach]] = {code: breach for breach, code in CODES.items() if code.startswith("doc")}
+
+
+def violations(
+    log: Iterable[etree._LogEntry], root: etree._Element, tree: SchemaTree, telling: Telling
+) -> tuple[Violation, ...]:
+    """Return what an error log of lxml says about the tree under `root`: at most MAX_VIOLATIONS, one a place."""
+    texts = texts_in(telling.language)
+    found: dict[tuple[object, ...], Violation] = {}
+    for diagnosis in _diagnoses(log, root, tree):
+        # One place, one violation: an empty element is not also said to be no number.
+        place = (diagnosis.element, diagnosis.attribute, diagnosis.breach is Breach.TEXT_NOT_ALLOWED)
+        if place not in found:
+            found[place] = told(diagnosis, tree, texts, telling)
+        if len(found) == MAX_VIOLATIONS:
+            break
+    return tuple(found.values())
+
+
+def root_not_in_set(root: etree._Element, roots: Iterable[str], tree: SchemaTree, telling: Telling) -> Violation:
+    """Return the violation of a document whose root the set does not allow: another element, or another namespace."""
+    texts = texts_in(telling.language)
+    names = tuple(split_name(name)[1] for name in roots)
+    local = split_name(str(root.tag))[1]
+    twin = next((node for node in tree.roots if node.name == local), None)
+    if twin is not None:
+        fills: Mapping[str, object] = {"name": twin.name, "namespace": twin.namespace}
+        found = Diagnosis(
+            breach=Breach.WRONG_NAMESPACE, element=root, node=twin, fills=fills, expected=("namespace", fills)
+        )
+    else:
+        fills = {"names": names}
+        found = Diagnosis(breach=Breach.ROOT, element=root, fills=fills, expected=("elements", fills))
+    return told(found, tree, texts, telling, code=CODES[Breach.ROOT])
+
+
+def door_violation(error: DocumentError, telling: Telling) -> Violation:
+    """Return what the XML door says of a document, in the words of a violation."""
+    texts = texts_in(telling.language)
+    breach = _OF_THE_DOOR.get(error.code, Breach.ROOT)
+    fills = {"names": "MetaData", **error.facts}
+    limit = next((error.facts[name] for name in ("limit", "limit_bytes") if name in error.facts), None)
+    expected = {Breach.ENCODING: texts("expected.utf_8"), Breach.ROOT: "MetaData"}.get(breach, texts("expected.xml"))
+    return Violation(
+        code=error.code,
+        rule=breach,
+        path="/",
+        line=error.facts.get("line"),
+        message=texts(f"message.{breach}", **fills),
+        expected=expected if limit is None else texts("expected.limit", limit=limit),
+        fix=texts(f"fix.{breach}", **fills),
+    )
+
+
+def told(found: Diagnosis, tree: SchemaTree, texts: Texts, telling: Telling, *, code: str | None = None) -> Violation:
+    """Return a diagnosis as it is told in one language; `code` where it is not the one of its breach."""
+    fills = _in_words(found.fills, texts)
+    node = found.node
+    wco_id, wco_name = ("", "") if node is None else tree.names_of(node)
+    return Violation(
+        code=code or CODES[found.breach],
+        rule=found.breach,
+        path=_path(found, tree),
+        line=None if found.element is None else found.element.sourceline,
+        wco_id=wco_id,
+        wco_name=wco_name,
+        message=texts(f"message.{found.breach}{found.variant}", **fills),
+        expected=_expected(found, texts),
+        fix=texts(f"fix.{found.breach}{found.variant}", **fills),
+        value=_value(found) if telling.values else None,
+    )
+
+
+def _expected(found: Diagnosis, texts: Texts) -> str:
+    if found.value is not None:
+        return expectation(found.value, texts)
+    if found.expected is None:
+        return ""
+    text_id, fills = found.expected
+    return texts(f"expected.{text_id}", **_in_words(fills, texts))
+
+
+def _in_words(fills: Mapping[str, object], texts: Texts) -> dict[str, object]:
+    """Fill in what has no name with a word for it, and several names as a choice."""
+    words = {name: texts.listed(value) if isinstance(value, tuple) else value for name, value in fills.items()}
+    unnamed = {"namespace": "word.no_namespace"}
+    return {name: texts(unnamed.get(name, "word.element")) if value == "" else value for name, value in words.items()}
+
+
+def _path(found: Diagnosis, tree: SchemaTree) -> str:
+    if found.element is None:
+        return "/"
+    if found.inside is None or found.node is None:
+        path = indexed_path(found.element, tree.names.__contains__)
+        return path if found.attribute is None else f"{path}/@{found.attribute}"
+    # What is missing or misspelt is named as the set names it, counted among those that are there.
+    alike = {found.node.qualified, str(found.node.qualified if found.element is found.inside else found.element.tag)}
+    others = [one for one in found.inside.iterchildren(*alike) if one is not found.element]
+    before = len(list(found.element.itersiblings(*alike, preceding=True))) if others else 0
+    index = f"[{before + 1}]" if others else ""
+    parent = indexed_path(found.inside, tree.names.__contains__)
+    return f"{parent}/{segment(found.node.qualified, str(found.inside.tag))}{index}"
+
+
+def _value(found: Diagnosis) -> str | None:
+    """What the submitter wrote: the value, the stray text, or the name that has no place; shown safely and in part."""
+    element = found.element
+    if element is None or found.breach is Breach.MISSING:
+        return None
+    if found.attribute is not None:
+        text = element.get(found.attribute) or ""
+    elif found.breach is Breach.ATTRIBUTE_NOT_ALLOWED:
+        known = found.node.attributes if found.node is not None else {}
+        text = ", ".join(str(name) for name in element.attrib if name not in known)
+    elif found.value is not None or found.breach in (Breach.NIL, Breach.TYPE_OVERRIDE):
+        text = element.text or ""
+    elif found.breach is Breach.TEXT_NOT_ALLOWED:
+        text = "".join(filter(None, (element.text, *(child.tail for child in element)))).strip()
+    else:
+        text = split_name(str(element.tag))[1]
+    shown = text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
+
+
+# ── from libxml2's log ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _diagnoses(log: Iterable[etree._LogEntry], root: etree._Element, tree: SchemaTree) -> Iterator[Diagnosis]:
+    for entry in log:
+        element = _element_at(entry.path, root)
+        clause, said = entry.type_name.removeprefix("SCHEMAV_"), entry.message
+        if element is None:
+            yield Diagnosis(breach=Breach.OTHER, element=None, fills={"name": ""})
+        else:
+            yield diagnosed(clause, said, element, tree)
+
+
+def diagnosed(clause: str, said: str, element: etree._Element, tree: SchemaTree) -> Diagnosis:
+    """Return what is wrong at `element`. `clause`: libxml2's name for the rule; `said`: its words, not to be shown."""
+    node = _node_at(element, tree)
+    if node is not None and node.qualified != element.tag:
+        node = None
+    if clause in _CONTENT or (clause == "CVC_ELT_1" and element.getparent() is not None):
+        return _content(said, element, node, tree)
+    if (of := _ATTRIBUTE_IN_TEXT.match(said)) is not None or clause == "CVC_COMPLEX_TYPE_4":
+        return _attribute(clause, said, of[1] if of else "", element, node)
+    name = node.name if node is not None else ""
+    if clause in _OVERRIDES:
+        return _override(_OVERRIDES[clause], element, node)
+    if clause == "CVC_COMPLEX_TYPE_2_3":
+        return Diagnosis(
+            breach=Breach.TEXT_NOT_ALLOWED, element=element, node=node, fills={"name": name}, expected=("no_text", {})
+        )
+    if _VALUE.match(clause) and node is not None and node.value is not None:
+        return _of_value(clause, said, element, node, None, node.value)
+    return Diagnosis(breach=Breach.OTHER, element=element, node=node, fills={"name": name})
+
+
+def _node_at(element: etree._Element, tree: SchemaTree) -> SchemaNode | None:
+    """Return the place of `element` in the set; where a class has itself inside, that of its like above."""
+    path = wco_path(element)
+    node = tree.node(path)
+    if node is not None:
+        return tree.node(node.repeats) if node.repeats else node
+    at = ""
+    for step in path.split("/")[1:]:
+        node = tree.node(f"{at}/{step}")
+        if node is None:
+            return None
+        at = node.repeats or node.path
+    return tree.node(at)
+
+
+def _content(said: str, element: etree._Element, node: SchemaNode | None, tree: SchemaTree) -> Diagnosis:
+    match = _EXPECTED_IN_TEXT.search(said)
+    allowed = match[1].split(", ") if match is not None else []
+    if "Missing child element(s)" in said:
+        return lacking(element, node, [name for name in allowed if split_name(name)[1] in tree.names])
+    if node is not None and node.is_leaf and "content is not allowed" in said:
+        fills = {"name": node.name}
+        return Diagnosis(
+            breach=Breach.ELEMENTS_IN_VALUE, element=element, node=node, fills=fills, expected=("no_elements", {})
+        )
+    parent = element.getparent()
+    holder = None if parent is None else _node_at(parent, tree)
+    return misplaced(element, holder, tree, allowed)
+
+
+def _attribute(clause: str, said: str, name: str, element: etree._Element, node: SchemaNode | None) -> Diagnosis:
+    if clause == "CVC_COMPLEX_TYPE_4":
+        required = _REQUIRED_IN_TEXT.search(said)
+        facts = node.attributes.get(required[1]) if node is not None and required is not None else None
+        named = {"name": facts.name if facts is not None else ""}
+        return Diagnosis(
+            breach=Breach.ATTRIBUTE_MISSING,
+            element=element,
+            node=node,
+            attribute=facts.name if facts is not None else None,
+            fills=named,
+            value=facts.value if facts is not None else None,
+        )
+    facts = node.attributes.get(name) if node is not None else None
+    if facts is not None and clause not in _UNKNOWN_ATTRIBUTE:
+        return _of_value(clause, said, element, node, facts.name, facts.value)
+    if name.startswith(_XSI):
+        # xsi:type and xsi:nil are attributes of no type: a document may not choose its own types here.
+        return _override(Breach.NIL if name == _XSI_NIL else Breach.TYPE_OVERRIDE, element, node)
+    names = tuple(sorted(node.attributes)) if node is not None else ()
+    fills: dict[str, object] = {"name": node.name if node is not None else "", "names": names}
+    expected = ("attributes" if names else "no_attributes", fills)
+    return Diagnosis(breach=Breach.ATTRIBUTE_NOT_ALLOWED, element=element, node=node, fills=fills, expected=expected)
+
+
+def _override(breach: Breach, element: etree._Element, node: SchemaNode | None) -> Diagnosis:
+    fills = {"name": node.name if node is not None else ""}
+    return Diagnosis(breach=breach, element=element, node=node, fills=fills, expected=("no_override", fills))
+
+
+def _of_value(
+    clause: str, said: str, element: etree._Element, node: SchemaNode | None, attribute: str | None, facts: ValueFacts
+) -> Diagnosis:
+    name = attribute or (node.name if node is not None else "")
+    text = (element.text if attribute is None else element.get(attribute)) or ""
+    breach, count = value_breach(clause, text, facts, name=name, said=said)
+    fills: dict[str, object] = {"name": name, **({"count": count} if count else {})}
+    return Diagnosis(breach=breach, element=element, node=node, attribute=attribute, fills=fills, value=facts)
+
+
+def _element_at(path: str | None, root: etree._Element) -> etree._Element | None:
+    """Return the element at a node path of libxml2, such as `/md:MetaData/*[2]/*`; None if it is not found.
+
+    `*` counts all siblings, a prefixed name those of that name and prefix (xmlGetNodePath).
+    """
+    steps = [step for step in (path or "").split("/") if step and not step.startswith("@") and step != "text()"]
+    if not steps:
+        return None
+    element = root
+    for step in steps[1:]:
+        match = _STEP.fullmatch(step)
+        if match is None:
+            return None
+        prefix, local, index = match[1], match[2], int(match[3] or 1)
+        same = [
+            child
+            for child in element.iterchildren(etree.Element)
+            if local == "*" or (child.prefix == prefix and etree.QName(child).localname == local)
+        ]
+        if index > len(same):
+            return None
+        element = same[index - 1]
+    return element
