@@ -33,6 +33,8 @@ __all__ = [
     "print_lines",
     "print_table",
     "reporting",
+    "say",
+    "terminal_width",
     "violation_lines",
     "with_difficulty",
 ]
@@ -110,6 +112,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 def say(text: str) -> None:
     """Print one line for people."""
     _console().print(Text(plain(text)), soft_wrap=True)
+
+
+def terminal_width() -> int:
+    """Return how many columns there are; 100 where the output is no terminal."""
+    return _console().width
 
 
 def plain(value: object) -> str:

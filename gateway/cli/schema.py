@@ -8,14 +8,16 @@ import typer
 from gateway.cli.catalogue import CatalogueFolder, compiled_set, place_of, schema_sets
 from gateway.cli.output import AsJson, Language, print_json, print_table, reporting, say, violation_lines
 from gateway.cli.schema_add import add_set, facts_of, validity
+from gateway.cli.schema_facts import show_facts
 
 if TYPE_CHECKING:
     from gateway.schema import Explanation
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Schema sets: add, list, validate.")
+app = typer.Typer(no_args_is_help=True, help="Schema sets: add, list, facts, validate.")
 app.command("add")(add_set)
+app.command("facts")(show_facts)
 
 
 @app.command("list")

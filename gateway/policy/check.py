@@ -28,11 +28,7 @@ Rulings = Mapping[str, Rule | None]
 
 def home_path(tree: SchemaTree, root: SchemaNode) -> str:
     """Return the path under which rules speak for a root: a bare body's is where it stands below the envelope."""
-    for other in tree.roots:
-        for child in other.children if other is not root else ():
-            if child.qualified == root.qualified:
-                return child.path
-    return root.path
+    return tree.home(root)
 
 
 def rulings(policy: Policy, tree: SchemaTree) -> Rulings:

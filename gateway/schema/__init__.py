@@ -9,7 +9,8 @@ from gateway.schema.code_checks import CompiledCodeLists, compile_code_lists, li
 from gateway.schema.code_lists import Code, CodeList, find_list
 from gateway.schema.compiled_rules import Breach, CompiledRules, compile_rules
 from gateway.schema.explanation import Explanation, explain
-from gateway.schema.facts import AttributeFacts, SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.facts import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.privacy_file import PrivacyFile, parse_privacy
 from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
 from gateway.schema.refusal import door_violation
 from gateway.schema.rule_check import check_rules
@@ -23,6 +24,7 @@ __all__ = [
     "AttributeFacts",
     "Binding",
     "Breach",
+    "Classed",
     "Code",
     "CodeCatalogue",
     "CodeList",
@@ -32,6 +34,8 @@ __all__ = [
     "CompiledSet",
     "Explanation",
     "Judgement",
+    "PrivacyClass",
+    "PrivacyFile",
     "Rule",
     "RuleSet",
     "RuleTarget",
@@ -59,6 +63,7 @@ __all__ = [
     "load_set",
     "make_set",
     "manifest_text",
+    "parse_privacy",
     "read_catalogue",
     "read_tree",
     "sealed_rule_set",

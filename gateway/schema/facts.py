@@ -7,6 +7,30 @@ the XSD files.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PrivacyClass(StrEnum):
+    """What a value could do in wrong hands.
+
+    `personal`: it tells of a person, or may. `commercial`: of a trade. `security`: of where goods are and how they are
+    guarded. `credential`: who has it can act with it. `neutral`: none of these.
+    """
+
+    PERSONAL = "personal"
+    COMMERCIAL = "commercial"
+    SECURITY = "security"
+    CREDENTIAL = "credential"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classed:
+    """A privacy class and why. `guessed`: nobody has reviewed it for this set."""
+
+    privacy: PrivacyClass
+    reason: str
+    guessed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +64,12 @@ class AttributeFacts:
     name: str
     required: bool
     value: ValueFacts
+    classed: Classed | None = None
+
+    @property
+    def privacy(self) -> PrivacyClass | None:
+        """Its privacy class; None in a tree that was not classified."""
+        return None if self.classed is None else self.classed.privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +95,7 @@ class SchemaNode:
     is_open: bool = False
     is_mixed: bool = False
     nillable: bool = False
+    classed: Classed | None = None
 
     @property
     def qualified(self) -> str:
@@ -76,6 +107,11 @@ class SchemaNode:
         """Whether it holds a value and no elements."""
         return self.value is not None
 
+    @property
+    def privacy(self) -> PrivacyClass | None:
+        """Its privacy class; None for a class of elements."""
+        return None if self.classed is None else self.classed.privacy
+
 
 class SchemaTree:
     """All places of a set. `nodes`: by path, parents before children, in document order from each root."""
@@ -86,6 +122,14 @@ class SchemaTree:
         self.roots = roots
         self.nodes: Mapping[str, SchemaNode] = {node.path: node for root in roots for node in _walk(root)}
         self.names: frozenset[str] = frozenset(node.name for node in self.nodes.values())
+
+    def home(self, root: SchemaNode) -> str:
+        """Return the path under which rules speak for a root: a bare body's is where it stands below the envelope."""
+        for other in self.roots:
+            for child in other.children if other is not root else ():
+                if child.qualified == root.qualified:
+                    return child.path
+        return root.path
 
     def node(self, path: str) -> SchemaNode | None:
         """Return the place at a path without indexes, or None."""

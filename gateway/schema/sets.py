@@ -21,6 +21,7 @@ from gateway.domain.ids import SchemaSetId, is_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
 from gateway.schema.closure import XSD, check_files
+from gateway.schema.privacy_file import PrivacyFile
 
 __all__ = [
     "MANIFEST",
@@ -43,6 +44,7 @@ class SchemaSet:
 
     It may be sent under from `valid_from` up to, not including, `valid_until`; None: without bound. `generated`: files
     that the gateway wrote when the set was added. `notes`: what a person should know about how it was put together.
+    `privacy`: the files that class its leaves, the first counts most. They lie beside the set and are no part of it.
     """
 
     id: SchemaSetId
@@ -58,6 +60,7 @@ class SchemaSet:
     valid_until: date | None = None
     generated: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    privacy: tuple[PrivacyFile, ...] = field(default=(), repr=False, compare=False)
 
 
 def load_set(files: Mapping[str, bytes]) -> SchemaSet:

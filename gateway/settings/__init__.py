@@ -3,6 +3,7 @@
 from gateway.settings.agreements import AgreementBook, agreement_content, load_agreements
 from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
+from gateway.settings.privacy import override_privacy
 from gateway.settings.schema_source import open_source
 from gateway.settings.schemas import Catalogue, load_catalogue, load_catalogues, read_folder, store_set
 from gateway.settings.values import (
@@ -52,6 +53,7 @@ __all__ = [
     "load_configuration",
     "load_node",
     "open_source",
+    "override_privacy",
     "read_folder",
     "store_set",
 ]

@@ -147,9 +147,10 @@ class _Shelf:
         if policy is None or not policy.schema_set:
             return None
         compiled = self.compiled(policy.schema_set)
-        if compiled is None:
+        if compiled is None and policy.schema_set not in self.catalogue:
             known = ", ".join(sorted(self.catalogue))
             self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
+        if compiled is None:
             return None
         findings = check_policy(policy, compiled, whole=not noted)
         self.findings += findings
@@ -185,6 +186,9 @@ class _Shelf:
         try:
             compiled = compile_set(self.catalogue[set_id])
             _ = compiled.tree
+        except ConfigurationError as error:
+            self.findings += error.findings
+            return None
         except GatewayError as error:
             self.note(str(set_id), f"does not compile: {error.detail}", "Add the set anew: gateway schema add")
             return None

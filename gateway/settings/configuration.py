@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.bundled import schema_folder
+from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError, Finding
+from gateway.schema import read_tree
 from gateway.settings.agreements import AgreementBook, read_agreements
 from gateway.settings.node import read_node
+from gateway.settings.privacy import override_all
 from gateway.settings.schemas import Catalogue, load_catalogues
 from gateway.settings.values import NodeSettings
 
@@ -46,11 +49,13 @@ def load_configuration(path: Path) -> Configuration:
     folders, schemas = (node.agreements, node.schemas) if node is not None else _folders(path)
     try:
         catalogue = load_catalogues(schema_folder(), schemas)
+        catalogue, unread = override_all(catalogue, node.privacy if node is not None else {}, node_file=str(path))
         book, wrong = read_agreements(folders, catalogue, schemas)
-        findings += wrong
+        findings += (*unread, *wrong)
         if node is not None:
             findings += _disagreements(node, book)
             findings += () if wrong else _without_agreement(node, book)
+            findings += [one for one in _unread_privacy(node, catalogue, book) if one not in wrong]
     except ConfigurationError as error:
         findings += error.findings
     if findings or node is None or catalogue is None or book is None:
@@ -96,6 +101,15 @@ def _disagreements(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]
             problem = f"names {stranger}, which the settings do not know"
             fix = f'Add [[partners]] with id = "{stranger}" and the folder of its bundle, or move the agreement away'
             yield Finding(file=file, key="parties", problem=problem, fix=fix)
+
+
+def _unread_privacy(node: NodeSettings, catalogue: Catalogue, book: AgreementBook) -> Iterator[Finding]:
+    """What is wrong with the privacy file of a set that no policy names: nothing else reads the tree of such a set."""
+    for set_id in sorted(node.privacy.keys() & catalogue.keys() - book.trees.keys()):
+        try:
+            read_tree(catalogue[SchemaSetId(set_id)])
+        except ConfigurationError as error:
+            yield from error.findings
 
 
 def _without_agreement(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError, Finding, SchemaError
 from gateway.schema import SchemaSet, load_set, manifest_text
+from gateway.settings.privacy import with_privacy
 
 __all__ = ["Catalogue", "load_catalogue", "load_catalogues", "read_folder", "store_set"]
 
@@ -24,14 +25,17 @@ _UNFINISHED = ".unfinished-"
 
 
 def load_catalogue(folder: Path) -> Catalogue:
-    """Return every set below `folder`, by id. Raises ConfigurationError `config.invalid` with every broken set."""
+    """Return every set below `folder`, by id, with the privacy files that speak for it.
+
+    Raises ConfigurationError `config.invalid` with every broken set.
+    """
     sets, findings = _read(folder)
     if not sets and not findings:
         problem = "holds no schema set"
         findings.append(Finding(file=str(folder), problem=problem, fix="Name the folder above the sets' folders"))
     if findings:
         raise ConfigurationError("config.invalid", findings=tuple(findings))
-    return sets
+    return with_privacy(sets, folder)
 
 
 def load_catalogues(bundled: Path, own: Path | None) -> Catalogue:

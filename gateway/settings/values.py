@@ -5,6 +5,7 @@ Secrets never stand in the file, only the paths of the files that hold them. Pat
 absolute here. What weakens a promise has a name that starts with `insecure_` and is audited when the node starts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, ClassVar, Final, Literal
@@ -249,7 +250,8 @@ class Timing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """All of one node, read from `file`. `agreements` are folders; `schemas`: own sets beside the bundled ones;
-    `workers` 0 does the CPU work in the main process."""
+    `privacy`: by the id of a set, a file with what is classed otherwise here; `workers` 0 does the CPU work in the main
+    process."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     file: str = ""
@@ -257,6 +259,7 @@ class NodeSettings:
     data_dir: Folder
     agreements: tuple[ExistingFolder, ...]
     schemas: ExistingFolder | None = None
+    privacy: Mapping[str, ExistingFile] = field(default_factory=dict)
     log_level: LogLevel = "info"
     workers: Annotated[int, Field(strict=True, ge=0, le=256)] = field(default_factory=default_workers)
     listeners: Listeners

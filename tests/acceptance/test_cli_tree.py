@@ -26,6 +26,7 @@ COMMANDS = {
     "inbox pull",
     "inbox ack",
     "schema add",
+    "schema facts",
     "schema list",
     "schema validate",
     "codelist list",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bundled import config_folder
+from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError
 from gateway.settings import check_configuration, load_configuration
 
@@ -73,6 +74,48 @@ def test_a_partner_without_an_agreement_is_reported(write_node: Write, with_agre
 def test_a_settings_file_that_is_not_toml_is_one_finding(write_node: Write) -> None:
     (finding,) = check_configuration(write_node(("[trust]", "[trust")))
     assert "is not TOML" in finding.problem
+
+
+OURS = """\
+[[rule]]
+class = "neutral"
+reason = "Published in our register"
+elements = ["/MetaData/Declaration/Exporter/Name"]
+"""
+
+
+def with_privacy(write_node: Write, folder: Path, text: str, set_id: str = "dms-declaration") -> Path:
+    (folder / "ours.toml").write_text(text, encoding="utf-8")
+    return write_node(("[trust]", f'[privacy]\n{set_id} = "ours.toml"\n\n[trust]'))
+
+
+def test_privacy_classes_can_be_others_without_the_set_being_another(write_node: Write, with_agreements: Path) -> None:
+    plain = load_configuration(write_node())
+    ours = load_configuration(with_privacy(write_node, with_agreements, OURS))
+    set_id, path = SchemaSetId("dms-declaration"), "/MetaData/Declaration/Exporter/Name"
+    assert [one.book.trees[set_id].nodes[path].privacy for one in (plain, ours)] == ["personal", "neutral"]
+    assert plain.catalogue[set_id].sha256 == ours.catalogue[set_id].sha256
+    assert [one.sha256 for one in plain.book.agreements] == [one.sha256 for one in ours.book.agreements]
+
+
+@pytest.mark.parametrize("set_id", ["dms-declaration", "dms-response"])
+def test_an_element_that_the_set_does_not_have_is_one_finding(
+    write_node: Write, with_agreements: Path, set_id: str
+) -> None:
+    text = OURS.replace("/Exporter/Name", "/Exporter/Namen")
+    found = check_configuration(with_privacy(write_node, with_agreements, text, set_id))
+    assert [(Path(one.file).name, one.line, one.key) for one in found] == [("ours.toml", 4, "elements")]
+
+
+def test_privacy_classes_for_a_set_that_is_not_there_are_refused(write_node: Write, with_agreements: Path) -> None:
+    (finding,) = check_configuration(with_privacy(write_node, with_agreements, OURS, "dms-invoice"))
+    assert (finding.key, "dms-declaration" in finding.fix) == ("privacy.dms-invoice", True)
+
+
+def test_a_privacy_file_for_other_sets_is_refused(write_node: Write, with_agreements: Path) -> None:
+    text = 'sets = ["dms-response"]\n' + OURS
+    (finding,) = check_configuration(with_privacy(write_node, with_agreements, text))
+    assert (finding.key, finding.problem) == ("sets", "is for dms-response, not for dms-declaration")
 
 
 def test_an_own_catalogue_of_schema_sets_is_used(write_node: Write, with_agreements: Path) -> None:
