@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, codelist, demo, inbox, node, pki, policy, schema, submit, token, transfer
+from gateway.cli import audit, codelist, demo, inbox, node, pki, policy, rule, schema, submit, token, transfer
 
 __all__ = ["app", "main"]
 
@@ -44,6 +44,7 @@ app.add_typer(transfer.app, name="transfer")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(schema.app, name="schema")
 app.add_typer(codelist.app, name="codelist")
+app.add_typer(rule.app, name="rule")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(pki.app, name="pki")
