@@ -14,7 +14,7 @@ from gateway.policy import Policy
 from gateway.policy.reading import Reading, nearest
 from gateway.policy.source import Fields, Node, Word
 from gateway.schema import CodeCatalogue, RuleSet
-from gateway.settings.profile_keys import read_profile
+from gateway.settings.profile_keys import CheckLists, read_profile
 from gateway.settings.schemas import Catalogue
 
 __all__ = ["AgreementReading"]
@@ -39,10 +39,12 @@ class AgreementReading(Reading):
         policy_in: Callable[[Path], Policy | None],
         rules_in: Callable[[RuleSetId, SchemaSetId | None], RuleSet | str],
         code_lists: CodeCatalogue,
+        check_lists: CheckLists,
     ) -> None:
         """`policy_in` returns the policy in a file, or None after noting elsewhere what is wrong with it.
 
-        `rules_in` returns the rule set of an id for a schema set, or what is wrong with naming it.
+        `rules_in` returns the rule set of an id for a schema set, or what is wrong with naming it; `check_lists` what
+        is wrong with code lists for a schema set.
         """
         super().__init__(str(file))
         self.folder = file.parent
@@ -50,6 +52,7 @@ class AgreementReading(Reading):
         self.policy_in = policy_in
         self.rules_in = rules_in
         self.code_lists = code_lists
+        self.check_lists = check_lists
         self.seen: dict[tuple[PartyId, PartyId, MessageKind], int] = {}
 
     def agreement(self, node: Node) -> Agreement:
@@ -157,7 +160,7 @@ class AgreementReading(Reading):
         kinds = self._kinds(fields, key)
         schema_set = self._schema_set(fields, key, kinds)
         policy = self._policy(fields, key, schema_set)
-        profile = read_profile(self, fields, key, self.rules_in, self.code_lists)
+        profile = read_profile(self, fields, key, self.rules_in, self.code_lists, self.check_lists)
         if sender is None or recipient is None or policy is None:
             return None
         if sender == recipient:

@@ -15,12 +15,22 @@ from typing import Any
 
 from gateway.bundled import code_list_folder
 from gateway.domain.agreement import Agreement, Flow, agreement_sha256
-from gateway.domain.ids import AgreementId, RuleSetId, SchemaSetId
+from gateway.domain.ids import AgreementId, CodeListId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
+from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy, draft_policy
 from gateway.policy.source import SourceError, read_source
-from gateway.schema import CodeCatalogue, CompiledSet, RuleSet, SchemaTree, check_rules, compile_set
+from gateway.schema import (
+    CodeCatalogue,
+    CompiledSet,
+    RuleSet,
+    SchemaTree,
+    check_rules,
+    compile_code_lists,
+    compile_set,
+    list_findings,
+)
 from gateway.settings.agreement_file import AgreementReading
 from gateway.settings.code_lists import load_code_lists
 from gateway.settings.rule_file import RuleSets, read_rule_sets
@@ -115,7 +125,7 @@ class _Shelf:
 
     def add(self, file: Path) -> None:
         """Read one agreement file; what is wrong is noted."""
-        reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists)
+        reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists, self.check_lists)
         try:
             agreement = reading.agreement(read_source(file.read_bytes(), file=str(file)))
         except SourceError as error:
@@ -171,6 +181,21 @@ class _Shelf:
             self._checked.add(found.id)
             self.findings += check_rules(found, compiled)
         return found
+
+    def check_lists(
+        self, chosen: Mapping[CodeListId, Severity], set_id: SchemaSetId | None, place: Finding
+    ) -> tuple[Finding, ...]:
+        """Return what is wrong with code lists for a schema set; `place` says which file, line and key to tell of."""
+        compiled = None if set_id is None else self.compiled(set_id)
+        tree = None if compiled is None else compiled.tree
+        found = list_findings(self.code_lists, chosen, file=place.file, line=place.line, key=place.key, tree=tree)
+        if found or compiled is None:
+            return found
+        try:
+            compile_code_lists(self.code_lists, compiled.tree, compiled.id, chosen)
+        except ConfigurationError as error:
+            return error.findings
+        return ()
 
     def compiled(self, set_id: SchemaSetId) -> CompiledSet | None:
         if set_id not in self._compiled:

@@ -1,14 +1,18 @@
 """Reads the `profile` of a flow in an agreement file: which rules, how hard each, and which code lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.domain.ids import CodeListId, RuleSetId, SchemaSetId
 from gateway.domain.profile import NO_PROFILE, ProfileTerms, Severity, sealed_profile
+from gateway.errors import Finding
 from gateway.policy.reading import Reading, nearest
 from gateway.policy.source import Fields, Word
-from gateway.schema import CodeCatalogue, RuleSet, list_findings
+from gateway.schema import CodeCatalogue, RuleSet
 
-__all__ = ["read_profile"]
+__all__ = ["CheckLists", "read_profile"]
+
+CheckLists = Callable[[Mapping[CodeListId, Severity], SchemaSetId | None, Finding], tuple[Finding, ...]]
+"""(code lists by severity, schema set, the place to tell of) → what is wrong with choosing them."""
 
 _KEYS = ("rules", "rules_sha256", "severities", "without", "code_lists")
 
@@ -19,10 +23,12 @@ def read_profile(
     key: str,
     rules_in: Callable[[RuleSetId, SchemaSetId | None], RuleSet | str],
     code_lists: CodeCatalogue,
+    check_lists: CheckLists,
 ) -> ProfileTerms:
     """Return the profile of a flow; the empty one when it names none.
 
     `rules_in` returns the rule set of an id, checked against the flow's schema set, or what is wrong with it.
+    `check_lists` returns what is wrong with code lists for that set.
     """
     entry = flow.fields.get("profile")
     if entry is None:
@@ -40,14 +46,15 @@ def read_profile(
     chosen = {CodeListId(one): word for one, word in _severities(reading, fields, "code_lists", where).items()}
     if chosen:
         line = fields.fields["code_lists"].line
-        reading.findings += list_findings(code_lists, chosen, file=reading.file, line=line)
+        place = Finding(file=reading.file, line=line, key=f"{where}.code_lists", problem="", fix="")
+        reading.findings += check_lists(chosen, _set_of(flow), place)
     terms = ProfileTerms(
         rules=None if rule_set is None else rule_set.id,
         rules_sha256="" if rule_set is None else rule_set.sha256,
         severities=severities,
         without=without,
         code_lists=chosen,
-        code_lists_sha256={one: code_lists.lists[one].sha256 for one in chosen if one in code_lists.lists},
+        code_lists_sha256={one: code_lists.pin(one) for one in chosen if one in code_lists.lists},
     )
     return sealed_profile(terms)
 
