@@ -68,8 +68,8 @@ def add_set(
 
     wish = Wish(
         set_id=set_id,
-        entry=entry,
-        bodies=tuple(body or ()),
+        entry=_within(source, entry),
+        bodies=tuple(_within(source, one) for one in body or ()),
         release=release,
         title=title,
         kinds=tuple(kind or ()),
@@ -103,6 +103,15 @@ def facts_of(one: "SchemaSet", place: str) -> dict[str, Any]:
         "sha256": one.sha256,
         "place": place,
     }
+
+
+def _within(source: Path, name: str) -> str:
+    """Return the path within the folder, also when a person gave it from where they stand, as shells complete it."""
+    is_path_within = not Path(name).is_absolute() and (source / name).is_file()
+    if not name or not source.is_dir() or is_path_within or not Path(name).is_file():
+        return name
+    given, folder = Path(name).resolve(), source.resolve()
+    return given.relative_to(folder).as_posix() if given.is_relative_to(folder) else name
 
 
 def _add(source: Path, wish: "Wish", folder: Path) -> "tuple[SchemaSet, bool]":

@@ -8,7 +8,7 @@ from gateway.document.facts import find_body, read_facts
 from gateway.document.leaves import leaves
 from gateway.document.names import BODIES, METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
-from gateway.document.schema_files import locate, parse_schema
+from gateway.document.schema_files import file_of, locate, parse_schema
 from gateway.document.serialise import in_fixed_form, serialise
 from gateway.document.write import attribute, document_bytes, escape_text, written_name
 
@@ -20,6 +20,7 @@ __all__ = [
     "attribute",
     "document_bytes",
     "escape_text",
+    "file_of",
     "find_body",
     "in_fixed_form",
     "indexed_path",

@@ -6,6 +6,7 @@ the answer is an error, never a look elsewhere.
 """
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,10 @@ from gateway.document.sniff import sniff
 from gateway.errors import GatewayError, SchemaError
 
 _BASE: Final = "wcx-set:///"
+_WESTERN: Final = re.compile(
+    rb"""(<\?xml[ \t\r\n][^>]*?)[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*["']"""
+    rb"""((?i:iso-8859-15?|windows-1252|us-ascii))["']([^>]*?\?>)"""
+)
 
 
 def locate(location: str, *, of: str) -> str:
@@ -36,6 +41,11 @@ def locate(location: str, *, of: str) -> str:
     return path
 
 
+def file_of(address: str) -> str:
+    """Return the path inside the set that libxml2 means in an error."""
+    return unquote(address.removeprefix(_BASE))
+
+
 def parse_schema(files: Mapping[str, bytes], path: str) -> etree._ElementTree:
     """Return the parsed schema file `path`, whose imports will be answered from `files` alone.
 
@@ -44,13 +54,24 @@ def parse_schema(files: Mapping[str, bytes], path: str) -> etree._ElementTree:
     if path not in files:
         raise SchemaError("schema.set_broken", f"the set has no file {path}")
     try:
-        sniff(files[path])
-        root = etree.fromstring(files[path], _parser(files), base_url=_BASE + path)
+        content = _as_utf8(files[path])
+        sniff(content)
+        root = etree.fromstring(content, _parser(files), base_url=_BASE + path)
     except GatewayError as error:
         raise SchemaError("schema.set_broken", f"{path}: {error.detail}") from None
     except etree.XMLSyntaxError as error:
         raise SchemaError("schema.set_broken", f"{path} is not well-formed at line {error.lineno}") from None
     return root.getroottree()
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Return a file in UTF-8 if it declares a single-byte encoding that older schemas are published in."""
+    declaration = _WESTERN.match(content)
+    if declaration is None:
+        return content
+    encoding = declaration[2].decode("ascii")
+    rest = content[declaration.end() :].decode(encoding, errors="replace")
+    return declaration[1] + declaration[3] + rest.encode("utf-8")
 
 
 def _parser(files: Mapping[str, bytes]) -> etree.XMLParser:
@@ -69,6 +90,5 @@ class _SetResolver(etree.Resolver):
 
     def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:
         del public_id
-        path = unquote((system_url or "").removeprefix(_BASE))
-        known = self._files.get(posixpath.normpath(path), b"")
-        return self.resolve_string(known, context, base_url=system_url)
+        known = self._files.get(posixpath.normpath(file_of(system_url or "")), b"")
+        return self.resolve_string(_as_utf8(known), context, base_url=system_url)

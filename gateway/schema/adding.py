@@ -27,6 +27,7 @@ from gateway.schema.validation import compile_set
 _DECLARATIONS: Final = (MessageKind.DECLARATION, MessageKind.AMENDMENT, MessageKind.ARRIVAL)
 _NOT_STATED: Final = "not stated"
 _MOST_NAMED: Final = 5
+_LONGEST_TEXT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,9 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
 
     Raises SchemaError: `schema.choice_needed` with the candidates, `schema.dialect_refused`, `schema.set_broken`.
     """
+    if not all(text.isprintable() and len(text) <= _LONGEST_TEXT for text in (wish.release, wish.title)):
+        problem = f"release and title are one line each, of at most {_LONGEST_TEXT} characters"
+        raise SchemaError("schema.set_broken", problem)
     folder = Folder(files)
     entry = folder.named(wish.entry, "--entry") if wish.entry else folder.only_entry()
     bodies = [folder.named(one, "--body") for one in wish.bodies]
@@ -197,6 +201,6 @@ def _release(closure: Closure, entry: str, bodies: Sequence[str]) -> str:
     """The `version` that the bodies give, or else the entry, or else any file."""
     for path in (*bodies, entry, *closure.documents):
         version = closure.documents[path].get("version", "").strip()
-        if version and version.isprintable():
+        if version and version.isprintable() and len(version) <= _LONGEST_TEXT:
             return version
     return _NOT_STATED

@@ -58,6 +58,9 @@ class Folder:
             return starts[0]
         if not starts and len(found := list(self.schemas())) == 1:
             return found[0]
+        unread = [path for path in sorted(self.files) if path.lower().endswith(".xsd")]
+        if unread and not starts and not list(self.schemas()):
+            parse_schema(self.files, unread[0])  # says what is wrong with it
         what = "Several files could be the entry" if starts else "No schema file stands apart from the others"
         _choose(f"{what}; name one with --entry", starts or list(self.schemas()))
         raise AssertionError

@@ -110,7 +110,7 @@ def assemble_set(
         raise SchemaError("schema.set_broken", "a set's id is lower-case letters, digits, dots and hyphens")
     unknown = [kind for kind in kinds if kind not in frozenset(MessageKind)]
     if unknown:
-        raise SchemaError("schema.set_broken", f"{unknown[0]} is not a message kind")
+        raise SchemaError("schema.set_broken", f"{unknown[0]} is not a message kind; they are {', '.join(MessageKind)}")
     if valid_from is not None and valid_until is not None and not valid_from < valid_until:
         raise SchemaError("schema.set_broken", "the end of the set's validity is not after its start")
     check_files(files, entry)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from lxml import etree
 
-from gateway.document import Document, parse_schema, prefixes_for
+from gateway.document import Document, file_of, parse_schema, prefixes_for
 from gateway.domain.ids import SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts
@@ -18,7 +18,7 @@ from gateway.errors import SchemaError, Violation
 from gateway.schema.bounds import Bounds, read_bounds
 from gateway.schema.facts import SchemaTree
 from gateway.schema.refusal import root_not_in_set, violations
-from gateway.schema.sets import SchemaSet, check_files
+from gateway.schema.sets import XSD, SchemaSet, check_files
 from gateway.schema.tree import read_tree
 
 _DOOR: Final = object()
@@ -104,10 +104,16 @@ def compile_set(schema_set: SchemaSet, tree: SchemaTree | None = None) -> Compil
     try:
         xsd = etree.XMLSchema(parse_schema(schema_set.files, schema_set.entry))
     except etree.XMLSchemaParseError as error:
-        entry = error.error_log.last_error
-        place = f" ({entry.type_name}, line {entry.line})" if entry is not None else ""
-        raise SchemaError("schema.set_broken", f"{schema_set.id} does not compile{place}") from None
+        raise SchemaError("schema.set_broken", f"{schema_set.id} does not compile{_cause(error)}") from None
     return CompiledSet(schema_set, xsd, tree)
+
+
+def _cause(error: etree.XMLSchemaParseError) -> str:
+    """The first thing that libxml2 says is wrong with the files: they are no document, so its words may be shown."""
+    first = next(iter(error.error_log.filter_from_errors()), None)
+    if first is None:
+        return ""
+    return f": {file_of(first.filename)}, line {first.line}: {first.message.replace(XSD, 'xs:')}"
 
 
 def validate(document: Document, compiled: CompiledSet, telling: Telling = PLAIN) -> ValidDocument:

@@ -77,7 +77,7 @@ def open_source(path: Path) -> SchemaFiles:
     try:
         return _ZipFiles(zipfile.ZipFile(path))
     except zipfile.BadZipFile:
-        problem = f"{path.name} is neither a folder nor a zip file that can be read"
+        problem = f"{path.name} is neither a folder nor a zip file that can be read; name the folder of the XSD files"
         raise SchemaError("schema.archive_refused", problem) from None
 
 

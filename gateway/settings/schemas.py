@@ -22,6 +22,7 @@ _MANIFEST = "manifest.toml"
 # A set of XSD files is some megabytes at most; more is not a schema set.
 _MOST_FILES, _MOST_BYTES = 2002, 65 * 1024 * 1024
 _UNFINISHED = ".unfinished-"
+_BESIDE = ("code_lists", "rules")
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -41,10 +42,11 @@ def load_catalogue(folder: Path) -> Catalogue:
 def load_catalogues(bundled: Path, own: Path | None) -> Catalogue:
     """Return the bundled sets and those below `own`. Raises ConfigurationError `config.invalid`.
 
-    An own set may not take the id of a bundled one, unless it is the very same: nobody could say which was meant.
+    An own set may not take the id of a bundled one, unless it is the very same: nobody could say which was meant. The
+    folder may hold no set at all when it holds rules or code lists of its own.
     """
     sets = dict(load_catalogue(bundled))
-    if own is None:
+    if own is None or (any((own / name).is_dir() for name in _BESIDE) and not any(own.glob(f"*/{_MANIFEST}"))):
         return sets
     findings: list[Finding] = []
     for set_id, one in load_catalogue(own).items():

@@ -61,6 +61,7 @@ def test_without_a_folder_a_set_goes_to_the_users_own_catalogue(release: Path, t
         (("--id", "Own 3", "--entry", "body/unrelated.xsd"), "schema.set_broken"),
         (("--id", "../own", "--entry", "body/unrelated.xsd"), "schema.set_broken"),
         (("--id", "own-3", "--entry", "body/unrelated.xsd", "--kind", "letter"), "schema.set_broken"),
+        (("--id", "own-3", "--entry", "body/unrelated.xsd", "--release", "two\nlines"), "schema.set_broken"),
         (
             (
                 "--id",
@@ -92,6 +93,15 @@ def test_another_content_under_a_known_id_is_refused(release: Path, tmp_path: Pa
     written({"body/unrelated.xsd": xsd("urn:u", element("Changed"))}, release)
     again = gateway(*add, "--json")
     assert (again.code, again.problem["code"]) == (1, "schema.id_taken")
+
+
+def test_the_entry_may_be_named_from_where_one_stands(release: Path, tmp_path: Path) -> None:
+    add = ("schema", "add", "release", "--catalogue", tmp_path / "c", "--json")
+    names = ("envelope/MetaData.xsd", "release/envelope/MetaData.xsd", release / "envelope/MetaData.xsd")
+    made = [gateway(*add, "--id", "a", "--entry", name, cwd=tmp_path) for name in names]
+    assert [one.json[0]["added"] for one in made] == [True, False, False]
+    outside = gateway(*add, "--id", "b", "--entry", "../outside.xsd", cwd=tmp_path)
+    assert outside.problem["code"] == "schema.choice_needed"
 
 
 def test_a_bad_day_or_a_folder_that_is_not_there_is_a_matter_of_usage(release: Path, tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def test_a_schema_file_that_is_no_clean_xml_is_refused(content: bytes) -> None:
         parse_schema({"a.xsd": content}, "a.xsd")
 
 
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "iso-8859-15", "windows-1252", "US-ASCII"])
+def test_a_schema_file_in_an_older_western_encoding_is_read(encoding: str) -> None:
+    note = "d\u00e9claration" if encoding != "US-ASCII" else "declaration"
+    text = f"""<?xml version="1.0" encoding='{encoding}' standalone="no"?>{SCHEMA.decode()[:-2]} id="{note}"/>"""
+    assert parse_schema({"a.xsd": text.encode(encoding)}, "a.xsd").getroot().get("id") == note
+    with pytest.raises(SchemaError):
+        parse_schema({"a.xsd": text.replace("?>", "?><!DOCTYPE a>", 1).encode(encoding)}, "a.xsd")
+
+
 def test_a_schema_file_that_is_not_there_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"no file b\.xsd"):
         parse_schema({"a.xsd": SCHEMA}, "b.xsd")

@@ -1,5 +1,6 @@
 """What `gateway schema add` makes of the files of an administration."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -141,14 +142,14 @@ def test_what_a_person_says_goes_before_what_is_derived() -> None:
         entry="envelope/MetaData.xsd",
         kinds=("cancellation",),
         release="R",
-        title='With "quotes" \\ and \u007f',
+        title='With "quotes" and \\',
         valid_from=date(2026, 1, 1),
         valid_until=date(2027, 1, 1),
     )
     found = make_set(APART, wish)
     assert (found.kinds, found.release, found.valid_until) == (("cancellation",), "R", date(2027, 1, 1))
-    again = load_set({**found.files, "manifest.toml": manifest_text(found).encode()})
-    assert again == found
+    for one in (found, replace(found, notes=("a control \u007f \u0001", "a \u2028 line"), kinds=())):
+        assert load_set({**one.files, "manifest.toml": manifest_text(one).encode()}) == one
     assert made(APART, "envelope/MetaData.xsd").release == "3.1"
 
 
@@ -211,6 +212,28 @@ def test_a_file_of_many_megabytes_of_words_is_taken(tmp_path: Path) -> None:
     values = "".join(f"<E{number}>1</E{number}>" for number in range(1500))
     documents = [f'<A xmlns="urn:a">{text}</A>' for text in (values, values.replace("<E7>1", "<E7>x"), "")]
     assert verdicts(found, tmp_path, *documents) == [True, False, False]
+
+
+def test_included_files_in_an_older_western_encoding_are_read_too(tmp_path: Path) -> None:
+    part = xsd("urn:a", element("\u00c9l\u00e9ment")).decode()
+    western = f'<?xml version="1.0" encoding="ISO-8859-1"?>{part}'.encode("iso-8859-1")
+    found = made({"a.xsd": xsd("urn:a", include("b.xsd")), "b.xsd": western})
+    assert found.roots == ("{urn:a}\u00c9l\u00e9ment",)
+    assert verdicts(found, tmp_path, '<\u00c9l\u00e9ment xmlns="urn:a">1</\u00c9l\u00e9ment>') == [True]
+    assert found.files["b.xsd"] == western
+
+
+def test_a_set_that_does_not_compile_says_where_and_why() -> None:
+    error = refused(
+        {"a.xsd": xsd("urn:a", include("p/b.xsd")), "p/b.xsd": xsd("urn:a", element("A", "Nowhere"))}, "a.xsd"
+    )
+    assert error.code == "schema.set_broken"
+    assert "p/b.xsd, line 1" in error.detail
+    assert "Nowhere" in error.detail
+
+
+def test_a_lone_file_that_can_not_be_read_says_why() -> None:
+    assert "not well-formed" in refused({"a.xsd": b"<xs:schema"}).detail
 
 
 # ── one namespace from several files ──

@@ -80,6 +80,14 @@ def test_own_sets_stand_beside_the_bundled_ones(tmp_path: Path) -> None:
     assert set(load_catalogues(schema_folder(), None)) == set(found) - {"foreign"}
 
 
+@pytest.mark.parametrize("name", ["rules", "code_lists"])
+def test_a_folder_of_rules_or_code_lists_alone_needs_no_set(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no schema set"):
+        load_catalogues(schema_folder(), tmp_path)
+    (tmp_path / name).mkdir()
+    assert len(load_catalogues(schema_folder(), tmp_path)) == 3
+
+
 def test_an_own_set_may_be_the_bundled_one_but_not_another_of_its_name(tmp_path: Path) -> None:
     shutil.copytree(schema_folder() / "dms-response", tmp_path / "dms-response")
     assert SchemaSetId("dms-response") in load_catalogues(schema_folder(), tmp_path)
