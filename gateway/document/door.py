@@ -19,7 +19,7 @@ from typing import Any, Final
 from lxml import etree
 
 from gateway.document.facts import find_body, read_facts, read_kind
-from gateway.document.sniff import sniff
+from gateway.document.sniff import place_of, sniff
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts, MessageKind
 from gateway.errors import DocumentError
@@ -27,6 +27,11 @@ from gateway.errors import DocumentError
 _DOOR: Final = object()
 _INVALID_ENCODING: Final = 81  # XML_ERR_INVALID_ENCODING of libxml2/xmlerror.h
 _UNPARSED: Final = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
+_LONG_TAG_BYTES: Final = 32 * 1024
+_LONG_NAME: Final = re.compile(rb"""<[^<>\s"'=/!?]{%d}""" % _LONG_TAG_BYTES)
+_LONG_VALUE: Final = re.compile(rb"""<[^<>"']*+(?:"[^"<]{10000000}|'[^'<]{10000000})""")  # XML_MAX_TEXT_LENGTH
+_GLIMPSES: Final = (1024 * 1024, 4 * 1024 * 1024)
+"""How many bytes are looked at first: what is beyond the limits there need not be counted to its end."""
 _MAX_UNPARSED: Final = 20_000
 """How many comments, CDATA sections and instructions are looked into where there are too many "<"."""
 _OWN: Final = threading.local()
@@ -119,7 +124,10 @@ def _tree(raw: bytes, limits: DocumentLimits) -> etree._Element:
     # 3. Bounds that the bytes show: an element takes four bytes and a "<".
     if len(raw) > 4 * limits.elements and raw.count(b"<") > limits.elements:
         _count_elements(raw, limits)
-    # 4. Namespaces, which the tree does not show: each takes a "=" and, but for one in a tag, a ":".
+    # 4. Tags so long that the parser would take its time over them. Shorter ones are measured on the tree.
+    for tag in _long_tags(raw):
+        _check_long_tag(raw, tag, limits)
+    # 5. Namespaces, which the tree does not show: each takes a "=" and, but for one in a tag, a ":".
     if (
         _more_than(limits.attributes, b"=", raw)
         and _more_than(limits.attributes - 1, b":", raw)
@@ -127,9 +135,9 @@ def _tree(raw: bytes, limits: DocumentLimits) -> etree._Element:
         and _namespaces_beyond(limits.attributes).search(raw)
     ):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
-    # 5. The tree.
+    # 6. The tree.
     root = _parse(raw)
-    # 6. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
+    # 7. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
     if not plain and root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover
         raise DocumentError("document.doctype_refused")
     return root
@@ -201,22 +209,28 @@ def _count_elements(raw: bytes, limits: DocumentLimits) -> None:
     A start tag begins with a "<" that no "/", "!" or "?" follows; so may text inside a comment, a CDATA section or a
     processing instruction, and nothing else in what is well-formed. The parser judges what is not.
     """
-    most = limits.elements
-    tags = _start_tags(raw, 0, len(raw))
-    if tags <= most:
-        return
-    for pieces, (start, end) in enumerate(_unparsed(raw)):
-        tags -= _start_tags(raw, start, end)
-        if tags <= most:
-            return
-        if pieces == _MAX_UNPARSED:
+    for size in (*_GLIMPSES, len(raw)):
+        if _more_elements_than(limits.elements, raw[:size]):
+            raise DocumentError("document.too_many_elements", facts={"limit": limits.elements})
+
+
+def _more_elements_than(most: int, part: bytes) -> bool:
+    tags = _start_tags(part, 0, len(part), most)
+    for pieces, (start, end) in enumerate(_unparsed(part)):
+        if tags <= most or pieces == _MAX_UNPARSED:
             break
-    raise DocumentError("document.too_many_elements", facts={"limit": most})
+        tags -= _start_tags(part, start, end)
+    return tags > most
 
 
-def _start_tags(raw: bytes, start: int, end: int) -> int:
+def _start_tags(raw: bytes, start: int, end: int, enough: int = 0) -> int:
+    """Return how many start tags there are, or some number that is not above `enough`."""
     found = raw.count(b"<", start, end)
-    return found and found - sum(raw.count(other, start, end) for other in (b"</", b"<!", b"<?"))
+    for other in (b"<!", b"</", b"<?"):
+        if found <= enough:
+            break
+        found -= raw.count(other, start, end)
+    return found
 
 
 def _unparsed(raw: bytes) -> Iterator[tuple[int, int]]:
@@ -232,6 +246,35 @@ def _unparsed(raw: bytes) -> Iterator[tuple[int, int]]:
         yield start, after
         declared = raw.find(b"<!", after) if 0 <= declared < after else declared
         instruction = raw.find(b"<?", after) if 0 <= instruction < after else instruction
+
+
+def _long_tags(raw: bytes) -> Iterator[int]:
+    """Yield where each stretch without a "<" began that is twice _LONG_TAG_BYTES, be it a tag or a text, and some that
+    are shorter; leaps over all else."""
+    place = 0
+    while 0 <= place < len(raw) - _LONG_TAG_BYTES:
+        if raw.find(b"<", place, place + _LONG_TAG_BYTES) >= 0:
+            place += _LONG_TAG_BYTES
+        else:
+            yield max(0, raw.rfind(b"<", 0, place))
+            place = raw.find(b"<", place)
+
+
+def _check_long_tag(raw: bytes, tag: int, limits: DocumentLimits) -> None:
+    if _LONG_NAME.match(raw, tag) or _LONG_VALUE.match(raw, tag):
+        raise DocumentError(
+            "document.too_large", "A single name or attribute is larger than is accepted", facts=place_of(raw, tag)
+        )
+    if _is_wide(limits.attributes).match(raw, tag):
+        raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
+
+
+@functools.cache
+def _is_wide(limit: int) -> re.Pattern[bytes]:
+    """The pattern of a tag of more than `limit` attributes. Possessive throughout, so that it is linear."""
+    value = rb"""(?:"[^"<]*+"|'[^'<]*+')"""
+    attribute = rb"""\s++[^<>\s"'=/]++\s*+=\s*+""" + value
+    return re.compile(rb"""<[^<>\s"'=/!?]++(?:%s){%d}""" % (attribute, limit + 1))
 
 
 @functools.cache

@@ -26,7 +26,7 @@ _FOREIGN_STARTS: Final = (
 # How nearly every message starts: it shows in one match that nothing below can be wrong.
 _PLAIN_START: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="(?:yes|no)")?\?>)?"""
-    rb"""[ \t\r\n]*(?:<!--[^-<]*-->[ \t\r\n]*){0,4}<[A-Za-z_]"""
+    rb"""[ \t\r\n]*+(?:<!--[^-<]*+-->[ \t\r\n]*+){0,4}+<[A-Za-z_]"""
 )
 _XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
 _ENCODING: Final = re.compile(rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1""")
@@ -61,6 +61,12 @@ def sniff(raw: bytes) -> bool:
     return False
 
 
+def place_of(raw: bytes, position: int) -> dict[str, int]:
+    """Return the line and the column (in bytes) of a position, both from 1."""
+    before = raw.rfind(b"\n", 0, position)
+    return {"line": raw.count(b"\n", 0, position) + 1, "column": position - before}
+
+
 def _after_misc(raw: bytes, position: int) -> bytes:
     """Return the nine bytes after white space, comments and PIs. Linear: every `find` starts where the last ended."""
     for _ in range(_MAX_MISC):
@@ -71,8 +77,10 @@ def _after_misc(raw: bytes, position: int) -> bytes:
             end, width = raw.find(b"?>", position + 2), 2
         else:
             return raw[position : position + 9].upper()
-        if end < 0:  # Not closed: not well-formed, which the parser will say.
-            return b""
+        if end < 0:  # The parser would say so too, after it had looked at every byte of it.
+            raise DocumentError(
+                "document.not_well_formed", "What begins here does not end", facts=place_of(raw, position)
+            )
         position = end + width
     raise DocumentError("document.too_many_elements", "Too many comments and processing instructions before the root")
 

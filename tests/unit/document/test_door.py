@@ -178,6 +178,20 @@ def test_attributes_are_allowed_up_to_the_limit_and_not_beyond() -> None:
     assert refused(wide(20_000)).code == "document.too_many_attributes"
 
 
+def test_a_tag_too_long_for_the_parser_is_judged_by_its_bytes_and_a_long_text_is_none() -> None:
+    def long(number: int, *, quote: str = '"') -> bytes:
+        size = 80_000 // number
+        attributes = (f"b{index} = {quote}{'=' * size}>{quote}" for index in range(number))
+        return declaration("<a " + "\n".join(attributes) + "/>")
+
+    for quote in "\"'":
+        assert read(long(64, quote=quote), LIMITS)
+        assert refused(long(65, quote=quote)).code == "document.too_many_attributes"
+    assert read(declaration("<a>" + "b='c' " * 80_000 + "</a>"), LIMITS)
+    assert refused(declaration("<" + "x" * 80_000 + "/>")).code == "document.too_large"
+    assert read(declaration("<" + "x" * 30_000 + "/>"), LIMITS)
+
+
 def test_namespace_declarations_count_as_attributes() -> None:
     def wide(number: int) -> bytes:
         return declaration("<a " + " ".join(f'xmlns:n{index}="urn:{index}"' for index in range(number)) + "/>")
@@ -350,3 +364,7 @@ def test_a_damaged_sample_makes_a_document_or_a_document_error(data: st.DataObje
         raw[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     with contextlib.suppress(DocumentError):
         assert read(bytes(raw), LIMITS).facts
+
+
+def test_what_does_not_end_before_the_root_is_told_with_its_place() -> None:
+    assert dict(refused(b"<?xml version='1.0'?>\n  <!-- never").facts) == {"line": 2, "column": 3}
