@@ -13,6 +13,7 @@ from typing import Protocol
 from gateway.audit import AuditEntry, AuditRecord
 from gateway.domain.access import Caller
 from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.hold import Approval, HoldStart
 from gateway.domain.ids import AgreementId, ClientId, KeyId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import (
     AdmitJob,
@@ -22,6 +23,7 @@ from gateway.domain.jobs import (
     CheckNoticeJob,
     CheckNoticeResult,
     CheckResult,
+    PreparedTransfer,
     PrepareJob,
     PrepareResult,
     ReferenceKind,
@@ -124,6 +126,10 @@ class Agreements(Protocol):
 
     def partners(self) -> frozenset[PartyId]:
         """Return every party that is not ours and stands in an agreement."""
+        ...
+
+    def in_force(self, now: datetime) -> frozenset[str]:
+        """Return the hashes (SHA-256, hex) of the texts that are in force."""
         ...
 
 
@@ -229,9 +235,20 @@ class Store(Protocol):
 
     # ── transfers ──
 
-    async def claim(self, recipient: PartyId, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedTransfer]:
+    async def claim(
+        self,
+        recipient: PartyId,
+        *,
+        limit: int,
+        now: datetime,
+        lease: timedelta,
+        in_force: Collection[str] | None = None,
+    ) -> list[ClaimedTransfer]:
         """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
-        nothing blocks; a partner whose back-off is not over gets none."""
+        nothing blocks; a partner whose back-off is not over gets none.
+
+        `in_force`: hashes of the agreements that hold now. A due transfer under another one becomes HELD instead.
+        """
         ...
 
     async def settle(
@@ -260,6 +277,31 @@ class Store(Protocol):
         """
         ...
 
+    async def hold(
+        self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
+    ) -> TransferRow:
+        """Have a transfer wait for a person until `deadline`; compare-and-set and errors as in `settle`."""
+        ...
+
+    async def approve(self, row: TransferRow, approval: Approval, *, audit: AuditEntry) -> TransferRow:
+        """Note one officer's approval of a transfer that stays HELD. Raises as `settle` and `check_officer` do."""
+        ...
+
+    async def release(
+        self, row: TransferRow, last: Approval, signed: PreparedTransfer | None, *, audit: AuditEntry, until: datetime
+    ) -> TransferRow:
+        """Let a HELD transfer go, with the last approval: QUEUED, to be sent `until` then. Raises as `approve`.
+
+        `signed` takes the place of an unsigned view, in the same commit; without one, such a transfer can not go.
+        """
+        ...
+
+    async def prepare_again(
+        self, row: TransferRow, prepared: PreparedTransfer, start: HoldStart, *, audit: AuditEntry, now: datetime
+    ) -> TransferRow:
+        """Put another unsigned view in place of the one that was held. The approvals so far count no more."""
+        ...
+
     async def transfer(self, transfer_id: TransferId) -> TransferDetail | None: ...
 
     async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None: ...
@@ -277,8 +319,9 @@ class Store(Protocol):
         """Return transfers, newest first unless told otherwise. `before` pages through the newest first only."""
         ...
 
-    async def signed_view(self, transfer_id: TransferId) -> bytes | None:
-        """Return the sealed JWS of a transfer (row name `transfer:{id}`), or None."""
+    async def view(self, transfer_id: TransferId) -> bytes | None:
+        """Return the sealed JWS of a transfer (row name `transfer:{id}`), or its view while that is held unsigned (row
+        name `held:{id}`); None when it is no longer kept."""
         ...
 
     async def receipt(self, message_id: MessageId) -> StoredReceipt | None:

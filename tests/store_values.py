@@ -4,7 +4,7 @@ or sealed for real; the store treats all of it as opaque."""
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.audit import AuditEntry, AuditEvent
@@ -32,7 +32,7 @@ from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, M
 from gateway.domain.records import AcceptSubmission, Attempt, IdempotencyScope, InboxRow, TransferRow
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Receipt, Verdict
-from gateway.errors import SchemaError
+from gateway.errors import SchemaError, Violation
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
@@ -83,6 +83,8 @@ class StoreValues:
         sealed: bytes = b"sealed jws",
         deadline: timedelta = timedelta(hours=24),
         sender: PartyId = HOME,
+        held_for: tuple[Violation, ...] = (),
+        approvals: int = 1,
     ) -> AcceptSubmission:
         return AcceptSubmission(
             submission_id=SubmissionId(self.uuid7()),
@@ -98,8 +100,11 @@ class StoreValues:
                 sealed_document=b"sealed document",
                 references=tuple(references),
                 transfers=tuple(
-                    self.prepared(recipient, conversation, sequence, in_reply_to, now, sealed, deadline, sender)
-                    for recipient in recipients or (PARTNER,)
+                    held(made, held_for, approvals) if held_for else made
+                    for made in (
+                        self.prepared(recipient, conversation, sequence, in_reply_to, now, sealed, deadline, sender)
+                        for recipient in recipients or (PARTNER,)
+                    )
                 ),
             ),
             now=now,
@@ -132,7 +137,7 @@ class StoreValues:
             recipient=recipient,
             header=header,
             digest=sha(message_id),
-            sealed_jws=sealed + b" of " + message_id.encode(),
+            sealed=sealed + b" of " + message_id.encode(),
             deadline=now + deadline,
             retry=RetryPolicy(attempts=20),
             kept=61,
@@ -244,6 +249,13 @@ class StoreValues:
             statement_id=self.uuid4(),
         )
         return receipt, f"{verdict}.{receipt.statement_id}"
+
+
+def held(made: PreparedTransfer, reasons: tuple[Violation, ...], approvals: int = 1) -> PreparedTransfer:
+    """The same transfer as one that waits for a person: unsigned, until its message would expire."""
+    sealed = b"sealed view of " + made.slot.message_id.encode()
+    changes = {"digest": "", "sealed": sealed, "deadline": made.header.expires}
+    return replace(made, **changes, held_for=reasons, approvals=approvals)  # type: ignore[arg-type]  # its members
 
 
 def accepted_evidence(change: AcceptSubmission) -> list[AuditEntry]:

@@ -34,6 +34,7 @@ from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.hand_over import HandOver, HandOverLimits
+from gateway.exchange.holds import Holds
 from gateway.exchange.notify import Notify, NotifyLimits
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
@@ -93,6 +94,7 @@ class _UseCases:
     settle: Settle
     receive: Receive
     operate: Operate
+    holds: Holds
     turn_away: TurnAway
     pull: Pull
     reload: Reload
@@ -201,6 +203,15 @@ class Node:
             ),
             settle=Settle(store=store, workers=workers, clock=clock),
             operate=Operate(store=store, clock=clock, bells=bells),
+            holds=Holds(
+                store=store,
+                workers=workers,
+                agreements=self._rules,
+                sealer=below.sealer,
+                clock=clock,
+                ids=ids,
+                bells=bells,
+            ),
             turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
             reload=Reload(
                 self._settings, self._rules, workers=workers, documents=below.documents, store=store, clock=clock
@@ -238,6 +249,7 @@ class Node:
             store=below.store,
             workers=below.workers,
             channel=channel,
+            agreements=self._rules,
             settle=use.settle,
             clock=self._clock,
             ids=self._ids,
@@ -311,6 +323,7 @@ class Node:
             door=self._door("operations"),
             store=below.store,
             operate=use.operate,
+            holds=use.holds,
             tokens=tokens,
             reference_index=below.sealer.index,
             partners=self._rules.partners,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gateway.domain.agreement import Agreement, Flow, choose_agreement
+from gateway.domain.agreement import Agreement, Flow, choose_agreement, is_in_force
 from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import AgreementError
@@ -60,6 +60,10 @@ class Rulebook:
         lines = sorted(f"{one.id}\0{one.version}\0{one.sha256}\n" for one in self.agreements)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
+    def in_force(self, now: datetime) -> frozenset[str]:
+        """Return the hashes of the texts that are in force."""
+        return frozenset(one.sha256 for one in self.agreements if is_in_force(one, now))
+
     def partners(self) -> frozenset[PartyId]:
         """Return every party that is not ours and stands in an agreement with one of ours."""
         ours = [one for one in self.agreements if one.parties & self.own]
@@ -67,7 +71,7 @@ class Rulebook:
 
 
 class RulesInForce:
-    """The rulebook a node follows now. `generation` counts from 1; only a reload changes either."""
+    """The rulebook a node follows now, as `ports.Agreements`. `generation` counts from 1; only a reload changes either."""
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.book = rulebook
@@ -80,6 +84,20 @@ class RulesInForce:
     def partners(self) -> frozenset[PartyId]:
         """Return every party that is not ours and stands in an agreement with one of ours."""
         return self.book.partners()
+
+    def choose(
+        self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
+    ) -> tuple[Agreement, Flow]:
+        """Return what permits this exchange now. Raises AgreementError."""
+        return self.book.choose(sender=sender, recipient=recipient, kind=kind, now=now)
+
+    def version(self, agreement: AgreementId, version: int) -> Agreement:
+        """Return one version, in force or not. Raises AgreementError `agreement.none`."""
+        return self.book.version(agreement, version)
+
+    def in_force(self, now: datetime) -> frozenset[str]:
+        """Return the hashes of the texts that are in force."""
+        return self.book.in_force(now)
 
 
 def rulebook_of(configuration: Configuration) -> Rulebook:

@@ -33,6 +33,8 @@ class AuditEvent(StrEnum):
     TRANSFER_OVERDUE = "transfer.overdue"
     TRANSFER_DEADLINE = "transfer.deadline"
     TRANSFER_HELD = "transfer.held"
+    TRANSFER_APPROVED = "transfer.approved"
+    TRANSFER_PREPARED_AGAIN = "transfer.prepared_again"
     TRANSFER_RELEASED = "transfer.released"
     TRANSFER_REQUEUED = "transfer.requeued"
     TRANSFER_CANCELLED = "transfer.cancelled"
@@ -58,6 +60,7 @@ class AuditEvent(StrEnum):
 FACTS: Final[frozenset[str]] = frozenset(
     {
         "agreement",
+        "approvals",
         "agreement_version",
         "attempt",
         "certificate",
@@ -77,6 +80,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "policy_sha256",
         "reason",
         "recipient",
+        "rule",
         "rules_sha256",
         "schema_set_sha256",
         "sender",
@@ -88,7 +92,8 @@ FACTS: Final[frozenset[str]] = frozenset(
         "withheld",
     }
 )
-"""Every fact an entry may carry. `reason` is what a named operator wrote, ≤ 500 characters."""
+"""Every fact an entry may carry. `reason` is what a named operator wrote, ≤ 500 characters. `rule`: the codes and ids
+of the rules that hold a transfer. `approvals`: how many officers it takes, or took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

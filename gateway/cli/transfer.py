@@ -10,11 +10,11 @@ from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 
 if TYPE_CHECKING:
-    from gateway.client import Transfer, TransferDetail
+    from gateway.client import OperatorsHold, Transfer, TransferDetail
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, requeue, cancel.")
+app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, hold, release, requeue, cancel.")
 
 TransferArgument = Annotated[str, typer.Argument(help="Id of the transfer.", metavar="ID")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the audit trail with your name.")]
@@ -90,6 +90,52 @@ def show_transfer(
         _show(detail)
 
 
+@app.command("hold")
+def hold_transfer(
+    transfer: TransferArgument,
+    reason: Reason,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a transfer that waits to be sent, until an officer releases it."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "Transfer":
+        async with operations(target) as client:
+            return await client.hold(TransferId(transfer), reason=reason)
+
+    _say_state(calling(work, as_json=as_json), as_json=as_json)
+
+
+@app.command("release")
+def release_transfer(
+    transfer: TransferArgument,
+    reason: Reason,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve, as an officer, that a held transfer goes."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "Transfer":
+        async with operations(target) as client:
+            return await client.release_transfer(TransferId(transfer), reason=reason)
+
+    row = calling(work, as_json=as_json)
+    if row.state is TransferState.HELD and not as_json:
+        say(f"{row.id} has your approval, and waits for that of another officer")
+        return
+    _say_state(row, as_json=as_json)
+
+
 @app.command("requeue")
 def requeue_transfer(
     transfer: TransferArgument,
@@ -101,7 +147,7 @@ def requeue_transfer(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a dead-lettered transfer again, under the same id."""
+    """Send a dead-lettered transfer again, under the same id. One that was never released is held again."""
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
 
     async def work() -> "Transfer":
@@ -179,6 +225,8 @@ def _show(detail: "TransferDetail") -> None:
             ),
         ]
     )
+    for hold in detail.holds:
+        _show_hold(hold)
     if detail.answers:
         print_table(
             "Answers",
@@ -202,3 +250,22 @@ def _show(detail: "TransferDetail") -> None:
             for one in detail.timeline
         ],
     )
+
+
+def _show_hold(hold: "OperatorsHold") -> None:
+    given = [f"{one.officer} at {clock(one.at)}: {one.reason}" for one in hold.approvals]
+    print_lines(
+        [
+            ("Held", f"since {clock(hold.since)}, {hold.cause.value}, by {hold.by}"),
+            ("Because", hold.reason or None),
+            ("Approvals", f"{hold.approvals_given} of {hold.approvals_needed}"),
+            *(("Approved by", one) for one in given),
+            ("Released", hold.released),
+        ]
+    )
+    if hold.rules:
+        print_table(
+            "What a person has to look at",
+            ("Rule", "Place", "In words"),
+            [(one.code, one.path, one.message) for one in hold.rules],
+        )

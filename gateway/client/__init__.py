@@ -7,6 +7,7 @@ Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
 from gateway.client.connection import ClientError
+from gateway.client.holds import Approval, BrokenRule, Hold, OperatorsHold
 from gateway.client.inbox import InboxClient, LeasedMessage, SettledMessage
 from gateway.client.operations import OperationsClient
 from gateway.client.results import (
@@ -30,15 +31,19 @@ from gateway.client.submission import SubmissionClient
 __all__ = [
     "Answer",
     "AnyTransfer",
+    "Approval",
     "Attempt",
+    "BrokenRule",
     "ClientError",
     "Event",
+    "Hold",
     "InboxClient",
     "InboxDetail",
     "InboxMessage",
     "LeasedMessage",
     "Notice",
     "OperationsClient",
+    "OperatorsHold",
     "OwedNotice",
     "Partner",
     "Receipt",

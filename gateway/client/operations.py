@@ -85,6 +85,14 @@ class OperationsClient(Connection):
         """Stop a transfer of which nothing was sent."""
         return await self._act(f"/v1/transfers/{transfer_id}/cancel", reason, read_transfer)
 
+    async def hold(self, transfer_id: TransferId, *, reason: str) -> Transfer:
+        """Stop a transfer that waits to be sent, until an officer releases it."""
+        return await self._act(f"/v1/transfers/{transfer_id}/hold", reason, read_transfer)
+
+    async def release_transfer(self, transfer_id: TransferId, *, reason: str) -> Transfer:
+        """Approve that a held transfer goes. It stays HELD while another officer's approval is missing."""
+        return await self._act(f"/v1/transfers/{transfer_id}/release", reason, read_transfer)
+
     async def inbox(
         self, *, state: HandOverState | None = None, limit: int = 50, before: MessageId | None = None
     ) -> tuple[tuple[InboxMessage, ...], MessageId | None]:

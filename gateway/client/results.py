@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.client.holds import Hold, OperatorsHold, read_hold, read_operators_hold
 from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.lifecycle import HandOverState, NoticeState, SubmissionStatus, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
@@ -77,9 +78,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedTransfer(AnyTransfer):
-    """A transfer as its submitter sees it."""
+    """A transfer as its submitter sees it. `hold`: why it waits for a person now."""
 
     answers: tuple[Answer, ...]
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ class TransferDetail:
     notice: Notice | None
     answers: tuple[Answer, ...]
     timeline: tuple[Event, ...]
+    holds: tuple[OperatorsHold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +254,12 @@ def read_submission(value: Json, *, replayed: bool = False) -> Submission:
         items=value["items"],
         size_bytes=value["size_bytes"],
         transfers=tuple(
-            SubmittedTransfer(**_transfer(one), answers=_answers(one["answers"])) for one in value["transfers"]
+            SubmittedTransfer(
+                **_transfer(one),
+                answers=_answers(one["answers"]),
+                hold=None if one["hold"] is None else read_hold(one["hold"]),
+            )
+            for one in value["transfers"]
         ),
         warnings=tuple(_warned(one) for one in value["warnings"]),
         replayed=replayed,
@@ -280,6 +288,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         notice=_notice(value["notice"]),
         answers=_answers(value["answers"]),
         timeline=tuple(_event(one) for one in value["timeline"]),
+        holds=tuple(map(read_operators_hold, value["holds"])),
     )
 
 

@@ -41,6 +41,7 @@ class Agreement:
     """One version of an agreement. In force from `valid_from` up to, not including, `valid_until`, unless suspended.
 
     `message_lifetime`: how long after its making a message may still be accepted; at least the retry deadline.
+    `release_approvals`: how many officers release what a rule holds: 1, or 2 (four eyes).
     """
 
     id: AgreementId
@@ -56,6 +57,7 @@ class Agreement:
     retry: RetryPolicy
     message_lifetime: timedelta
     max_document_bytes: int
+    release_approvals: int = 1
 
     @property
     def ref(self) -> AgreementRef:
@@ -81,6 +83,11 @@ def agreement_sha256(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_text(content)).hexdigest()
 
 
+def is_in_force(agreement: Agreement, now: datetime) -> bool:
+    """Tell whether an agreement holds now. `now` is aware."""
+    return not agreement.suspended and agreement.valid_from <= now < agreement.valid_until
+
+
 def check_in_force(agreement: Agreement, now: datetime) -> None:
     """Raise AgreementError `agreement.suspended` or `agreement.not_in_force`. `now` is aware."""
     if agreement.suspended:
@@ -93,6 +100,18 @@ def check_in_force(agreement: Agreement, now: datetime) -> None:
             f"Agreement {agreement.id} version {agreement.version} is in force from {agreement.valid_from:%Y-%m-%d} "
             f"until {agreement.valid_until:%Y-%m-%d}",
         )
+
+
+def check_unchanged(agreement: Agreement, known: AgreementRef, now: datetime) -> None:
+    """Raise AgreementError unless `agreement` is the very text that `known` names, and in force.
+
+    `agreement.mismatch` for another text, else what `check_in_force` raises.
+    """
+    if agreement.ref != known:
+        raise AgreementError(
+            "agreement.mismatch", f"The text of agreement {known.id} version {known.version} is another one now"
+        )
+    check_in_force(agreement, now)
 
 
 def choose_agreement(

@@ -51,10 +51,20 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A held view that officers approved. It is signed if this agreement would give the very same view now; else what
+    is in force gives another one, which is held."""
+
+    agreement: AgreementRef
+    sealed_view: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareJob:
     """One submission. `slots`: one per recipient. `conversation_key` is the client's own case reference, if given.
 
     `telling`: how a refusal is to be told; it decides nothing.
+    `approved`: this is the release of a held transfer, the only one of the job.
     """
 
     submission_id: SubmissionId
@@ -66,12 +76,15 @@ class PrepareJob:
     in_reply_to: MessageId | None
     now: datetime
     telling: Telling = PLAIN
+    approved: Approved | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTransfer:
-    """One signed view, sealed for storage. `digest` is the message digest in hex.
+    """One view, sealed for storage: the JWS, or the unsigned view of one that is held. `digest`: of the message in hex,
+    empty for an unsigned view.
 
+    `held_for`: the rules that ask for a person; the transfer starts HELD. `approvals`: how many officers release it.
     `warned`: what the profile of the agreement finds fault with and lets go.
     """
 
@@ -79,12 +92,19 @@ class PreparedTransfer:
     recipient: PartyId
     header: MessageHeader
     digest: str
-    sealed_jws: bytes
+    sealed: bytes
     deadline: datetime
     retry: RetryPolicy
     kept: int
     withheld: int
     warned: tuple[Violation, ...] = ()
+    held_for: tuple[Violation, ...] = ()
+    approvals: int = 1
+
+    @property
+    def signed(self) -> bool:
+        """Whether this may be sent."""
+        return bool(self.digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 A transfer is one view on its way to one partner. Its state changes only by a pair that stands in TRANSITIONS; any
 other pair raises. The store applies a change as compare-and-set on (state, version) in the same transaction as its
-audit record, so a stale worker can never overwrite. Three rules explain the table:
+audit record, so a stale worker can never overwrite. Four rules explain the table:
 
 1. Only a verified, signed refusal bound to the message digest may dead-letter by itself (`refused`); every unsigned
    or unbound answer is `failed`, which tries again until attempts or time are used up (`exhausted`).
 2. A valid accepted receipt wins from every state but CANCELLED, however late: the partner has the message.
 3. `cancelled` is possible only while no byte was ever sent; the guard is the operator's act, not this table.
+4. What was held and never released goes back to HELD when an operator requeues it: no dead letter skips an approval.
 
 `docs/architecture.md` draws its diagram from these tables (`mermaid`).
 """
@@ -103,6 +104,7 @@ TRANSITIONS: Final[Mapping[tuple[TransferState, TransferEvent], TransferState]] 
         (_S.HELD, _E.CANCELLED): _S.CANCELLED,
         (_S.DEAD_LETTERED, _E.ACCEPTED): _S.DELIVERED,
         (_S.DEAD_LETTERED, _E.REQUEUED): _S.QUEUED,
+        (_S.DEAD_LETTERED, _E.HELD): _S.HELD,
         (_S.DEAD_LETTERED, _E.CANCELLED): _S.CANCELLED,
     }
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.hold import Hold
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedSubmission, SealedReference
 from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
@@ -79,7 +80,7 @@ AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown | AnswersUnk
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRow:
     """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left. `handed_over`: when the
-    partner's back end took it, as the partner's notice says."""
+    partner's back end took it, as the partner's notice says. `digest`: empty while its view is held unsigned."""
 
     id: TransferId
     message_id: MessageId
@@ -108,6 +109,11 @@ class TransferRow:
     last_detail: str
     kept: int
     withheld: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether there is a message that could be sent."""
+        return bool(self.digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +177,8 @@ class Answer:
 class SubmissionRow:
     """A submission and the transfers made of it. `answers`: by the message they answer, in the partner's order.
 
-    `warnings`: by recipient, what the profile of its agreement found fault with and let go.
+    `warnings`: by recipient, what the profile of its agreement found fault with and let go. `holds`: of the transfers
+    that wait for a person now.
     """
 
     id: SubmissionId
@@ -184,6 +191,7 @@ class SubmissionRow:
     transfers: tuple[TransferRow, ...]
     answers: Mapping[MessageId, tuple[Answer, ...]]
     warnings: Mapping[PartyId, tuple[Violation, ...]] = field(default_factory=dict)
+    holds: Mapping[TransferId, Hold] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +294,7 @@ class TransferDetail:
     """One transfer with all that is known of it. `references` are sealed.
 
     `ahead`: the first unfinished transfer before it in its conversation; until that one has finished, it waits.
+    `holds`: every time it waited for a person, the newest last.
     """
 
     row: TransferRow
@@ -295,6 +304,12 @@ class TransferDetail:
     references: tuple[SealedReference, ...]
     answers: tuple[Answer, ...]
     ahead: TransferRow | None = None
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def unreleased(self) -> Hold | None:
+        """The hold that nobody released yet, whatever state the transfer is in now."""
+        return self.holds[-1] if self.holds and self.holds[-1].released is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """The view beside its original: every value of the document, whether it left, and the rule that decided. Pure.
 
 For people who may see documents, after they have said why (`show.py`). What left is read from the signed message itself
-and not made again, so the page shows what the partner got. Both sides are walked in document order: a view is the
-original without what was withheld, so its n-th value is the n-th that the policy keeps.
+and not made again, so the page shows what the partner got; of a transfer that is held unsigned, what it would get.
+Both sides are walked in document order: a view is the original without what was withheld, so its n-th value is the n-th
+that the policy keeps.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from gateway.document import leaves, read
 from gateway.domain.records import TransferRow
 from gateway.envelope import payload_of
 from gateway.errors import AgreementError, GatewayError
-from gateway.exchange.desk import Desk, submission_row, transfer_row
+from gateway.exchange.desk import Desk, held_view_row, submission_row, transfer_row
 from gateway.policy import Explained, explain
 from gateway.schema import validate
 
@@ -60,19 +61,26 @@ def beside(job: BesideJob, desk: Desk) -> Beside:
     """Return the view beside its original. Raises GatewayError when what is kept can not be unsealed or read."""
     row = job.row
     original = None if job.original is None else desk.sealer.unseal(job.original, row=submission_row(row.submission_id))
-    jws = None if job.view is None else desk.sealer.unseal(job.view, row=transfer_row(row.id))
-    sent = [] if jws is None else list(leaves(read(payload_of(jws.decode("ascii")), desk.limits).root))
+    view = None if job.view is None else _view(row, job.view, desk)
+    sent = [] if view is None else list(leaves(read(view, desk.limits).root))
     if original is None:
         only = tuple(Leaf(path=path, original=None, sent=value) for path, value in sent)
-        return Beside(leaves=only, has_original=False, has_view=jws is not None, policy="")
+        return Beside(leaves=only, has_original=False, has_view=view is not None, policy="")
     held = list(leaves(read(original, desk.limits).root))
     policy, rulings = _rulings(row, original, desk)
-    if not policy or jws is None:
+    if not policy or view is None:
         alone = (Leaf(path=path, original=value, sent=None) for path, value in held)
-        return Beside(leaves=tuple(alone), has_original=True, has_view=jws is not None, policy=policy)
+        return Beside(leaves=tuple(alone), has_original=True, has_view=view is not None, policy=policy)
     pairs = tuple(_pairs(held, rulings, iter(sent)))
     agrees = sum(one.sent is not None for one in pairs) == len(sent) and all(map(_fits, pairs, rulings))
     return Beside(leaves=pairs, has_original=True, has_view=True, policy=policy, agrees=agrees)
+
+
+def _view(row: TransferRow, sealed: bytes, desk: Desk) -> bytes:
+    """Return the view of a transfer: out of its signed message, or as it is held unsigned."""
+    if not row.signed:
+        return desk.sealer.unseal(sealed, row=held_view_row(row.id))
+    return payload_of(desk.sealer.unseal(sealed, row=transfer_row(row.id)).decode("ascii"))
 
 
 def _rulings(row: TransferRow, original: bytes, desk: Desk) -> tuple[str, list[Explained]]:

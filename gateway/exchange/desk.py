@@ -41,6 +41,12 @@ def transfer_row(transfer_id: str) -> str:
     return f"transfer:{transfer_id}"
 
 
+def held_view_row(transfer_id: str) -> str:
+    """Name the row of a transfer's sealed, unsigned view. Another name than that of a JWS: neither passes for the
+    other."""
+    return f"held:{transfer_id}"
+
+
 def inbox_row(sender: str, message_id: str) -> str:
     """Name the row of a received message's sealed JWS."""
     return f"inbox:{sender}:{message_id}"

@@ -11,6 +11,8 @@ at all is left alone as a whole until its back-off ends (durable, in partner hea
 No transfer is claimed for a partner unless its gateway was reached a moment ago or answers a ping now. So a partner
 that is down, or whose certificate does not hold, or that does not accept ours, uses up nobody's attempts: its transfers
 stay as they are. Why they wait stands in the partner's health, and in the audit where a certificate was refused.
+
+Nor is anything sent under an agreement that is no longer in force: the claim holds it instead, for a person to decide.
 """
 
 from collections import Counter
@@ -30,7 +32,7 @@ from gateway.errors import GatewayError, TransferError
 from gateway.exchange.claiming import work_off
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.settle import Settle, rejected
-from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Workers
+from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Dispatch:
         store: Store,
         workers: Workers,
         channel: PartnerChannel,
+        agreements: Agreements,
         settle: Settle,
         clock: Clock,
         ids: Ids,
@@ -68,6 +71,7 @@ class Dispatch:
         self._store = store
         self._workers = workers
         self._channel = channel
+        self._agreements = agreements
         self._settle = settle
         self._clock = clock
         self._ids = ids
@@ -83,7 +87,9 @@ class Dispatch:
         async def claim(free: int) -> list[ClaimedTransfer]:
             if not await self._reaches(partner):
                 return []
-            return await self._store.claim(partner, limit=free, now=self._clock.now(), lease=self._limits.lease)
+            now = self._clock.now()
+            in_force = self._agreements.in_force(now)
+            return await self._store.claim(partner, limit=free, now=now, lease=self._limits.lease, in_force=in_force)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)

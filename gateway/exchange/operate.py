@@ -1,9 +1,12 @@
 """Acts of named operators on one transfer or one hand-over. Each leaves a name and a reason in the audit trail."""
 
+from dataclasses import replace
+
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.hold import Hold
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
-from gateway.domain.records import InboxRow, TransferRow
+from gateway.domain.records import InboxRow, TransferDetail, TransferRow
 from gateway.errors import RequestError, TransferError
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.receive import HAND_OVER_BELL
@@ -23,17 +26,20 @@ class Operate:
     async def requeue(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
         """Send a dead-lettered transfer again, under the same id and with the same JWS.
 
-        Refused with `transfer.deadline` when its message has expired: the partner could only refuse it.
+        One that was held and never released waits for its release again: no dead letter skips an approval. Refused with
+        `transfer.deadline` when its message has expired: the partner could only refuse it.
         """
-        row = await self._row(transfer_id)
-        now = self._clock.now()
-        if row.state is TransferState.DEAD_LETTERED and now >= row.expires:
+        found = await self._found(transfer_id)
+        row, waited = found.row, found.unreleased
+        if row.state is TransferState.DEAD_LETTERED and row.signed and self._clock.now() >= row.expires:
             raise TransferError("transfer.deadline", "The message has expired; submit the document again")
+        if row.state is TransferState.DEAD_LETTERED and waited is not None:
+            return await self._hold_again(row, waited, operator, reason)
         return await self._act(row, TransferEvent.REQUEUED, AuditEvent.TRANSFER_REQUEUED, operator, reason)
 
     async def cancel(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
         """Stop a transfer of which no byte ever left. Otherwise refused with `transfer.outcome_unknown`."""
-        row = await self._row(transfer_id)
+        row = (await self._found(transfer_id)).row
         if row.ever_sent:
             raise TransferError(
                 "transfer.outcome_unknown",
@@ -68,11 +74,30 @@ class Operate:
         self._bells.ring(HAND_OVER_BELL)
         return changed
 
-    async def _row(self, transfer_id: TransferId) -> TransferRow:
+    async def _hold_again(self, row: TransferRow, waited: Hold, operator: str, reason: str) -> TransferRow:
+        """Have a transfer wait for its approvals once more, all of them, as long as it could the first time."""
+        reason, now = stated_reason(reason), self._clock.now()
+        lifetime = row.deadline - waited.since
+        return await self._store.hold(
+            row,
+            replace(waited.start, by=f"operator:{operator}", reason=reason),
+            audit=AuditEntry(
+                event=AuditEvent.TRANSFER_HELD,
+                at=now,
+                actor=f"operator:{operator}",
+                transfer_id=row.id,
+                message_id=row.message_id,
+                facts={"reason": reason, "state": row.state.value, "approvals": waited.start.approvals},
+            ),
+            now=now,
+            deadline=row.expires if row.signed else now + lifetime,
+        )
+
+    async def _found(self, transfer_id: TransferId) -> TransferDetail:
         found = await self._store.transfer(transfer_id)
         if found is None:
             raise TransferError("transfer.not_found")
-        return found.row
+        return found
 
     async def _act(
         self, row: TransferRow, event: TransferEvent, evidence: AuditEvent, operator: str, reason: str

@@ -3,15 +3,20 @@
 The order is the promise: read, validate, judge by the profile, filter, validate and judge the view, sign. Types carry
 it: `bytes → Document → ValidDocument → View → SignedView`; each is made only by the step before it. All recipients or
 none: every failure is gathered, and one is enough to prepare nothing.
+
+What a rule holds is not signed: its view is sealed as it is, and prepared once more when officers have approved it
+(`PrepareJob.approved`). Only if the same agreement then gives the same bytes are they signed; the type of a view is
+still made by `apply_policy` alone, and what an officer saw is what leaves.
 """
 
 import hashlib
 from datetime import date, datetime, timedelta
 
 from gateway.document import Document, read_unmeasured
-from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.agreement import Agreement, Flow, check_unchanged
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.jobs import (
+    Approved,
     PreparedSubmission,
     PreparedTransfer,
     PrepareJob,
@@ -21,10 +26,10 @@ from gateway.domain.jobs import (
     SealedReference,
     Slot,
 )
-from gateway.domain.message import DocumentFacts, MessageHeader
+from gateway.domain.message import DocumentFacts, MessageHeader, View
 from gateway.envelope import sign_view
-from gateway.errors import DocumentError, GatewayError, SchemaError
-from gateway.exchange.desk import Desk, reference_row, submission_row, transfer_row
+from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaError
+from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
 from gateway.policy import apply_policy
 from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
@@ -65,7 +70,7 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
 
 
 def _permission(job: PrepareJob, document: Document, recipient: PartyId, desk: Desk) -> tuple[Agreement, Flow]:
-    agreement, flow = desk.agreements.choose(
+    agreement, flow = _approved_under(job, document, recipient, desk) or desk.agreements.choose(
         sender=job.sender, recipient=recipient, kind=document.facts.kind, now=job.now
     )
     if len(job.body) > agreement.max_document_bytes:
@@ -100,6 +105,22 @@ def _unless_refused(judgement: Judgement) -> Judgement:
     return judgement
 
 
+def _approved_under(
+    job: PrepareJob, document: Document, recipient: PartyId, desk: Desk
+) -> tuple[Agreement, Flow] | None:
+    """Return the agreement a held view was made under if that is still in force, even beside a newer version."""
+    if job.approved is None:
+        return None
+    under = job.approved.agreement
+    try:
+        agreement = desk.agreements.version(under.id, under.version)
+        check_unchanged(agreement, under, job.now)
+    except AgreementError:
+        return None
+    flow = agreement.flow(job.sender, recipient, document.facts.kind)
+    return None if flow is None else (agreement, flow)
+
+
 def _transfer(
     job: PrepareJob,
     document: ValidDocument,
@@ -119,19 +140,41 @@ def _transfer(
     view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set], judge_it)
     slot = job.slots[recipient]
     header = _header(job, slot, recipient, view.facts, agreement, flow)
-    signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
+    held_for = tuple(violation for one in found for violation in one.held)
+    waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
+    digest, sealed = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
     return PreparedTransfer(
         slot=slot,
         recipient=recipient,
         header=header,
-        digest=signed.digest,
-        sealed_jws=desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id)),
-        deadline=min(job.now + agreement.retry.deadline, header.expires),
+        digest=digest,
+        sealed=sealed,
+        # What waits for a person may wait as long as its message may live; time to send it begins with its release.
+        deadline=header.expires if waits else min(job.now + agreement.retry.deadline, header.expires),
         retry=agreement.retry,
         kept=view.kept,
         withheld=view.withheld,
+        held_for=held_for if waits else (),
+        approvals=agreement.release_approvals,
         warned=tuple(violation for one in found for violation in one.warned),
     )
+
+
+def _signed(view: View, header: MessageHeader, slot: Slot, job: PrepareJob, desk: Desk) -> tuple[str, bytes]:
+    """Return the digest of the message, and its sealed JWS."""
+    signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
+    return signed.digest, desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
+
+
+def _held(view: View, slot: Slot, desk: Desk) -> tuple[str, bytes]:
+    """Return no digest, for there is no message yet, and the sealed view."""
+    return "", desk.sealer.seal(view.xml, row=held_view_row(slot.transfer_id))
+
+
+def _is_another(approved: Approved, slot: Slot, view: View, agreement: Agreement, desk: Desk) -> bool:
+    """Tell whether this view, or what it is under, is not what the officers approved."""
+    seen = desk.sealer.unseal(approved.sealed_view, row=held_view_row(slot.transfer_id))
+    return agreement.ref != approved.agreement or view.xml != seen
 
 
 def _header(

@@ -58,6 +58,6 @@ class Show:
         job = BesideJob(
             row=row,
             original=await self._store.original(row.submission_id),
-            view=await self._store.signed_view(row.id),
+            view=await self._store.view(row.id),
         )
         return Shown(row=row, beside=await self._look(job), reason=reason)

@@ -13,13 +13,13 @@ reading it. So each transfer is first prepared as the start of a new conversatio
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
-from gateway.domain.jobs import PreparedSubmission, PrepareJob, RefusedSubmission, Slot
+from gateway.domain.jobs import PreparedSubmission, PreparedTransfer, PrepareJob, RefusedSubmission, Slot
 from gateway.domain.limits import MAX_RECIPIENTS
 from gateway.domain.records import (
     Accepted,
@@ -32,7 +32,7 @@ from gateway.domain.records import (
     SubmissionRow,
 )
 from gateway.domain.telling import PLAIN, Telling
-from gateway.errors import GatewayError, RequestError, StorageError
+from gateway.errors import GatewayError, RequestError, StorageError, Violation
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Workers
 
@@ -202,26 +202,19 @@ class Submit:
                 },
             )
         ]
-        entries += [
-            AuditEntry(
-                event=AuditEvent.TRANSFER_ACCEPTED,
-                at=change.now,
-                actor=actor,
-                transfer_id=transfer.slot.transfer_id,
-                message_id=transfer.slot.message_id,
-                facts={
-                    "recipient": transfer.recipient,
-                    "digest": transfer.digest,
-                    "agreement": transfer.header.agreement.id,
-                    "agreement_version": transfer.header.agreement.version,
-                    "policy_sha256": transfer.header.policy_sha256,
-                    "schema_set_sha256": transfer.header.schema_set_sha256,
-                    "kept": transfer.kept,
-                    "withheld": transfer.withheld,
-                },
+        for transfer in prepared.transfers:
+            entries.append(
+                AuditEntry(
+                    event=AuditEvent.TRANSFER_ACCEPTED,
+                    at=change.now,
+                    actor=actor,
+                    transfer_id=transfer.slot.transfer_id,
+                    message_id=transfer.slot.message_id,
+                    facts=prepared_facts(transfer),
+                )
             )
-            for transfer in prepared.transfers
-        ]
+            if not transfer.signed:
+                entries.append(_held(transfer, change, actor))
         return entries
 
     async def _record_refusal(self, request: SubmitRequest, refused: RefusedSubmission) -> None:
@@ -234,6 +227,40 @@ class Submit:
                 facts={"sender": request.sender, "code": " ".join(codes), "count": len(refused.problems)},
             )
         )
+
+
+def prepared_facts(transfer: PreparedTransfer) -> dict[str, str | int]:
+    """Return what the audit trail says of a view; it has a digest once it is signed."""
+    facts: dict[str, str | int] = {
+        "recipient": transfer.recipient,
+        "agreement": transfer.header.agreement.id,
+        "agreement_version": transfer.header.agreement.version,
+        "policy_sha256": transfer.header.policy_sha256,
+        "schema_set_sha256": transfer.header.schema_set_sha256,
+        "kept": transfer.kept,
+        "withheld": transfer.withheld,
+    }
+    return {**facts, "digest": transfer.digest} if transfer.signed else facts
+
+
+def rules_in(reasons: Iterable[Violation]) -> str:
+    """Return the codes and rule ids of what a person has to look at, for the audit trail; no path and no value."""
+    return " ".join(sorted({one.code for one in reasons}))
+
+
+def _held(transfer: PreparedTransfer, change: AcceptSubmission, actor: str) -> AuditEntry:
+    return AuditEntry(
+        event=AuditEvent.TRANSFER_HELD,
+        at=change.now,
+        actor=actor,
+        transfer_id=transfer.slot.transfer_id,
+        message_id=transfer.slot.message_id,
+        facts={
+            "rule": rules_in(transfer.held_for),
+            "count": len(transfer.held_for),
+            "approvals": transfer.approvals,
+        },
+    )
 
 
 def _nothing_to_answer(request: SubmitRequest, outcome: AnswersUnknown) -> RefusedSubmission:

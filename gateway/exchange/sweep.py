@@ -96,6 +96,9 @@ def _what_is_due(row: TransferRow, now: datetime) -> tuple[TransferEvent, AuditE
     if row.state is TransferState.IN_FLIGHT:
         words = "The attempt did not report back before its lease ended"
         return TransferEvent.LEASE_LOST, AuditEvent.TRANSFER_LEASE_LOST, "transfer.lease_lost", words
+    if now >= row.deadline and row.state is TransferState.HELD:
+        words = "Nobody released it before the time for its message was over"
+        return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words
     if now >= row.deadline:
         words = "The deadline of the agreement passed before the partner gave a receipt"
         return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words

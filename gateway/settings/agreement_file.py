@@ -26,7 +26,9 @@ _REQUIRED: Final = (
     *("agreement", "version", "parties", "valid_from", "valid_until", "legal_basis", "purpose", "onward_use"),
     *("retention_days", "crypto_profile", "message_lifetime", "retry", "flows"),
 )
-_OPTIONAL: Final = ("suspended", "max_document_bytes")
+_OPTIONAL: Final = ("suspended", "max_document_bytes", "release")
+_RELEASE: Final = {"one-officer": 1, "four-eyes": 2}
+"""How many officers release what a rule holds."""
 
 
 class AgreementReading(Reading):
@@ -91,6 +93,7 @@ class AgreementReading(Reading):
             max_document_bytes=self.number(
                 top, "max_document_bytes", least=1024, most=CEILING_DOCUMENT_BYTES, default=MAX_DOCUMENT_BYTES
             ),
+            release_approvals=_RELEASE.get(self._word(top, "release", _RELEASE), 1) if "release" in top.fields else 1,
         )
 
     def _line(self, parent: Fields, name: str) -> int:

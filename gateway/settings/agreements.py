@@ -259,6 +259,7 @@ def agreement_content(agreement: Agreement) -> dict[str, Any]:
         "crypto_profile": agreement.crypto_profile,
         "message_lifetime_seconds": _seconds(agreement.message_lifetime),
         "max_document_bytes": agreement.max_document_bytes,
+        "release_approvals": agreement.release_approvals,
         "retry": {
             "first_wait_seconds": _seconds(agreement.retry.first_wait),
             "cap_seconds": _seconds(agreement.retry.cap),

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.audit import AuditEntry, AuditRecord
+from gateway.domain.hold import Approval, HoldStart
 from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
-from gateway.domain.jobs import Admitted, Refused
+from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
 from gateway.domain.records import (
     Accepted,
@@ -34,7 +35,19 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, Receipt
-from gateway.storage import answers, evidence, hand_overs, health, notices, receiving, submissions, transfers, upkeep
+from gateway.storage import (
+    answers,
+    evidence,
+    hand_overs,
+    health,
+    holding,
+    notices,
+    receiving,
+    submissions,
+    transfer_reading,
+    transfers,
+    upkeep,
+)
 from gateway.storage.engine import Transaction
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Writer
@@ -86,10 +99,18 @@ class SqlStore:
 
     # ── transfers ──
 
-    async def claim(self, recipient: PartyId, *, limit: int, now: datetime, lease: timedelta) -> list[ClaimedTransfer]:
-        return await self._writer.write(
-            lambda transaction: transfers.claim(transaction, recipient, limit=limit, now=now, lease=lease)
-        )
+    async def claim(
+        self,
+        recipient: PartyId,
+        *,
+        limit: int,
+        now: datetime,
+        lease: timedelta,
+        in_force: Collection[str] | None = None,
+    ) -> list[ClaimedTransfer]:
+        """Lease what is due to `recipient`, and hold what is due under an agreement that ended."""
+        change = partial(transfers.claim, recipient=recipient, limit=limit, now=now, lease=lease, in_force=in_force)
+        return await self._writer.write(change)
 
     async def settle(
         self,
@@ -125,11 +146,35 @@ class SqlStore:
         )
         return await self._writer.write(change)
 
+    async def hold(
+        self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
+    ) -> TransferRow:
+        return await self._writer.write(
+            partial(holding.hold, row=row, start=start, audit=audit, now=now, deadline=deadline)
+        )
+
+    async def approve(self, row: TransferRow, approval: Approval, *, audit: AuditEntry) -> TransferRow:
+        return await self._writer.write(lambda transaction: holding.approve(transaction, row, approval, audit=audit))
+
+    async def release(
+        self, row: TransferRow, last: Approval, signed: PreparedTransfer | None, *, audit: AuditEntry, until: datetime
+    ) -> TransferRow:
+        return await self._writer.write(
+            lambda transaction: holding.release(transaction, row, last, signed, audit=audit, until=until)
+        )
+
+    async def prepare_again(
+        self, row: TransferRow, prepared: PreparedTransfer, start: HoldStart, *, audit: AuditEntry, now: datetime
+    ) -> TransferRow:
+        return await self._writer.write(
+            partial(holding.prepare_again, row=row, prepared=prepared, start=start, audit=audit, now=now)
+        )
+
     async def transfer(self, transfer_id: TransferId) -> TransferDetail | None:
-        return await self._readers.read(lambda ask: transfers.read_one(ask, transfer_id))
+        return await self._readers.read(lambda ask: transfer_reading.read_one(ask, transfer_id))
 
     async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None:
-        return await self._readers.read(lambda ask: transfers.read_by_message(ask, message_id))
+        return await self._readers.read(lambda ask: transfer_reading.read_by_message(ask, message_id))
 
     async def transfers(
         self,
@@ -143,7 +188,7 @@ class SqlStore:
     ) -> list[TransferRow]:
         """Return transfers that fit, newest first unless told otherwise."""
         question = partial(
-            transfers.read_many,
+            transfer_reading.read_many,
             limit=limit,
             before=before,
             state=state,
@@ -153,17 +198,17 @@ class SqlStore:
         )
         return await self._readers.read(question)
 
-    async def signed_view(self, transfer_id: TransferId) -> bytes | None:
-        return await self._readers.read(lambda ask: transfers.read_signed_view(ask, transfer_id))
+    async def view(self, transfer_id: TransferId) -> bytes | None:
+        return await self._readers.read(lambda ask: transfer_reading.read_view(ask, transfer_id))
 
     async def receipt(self, message_id: MessageId) -> StoredReceipt | None:
-        return await self._readers.read(lambda ask: transfers.read_receipt(ask, message_id))
+        return await self._readers.read(lambda ask: transfer_reading.read_receipt(ask, message_id))
 
     async def due_at(self, recipient: PartyId) -> datetime | None:
-        return await self._readers.read(lambda ask: transfers.read_due_at(ask, recipient))
+        return await self._readers.read(lambda ask: transfer_reading.read_due_at(ask, recipient))
 
     async def overdue(self, *, now: datetime, limit: int) -> list[TransferRow]:
-        return await self._readers.read(lambda ask: transfers.read_overdue(ask, now=now, limit=limit))
+        return await self._readers.read(lambda ask: transfer_reading.read_overdue(ask, now=now, limit=limit))
 
     async def take_notice(
         self, row: TransferRow, notice: Notice, token: str, *, now: datetime, audit: AuditEntry

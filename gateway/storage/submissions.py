@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from gateway.domain.hold import HoldCause, HoldStart, difficulty
 from gateway.domain.ids import ClientId, ConversationId, PartyId, SubmissionId
 from gateway.domain.jobs import PreparedTransfer, SealedReference
 from gateway.domain.lifecycle import TransferState
@@ -21,7 +22,7 @@ from gateway.domain.records import (
     Replayed,
     SubmissionRow,
 )
-from gateway.storage import answers, conversations
+from gateway.storage import answers, conversations, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
 from gateway.storage.values import micros, span, time_of, transfer_row, violations_of, violations_text
@@ -80,7 +81,9 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     for prepared in change.prepared.transfers:
         place = known_places[prepared.recipient]
         connection.run(_INSERT_TRANSFER, _transfer_values(connection, change, prepared, place))
-        connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed_jws})
+        connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed})
+        if not prepared.signed:
+            holds.begin(connection, prepared.slot.transfer_id, hold_of(change, prepared), change.now)
         conversations.register(
             connection,
             place,
@@ -184,6 +187,16 @@ def insert_references(
         connection.run_many(_INSERT_REFERENCE, list(rows.values()))
 
 
+def hold_of(change: AcceptSubmission, prepared: PreparedTransfer) -> HoldStart:
+    """Return how the hold of a transfer begins that its rules did not let go."""
+    return HoldStart(
+        cause=HoldCause.RULES,
+        by=f"client:{change.scope.client}",
+        reasons=prepared.held_for,
+        approvals=prepared.approvals,
+    )
+
+
 def _transfer_values(
     connection: Connection, change: AcceptSubmission, prepared: PreparedTransfer, place: conversations.Known
 ) -> dict[str, Any]:
@@ -204,14 +217,14 @@ def _transfer_values(
         "in_reply_to": header.in_reply_to,
         "supersedes": header.supersedes,
         "lane": NORMAL_LANE,
-        "state": TransferState.QUEUED.value,
+        "state": (TransferState.QUEUED if prepared.signed else TransferState.HELD).value,
         "version": 1,
         "head": int(first),
         "fence": 0,
         "lease_until": None,
         "ever_sent": 0,
         "digest": prepared.digest,
-        "sealed_bytes": len(prepared.sealed_jws),
+        "sealed_bytes": len(prepared.sealed),
         "agreement_id": header.agreement.id,
         "agreement_version": header.agreement.version,
         "agreement_sha256": header.agreement.sha256,
@@ -224,10 +237,10 @@ def _transfer_values(
         "updated": now,
         "expires": micros(header.expires),
         "deadline": micros(prepared.deadline),
-        "next_attempt_at": now,
+        "next_attempt_at": now if prepared.signed else None,
         "handed_over": None,
-        "last_code": "",
-        "last_detail": "",
+        "last_code": "" if prepared.signed else "transfer.held",
+        "last_detail": "" if prepared.signed else difficulty(hold_of(change, prepared)),
         "kept": prepared.kept,
         "withheld": prepared.withheld,
     }
@@ -258,6 +271,7 @@ def read_original(connection: Connection, submission_id: SubmissionId) -> bytes 
 
 def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
     transfers = connection.rows(_TRANSFERS, {"submission_id": row["id"]})
+    held = [each["id"] for each in transfers if each["state"] == TransferState.HELD.value]
     return SubmissionRow(
         id=row["id"],
         client=row["client"],
@@ -269,4 +283,5 @@ def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
         transfers=tuple(transfer_row(each) for each in transfers),
         warnings=violations_of(row["warnings"]),
         answers={each["message_id"]: answers.read(connection, transfer_row(each)) for each in transfers},
+        holds={transfer_id: found[-1] for transfer_id in held if (found := holds.read_of(connection, transfer_id))},
     )

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.schema import ForeignKeyConstraint
 
+from gateway.domain.hold import HoldCause
 from gateway.domain.lifecycle import FINAL, HandOverState, NoticeState, TransferState
 from gateway.storage import columns
 from gateway.storage.columns import Number as _Number
@@ -178,6 +179,7 @@ transfer = _table(
     CheckConstraint("sequence > 0", name="sequence_from_one"),
     CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
     CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="queued_has_a_time"),
+    CheckConstraint("digest <> '' OR state IN ('CANCELLED', 'DEAD_LETTERED', 'HELD')", name="unsigned_stays_here"),
     Index("transfer_of_submission", "submission_id"),
     Index("transfer_by_state", "state", "id"),
     _partial("transfer_due", "recipient", "lane", "next_attempt_at", "id", where=DUE),
@@ -190,7 +192,8 @@ transfer = _table(
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
 
 `fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null. `handed_over`: when
-the partner's back end took it, as its notice says; no part of the life of the transfer.
+the partner's back end took it, as its notice says; no part of the life of the transfer. `digest`: empty while there is
+no signed message, only a view that a person has to look at; no such transfer is ever queued.
 """
 
 payload = _table(
@@ -199,7 +202,37 @@ payload = _table(
     _sealed("sealed"),
     PrimaryKeyConstraint("transfer_id"),
 )
-"""The sealed JWS of a transfer."""
+"""The sealed JWS of a transfer, or its view as long as it is held unsigned."""
+
+hold = _table(
+    "hold",
+    Column("id", _Number, nullable=False, autoincrement=True),
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _text("cause"),
+    _time("since"),
+    _text("actor"),
+    _text("reason"),
+    _text("reasons"),
+    _number("approvals"),
+    _time("released", null=True),
+    PrimaryKeyConstraint("id"),
+    _one_of("cause", HoldCause),
+    CheckConstraint("approvals > 0", name="somebody_approves"),
+    Index("hold_of_transfer", "transfer_id", "id"),
+)
+"""Each time a transfer waited for a person; only the newest counts. `reasons`: JSON, the rules that ask for one and
+where. `approvals`: how many officers it takes."""
+
+approval = _table(
+    "approval",
+    Column("hold_id", _Number, ForeignKey("hold.id"), nullable=False),
+    _text("officer"),
+    _text("reason"),
+    _time("at"),
+    PrimaryKeyConstraint("hold_id", "officer"),
+    clustered=True,
+)
+"""Who approved that a held transfer goes. Each officer once for each hold."""
 
 attempt = _table(
     "attempt",

@@ -18,6 +18,7 @@ from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.records import InboxRow, KeyFacts, RulesReloaded, TransferDetail, TransferRow
 from gateway.errors import GatewayError, RequestError, TransferError
+from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
 from gateway.ports import Store, Tokens
@@ -27,6 +28,7 @@ from gateway.web.shapes import (
     answers_json,
     attempt_json,
     health_json,
+    hold_of_operator_json,
     inbox_json,
     json_response,
     notice_json,
@@ -42,6 +44,7 @@ __all__ = [
     "ACTORS",
     "INBOX_QUERY",
     "READERS",
+    "RELEASERS",
     "ROUTES",
     "SEARCHABLE",
     "TRANSFER_QUERY",
@@ -86,6 +89,7 @@ class OperationsParts:
     door: Door
     store: Store
     operate: Operate
+    holds: Holds
     tokens: Tokens
     reference_index: Callable[[ReferenceKind, str], str]
     partners: Callable[[], frozenset[PartyId]]
@@ -188,6 +192,7 @@ async def tell_transfer(found: TransferDetail, parts: OperationsParts) -> dict[s
         "receipt": receipt_json(found.receipt),
         "notice": notice_json(found.notice),
         "answers": answers_json(found.answers),
+        "holds": [hold_of_operator_json(hold) for hold in found.holds],
         "timeline": [record_json(record) for record in timeline],
     }
 
@@ -214,6 +219,20 @@ async def _cancel(request: web.Request, parts: OperationsParts, caller: Caller) 
     Query(request, ())
     reason = await _reason(request, parts)
     row = await parts.operate.cancel(_transfer_id(request), operator=caller.client, reason=reason)
+    return json_response(transfer_of_operator_json(row))
+
+
+async def _hold(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    reason = await _reason(request, parts)
+    row = await parts.holds.hold(_transfer_id(request), operator=caller.client, reason=reason)
+    return json_response(transfer_of_operator_json(row))
+
+
+async def _release_transfer(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    reason = await _reason(request, parts)
+    row = await parts.holds.release(_transfer_id(request), officer=caller.client, reason=reason)
     return json_response(transfer_of_operator_json(row))
 
 
@@ -312,6 +331,7 @@ async def _export(store: Store, head: ChainHead) -> AsyncIterator[bytes]:
 
 READERS: Final = frozenset({Role.OPERATOR, Role.OFFICER, Role.AUDITOR})
 ACTORS: Final = frozenset({Role.OPERATOR, Role.OFFICER})
+RELEASERS: Final = frozenset({Role.OFFICER})
 _NODE: Final = READERS | {Role.SECURITY, Role.ADMIN}
 
 ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
@@ -324,6 +344,8 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
     Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/hold", handler=_hold, admits=ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/release", handler=_release_transfer, admits=RELEASERS),
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
     Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=ACTORS),

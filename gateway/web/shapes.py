@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from gateway.audit import AuditRecord
+from gateway.domain.hold import Hold
 from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import submission_status
 from gateway.domain.records import (
@@ -31,6 +32,8 @@ __all__ = [
     "answers_json",
     "attempt_json",
     "health_json",
+    "hold_json",
+    "hold_of_operator_json",
     "inbox_json",
     "json_response",
     "notice_json",
@@ -70,7 +73,11 @@ def submission_json(row: SubmissionRow) -> dict[str, Any]:
         "size_bytes": row.size_bytes,
         "warnings": warnings_json(row.warnings),
         "transfers": [
-            {**transfer_json(transfer), "answers": answers_json(row.answers[transfer.message_id])}
+            {
+                **transfer_json(transfer),
+                "answers": answers_json(row.answers[transfer.message_id]),
+                "hold": hold_json(row.holds[transfer.id]) if transfer.id in row.holds else None,
+            }
             for transfer in row.transfers
         ],
     }
@@ -136,6 +143,30 @@ def transfer_of_operator_json(row: TransferRow) -> dict[str, Any]:
         "kind": row.kind.value,
         "ever_sent": row.ever_sent,
         "version": row.version,
+    }
+
+
+def hold_json(hold: Hold) -> dict[str, Any]:
+    """Return why a transfer waits for a person, as its submitter sees it: the rules and where, and who is to decide."""
+    return {
+        "cause": hold.start.cause.value,
+        "since": timestamp(hold.since),
+        "reason": hold.start.reason,
+        "rules": [reason.as_json() for reason in hold.start.reasons],
+        "approvals_needed": hold.start.approvals,
+        "approvals_given": len(hold.approvals),
+    }
+
+
+def hold_of_operator_json(hold: Hold) -> dict[str, Any]:
+    """Return a hold with who began it and who approved."""
+    return {
+        **hold_json(hold),
+        "by": hold.start.by,
+        "released": timestamp(hold.released),
+        "approvals": [
+            {"officer": one.officer, "reason": one.reason, "at": timestamp(one.at)} for one in hold.approvals
+        ],
     }
 
 

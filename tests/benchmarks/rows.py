@@ -107,8 +107,7 @@ class Parts:
         self._valid = [validate(read(raw, self._sender.limits), self._set) for raw in self._raws]
         self._views = [apply_policy(one, self._policy, self._set) for one in self._valid]
         self._jws = [
-            self._sender.sealer.unseal(one.sealed_jws, row=transfer_row(one.slot.transfer_id))
-            for one in self._transfers
+            self._sender.sealer.unseal(one.sealed, row=transfer_row(one.slot.transfer_id)) for one in self._transfers
         ]
         self._keys = self._look_up()
 
@@ -221,7 +220,7 @@ class Parts:
             message_id=transfer.slot.message_id,
             sender=self._from,
             recipient=self._to,
-            sealed_jws=transfer.sealed_jws,
+            sealed_jws=transfer.sealed,
             now=self._now,
         )
 

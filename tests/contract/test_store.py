@@ -373,5 +373,5 @@ async def test_the_signed_view_is_there_as_it_was_sealed(store: Store, values: S
     change = values.submission()
     await accept(store, change)
     prepared = change.prepared.transfers[0]
-    assert await store.signed_view(prepared.slot.transfer_id) == prepared.sealed_jws
-    assert await store.signed_view(TransferId("01950000-0000-7000-8000-00000000ffff")) is None
+    assert await store.view(prepared.slot.transfer_id) == prepared.sealed
+    assert await store.view(TransferId("01950000-0000-7000-8000-00000000ffff")) is None

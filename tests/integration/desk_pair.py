@@ -4,16 +4,16 @@ For tests of the use cases themselves. Whole gateways over mutual TLS are in `te
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.app import Snapshot, lay_desk, rulebook_of
 from gateway.bundled import schema_folder
-from gateway.demo.layout import copy_agreement, lay_out
+from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
 from gateway.domain.ids import ClientId, MessageId, PartyId
 from gateway.domain.outcome import (
     HandedOver,
@@ -24,11 +24,12 @@ from gateway.domain.outcome import (
     TransportAccepted,
 )
 from gateway.domain.records import InboxRow
-from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
+from gateway.exchange.batches import run_admit, run_check, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.hand_over import HandOver, HandOverLimits
+from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
@@ -38,6 +39,7 @@ from gateway.settings import load_configuration
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.workers import InlineWorkers, JobTable
+from tests.held import run_prepare_and_hold
 
 GB = PartyId("GB-HMRC")
 FR = PartyId("FR-DGDDI")
@@ -80,6 +82,7 @@ class Side:
     settle: Settle
     receive: Receive
     operate: Operate
+    holds: Holds
     sweep: Sweep
     bells: Doorbells
 
@@ -91,6 +94,8 @@ class Pair:
 
     clock: SteeredClock
     telemetry: QuietTelemetry
+    folder: Path
+    config: Mapping[PartyId, NodeLayout]
     gb: Side
     fr: Side
     script: Callable[[str], SendOutcome | None] = lambda _jwe: None
@@ -99,6 +104,14 @@ class Pair:
     pinged: int = 0
     handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
     backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
+
+    async def reload(self) -> None:
+        """Have both sides follow what their files say now, over the same stores."""
+        for party, before in ((GB, self.gb), (FR, self.fr)):
+            await before.workers.close()
+            after = await _side(self.config[party].config, self.clock, self.telemetry, before.store)
+            for member in fields(Side):
+                setattr(before, member.name, getattr(after, member.name))
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
         """Be the channel from GB to FR."""
@@ -135,6 +148,7 @@ class Pair:
             store=self.gb.store,
             workers=self.gb.workers,
             channel=self,
+            agreements=self.gb.desk.agreements,
             settle=self.gb.settle,
             clock=self.clock,
             ids=SystemIds(),
@@ -175,12 +189,13 @@ async def _running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
-    """Lay out GB and FR in `folder` and open both sides."""
+    """Lay out GB and FR in `folder` and open both sides. A document that says so is held, as a rule would have it."""
     clock, telemetry = SteeredClock(), QuietTelemetry()
     world = lay_out(folder, [GB, FR], agreements=copy_agreement("gb-fr", folder / "config"), now=clock.now())
     sides = {party: await _open(world.nodes[party].config, clock, telemetry) for party in (GB, FR)}
     try:
-        yield Pair(clock=clock, telemetry=telemetry, gb=sides[GB], fr=sides[FR])
+        pair = Pair(clock=clock, telemetry=telemetry, folder=folder, config=world.nodes, gb=sides[GB], fr=sides[FR])
+        yield pair
     finally:
         for side in sides.values():
             await side.workers.close()
@@ -188,10 +203,16 @@ async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
 
 
 async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry) -> Side:
+    settings = load_configuration(config).node
+    store = await SqliteStore.open(settings.data_dir / "gateway.db", chain=settings.name)
+    return await _side(config, clock, telemetry, store)
+
+
+async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, store: SqliteStore) -> Side:
+    """Join a side over its store, by the rules as the files say now."""
     configuration = load_configuration(config)
     snapshot = Snapshot(generation=1, settings=configuration.node, rulebook=rulebook_of(configuration))
-    store = await SqliteStore.open(configuration.node.data_dir / "gateway.db", chain=configuration.node.name)
-    table = JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check)
+    table = JobTable(prepare=run_prepare_and_hold, seal=run_seal, admit=run_admit, check=run_check)
     workers = InlineWorkers(setup=lay_desk, snapshot=snapshot, table=table)
     await workers.start()
     ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
@@ -205,6 +226,15 @@ async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry) ->
             store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
         ),
         operate=Operate(store=store, clock=clock, bells=bells),
+        holds=Holds(
+            store=store,
+            workers=workers,
+            agreements=snapshot.rulebook,
+            sealer=desk.sealer,
+            clock=clock,
+            ids=ids,
+            bells=bells,
+        ),
         sweep=Sweep(
             store=store,
             clock=clock,

@@ -4,6 +4,7 @@ import re
 
 from gateway.audit import AuditEvent
 from gateway.audit.events import FACTS
+from gateway.domain.hold import HoldCause
 from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.statement import Verdict
@@ -35,14 +36,17 @@ FAMILIES: dict[str, set[str]] = {
     "key_state": {"valid", "revoked", *ENDS},
     "agreement_state": {"in_force", "suspended", *ENDS},
     "notice": {str(state) for state in NoticeState},
-    "done": {"requeue", "cancel", "release"},
+    "done": {"requeue", "cancel", "release", "hold", "approved", "released", "prepared_again"},
 }
 """Texts that are asked for by what stands after their first word: each family has one for every value, and no other."""
+
+FORMS = ("requeue", "cancel", "hold", "release", "release_transfer")
 
 COMPOSED = {
     *(f"next.{state}" for state in TransferState if state is not TransferState.QUEUED),
     *(f"why.behind.{how}" for how in ("moving", "resting")),
-    *(f"act.{verb}.{part}" for verb in ("requeue", "cancel", "release") for part in ("reason", "button")),
+    *(f"why.held.{cause}" for cause in HoldCause),
+    *(f"act.{verb}.{part}" for verb in FORMS for part in ("reason", "button")),
 }
 """Other ids that are put together where they are asked for."""
 

@@ -7,13 +7,19 @@ claim itself goes by: the partner's back-off, the conversation's order, the tran
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from gateway.domain.hold import Hold
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.records import PartnerHealth, TransferDetail, TransferRow
 from gateway.domain.waiting import as_it_waits
 from gateway.web.shapes import timestamp
 
-__all__ = ["Act", "Outlook", "Sentence", "is_left_alone", "outlook"]
+__all__ = ["ACTS", "Act", "Outlook", "Sentence", "is_left_alone", "outlook"]
+
+
+ACTS: Final = ("requeue", "cancel", "hold", "release")
+"""What has a form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +36,15 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """What a person can do: an act with a form (`verb` requeue or cancel), or only advice (`verb` empty)."""
+    """What a person can do: an act with a form (`verb` of ACTS), or only advice (`verb` empty)."""
 
     text: str
     verb: str = ""
+
+    @property
+    def words(self) -> str:
+        """Under which id the texts of the form stand: releasing a message to a back end is another act."""
+        return "release_transfer" if self.verb == "release" else self.verb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +76,11 @@ def outlook(found: TransferDetail, health: PartnerHealth | None, now: datetime) 
             why, following = taken, Sentence(text="next.DELIVERED")
         case TransferState.DEAD_LETTERED:
             why, following = _difficulty(row), Sentence(text="next.DEAD_LETTERED")
+        case TransferState.HELD:
+            why, following = _held(found.unreleased), Sentence(text="next.HELD", at=timestamp(row.deadline))
         case _:
             why, following = None, Sentence(text=f"next.{row.state}")
-    return Outlook(why=why, following=following, can=tuple(_can(row, now)))
+    return Outlook(why=why, following=following, can=tuple(_can(found, now)))
 
 
 def _queued(found: TransferDetail, health: PartnerHealth | None, now: datetime) -> tuple[Sentence | None, Sentence]:
@@ -103,10 +116,27 @@ def _difficulty(row: TransferRow) -> Sentence | None:
     return Sentence(text="why.difficulty", code=row.last_code, detail=row.last_detail)
 
 
-def _can(row: TransferRow, now: datetime) -> list[Act]:
+def _held(hold: Hold | None) -> Sentence | None:
+    if hold is None:
+        return None
+    return Sentence(text=f"why.held.{hold.start.cause}", detail=hold.start.reason)
+
+
+def _can(found: TransferDetail, now: datetime) -> list[Act]:
+    row, waits = found.row, found.unreleased
     acts: list[Act] = []
+    if row.state is TransferState.HELD and waits is not None:
+        acts.append(Act(text="can.release_one" if waits.missing == 1 else "can.release_more", verb="release"))
     if row.state is TransferState.DEAD_LETTERED:
-        acts.append(Act(text="can.requeue", verb="requeue") if now < row.expires else Act(text="can.resubmit"))
+        acts.append(_again(row, waits, now))
+    if row.state is TransferState.QUEUED:
+        acts.append(Act(text="can.hold", verb="hold"))
     if row.state in {TransferState.QUEUED, TransferState.HELD, TransferState.DEAD_LETTERED}:
         acts.append(Act(text="can.recall") if row.ever_sent else Act(text="can.cancel", verb="cancel"))
     return acts or [Act(text="can.nothing")]
+
+
+def _again(row: TransferRow, waits: Hold | None, now: datetime) -> Act:
+    if row.signed and now >= row.expires:
+        return Act(text="can.resubmit")
+    return Act(text="can.requeue" if waits is None else "can.hold_again", verb="requeue")

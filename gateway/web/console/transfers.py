@@ -9,14 +9,15 @@ from gateway.domain.access import Caller, Role
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.records import PartnerHealth
-from gateway.errors import RequestError
-from gateway.web.console.outlook import outlook
+from gateway.errors import RequestError, TransferError
+from gateway.web.console.outlook import ACTS, outlook
 from gateway.web.console.pages import page, redirect
 from gateway.web.console.session import read_form
 from gateway.web.door import Route
 from gateway.web.operations_api import (
     ACTORS,
     READERS,
+    RELEASERS,
     SEARCHABLE,
     TRANSFER_QUERY,
     OperationsParts,
@@ -30,7 +31,7 @@ from gateway.web.shapes import transfer_of_operator_json
 __all__ = ["ROUTES"]
 
 _MAY_SEE_DOCUMENTS: Final = frozenset({Role.OFFICER, Role.AUDITOR})
-_DONE: Final = ("requeue", "cancel")
+_DONE: Final = ("requeue", "cancel", "hold", "approved", "released", "prepared_again")
 _MOST_LEAVES: Final = 2000
 """Values on one page; what is beyond is counted. A browser should not have to hold a declaration of 999 items."""
 
@@ -83,7 +84,7 @@ async def _one(request: web.Request, parts: OperationsParts, caller: Caller) -> 
         caller=caller,
         transfer=await tell_transfer(found, parts),
         outlook=outlook(found, health, parts.door.clock.now()),
-        may_act=bool(caller.roles & ACTORS),
+        may={verb: bool(caller.roles & (RELEASERS if verb == "release" else ACTORS)) for verb in ACTS},
         may_see=bool(caller.roles & _MAY_SEE_DOCUMENTS),
         done=done,
     )
@@ -113,6 +114,25 @@ async def _cancel(request: web.Request, parts: OperationsParts, caller: Caller) 
     reason = (await read_form(request, parts, "reason"))["reason"]
     row = await parts.operate.cancel(_id(request), operator=caller.client, reason=reason)
     return redirect(f"/console/transfers/{row.id}?done=cancel")
+
+
+async def _hold(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    reason = (await read_form(request, parts, "reason"))["reason"]
+    row = await parts.holds.hold(_id(request), operator=caller.client, reason=reason)
+    return redirect(f"/console/transfers/{row.id}?done=hold")
+
+
+async def _release(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    reason = (await read_form(request, parts, "reason"))["reason"]
+    transfer_id = _id(request)
+    try:
+        row = await parts.holds.release(transfer_id, officer=caller.client, reason=reason)
+    except TransferError as error:
+        if error.code != "transfer.prepared_again":
+            raise
+        return redirect(f"/console/transfers/{transfer_id}?done=prepared_again")  # the page shows what changed
+    done = "approved" if row.state is TransferState.HELD else "released"
+    return redirect(f"/console/transfers/{row.id}?done={done}")
 
 
 async def _documents(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
@@ -147,5 +167,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/console/transfers/{id}/receipt", handler=_receipt, admits=READERS),
     Route(method="POST", path="/console/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
     Route(method="POST", path="/console/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
+    Route(method="POST", path="/console/transfers/{id}/hold", handler=_hold, admits=ACTORS),
+    Route(method="POST", path="/console/transfers/{id}/release", handler=_release, admits=RELEASERS),
     Route(method="POST", path="/console/transfers/{id}/documents", handler=_documents, admits=_MAY_SEE_DOCUMENTS),
 )

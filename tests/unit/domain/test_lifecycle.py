@@ -47,6 +47,7 @@ TRANSFER_STEPS = [
     ("HELD", "cancelled", "CANCELLED"),
     ("DEAD_LETTERED", "accepted", "DELIVERED"),
     ("DEAD_LETTERED", "requeued", "QUEUED"),
+    ("DEAD_LETTERED", "held", "HELD"),
     ("DEAD_LETTERED", "cancelled", "CANCELLED"),
 ]
 

@@ -93,7 +93,7 @@ def envelope(submission: PreparedSubmission, *, now: datetime = NOW) -> SealedEn
             message_id=transfer.slot.message_id,
             sender=GB,
             recipient=FR,
-            sealed_jws=transfer.sealed_jws,
+            sealed_jws=transfer.sealed,
             now=now,
         ),
         desks()[GB],

@@ -55,9 +55,7 @@ def row_of(submission: PreparedSubmission) -> TransferRow:
 
 def job(name: str = NAMES[0]) -> BesideJob:
     submission = prepared(name)
-    return BesideJob(
-        row=row_of(submission), original=submission.sealed_document, view=submission.transfers[0].sealed_jws
-    )
+    return BesideJob(row=row_of(submission), original=submission.sealed_document, view=submission.transfers[0].sealed)
 
 
 def told(of: BesideJob) -> Beside:
@@ -90,7 +88,7 @@ def test_each_withheld_value_names_its_rule_without_telling_where_files_lie() ->
 
 def test_a_view_that_is_not_what_the_policy_keeps_is_noticed() -> None:
     of, other = job(), prepared("export-one-item.xml").transfers[0]
-    shown = told(replace(of, view=other.sealed_jws))
+    shown = told(replace(of, view=other.sealed))
     assert not shown.agrees
 
 

@@ -40,7 +40,7 @@ def test_a_transfer_carries_the_terms_of_its_agreement_signed() -> None:
 
 def test_the_signed_view_is_sealed_to_its_transfer() -> None:
     transfer = prepared().transfers[0]
-    jws = desks()[GB].sealer.unseal(transfer.sealed_jws, row=transfer_row(transfer.slot.transfer_id))
+    jws = desks()[GB].sealer.unseal(transfer.sealed, row=transfer_row(transfer.slot.transfer_id))
     assert jws.count(b".") == 2
 
 

@@ -108,6 +108,7 @@ def test_layout_place_and_suspension_do_not_change_the_hash(agreements: Path, ch
         ("message_lifetime: 7d", "message_lifetime: 8d"),
         ("kinds: [declaration, amendment, arrival]", "kinds: [declaration, amendment]"),
         ("max_document_bytes: 10485760", "max_document_bytes: 10485759"),
+        ("suspended: false", "release: four-eyes"),
     ],
 )
 def test_any_change_of_a_term_changes_the_hash(agreements: Path, change: Change, old: str, new: str) -> None:
@@ -115,6 +116,17 @@ def test_any_change_of_a_term_changes_the_hash(agreements: Path, change: Change,
     change(old, new)
     (after,) = load_agreements([agreements], catalogue()).agreements
     assert after.sha256 != before.sha256
+
+
+@pytest.mark.parametrize(
+    ("said", "officers"), [("suspended: false", 1), ("release: one-officer", 1), ("release: four-eyes", 2)]
+)
+def test_an_agreement_says_how_many_officers_release(
+    agreements: Path, change: Change, said: str, officers: int
+) -> None:
+    change("suspended: false", said)
+    (agreement,) = load_agreements([agreements], catalogue()).agreements
+    assert agreement.release_approvals == officers
 
 
 def test_a_changed_policy_or_schema_set_changes_the_hash_of_the_agreement(agreements: Path) -> None:
@@ -148,6 +160,7 @@ WRONG = [
     ("message_lifetime: 7d", "message_lifetime: 1h", "message_lifetime", "is shorter than the deadline"),
     ("cap: 10m", "cap: 48h", "retry", "do not fit together"),
     ("cap: 10m", "attempts: 0\n  cap: 10m", "retry.attempts", "is not a number"),
+    ("suspended: false", "release: anybody", "release", "is not known"),
     ("max_document_bytes: 10485760", "max_document_bytes: 99999999999", "max_document_bytes", "is not a number"),
     ("from: GB-HMRC", "from: NL-DOUANE", "flows[1].from", "not in `parties`"),
     ("from: GB-HMRC", "from: FR-DGDDI", "flows[1]", "same party on both sides"),

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.audit import genesis
 from gateway.domain.lifecycle import TransferState
-from gateway.storage import hand_overs, receiving, submissions, transfers
+from gateway.storage import hand_overs, receiving, submissions, transfer_reading, transfers
 from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
 from gateway.storage.sqlite.files import own_file
@@ -97,11 +97,11 @@ def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -
     ("statement", "index"),
     [
         (transfers._DUE, "transfer_due"),
-        (transfers._NEXT_DUE, "transfer_due"),
+        (transfer_reading._NEXT_DUE, "transfer_due"),
         (transfers._LEASED, "transfer_leased"),
-        (transfers._LEASE_ENDED, "transfer_leased"),
-        (transfers._PAST_DEADLINE, "transfer_deadline"),
-        (transfers._RECEIPT_OVERDUE, "transfer_awaiting"),
+        (transfer_reading._LEASE_ENDED, "transfer_leased"),
+        (transfer_reading._PAST_DEADLINE, "transfer_deadline"),
+        (transfer_reading._RECEIPT_OVERDUE, "transfer_awaiting"),
         (hand_overs._DUE, "hand_over_due"),
         (hand_overs._LEASE_ENDED, "hand_over_leased"),
         (receiving._KNOWN, "dedupe"),

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
+from gateway.app import Rulebook
 from gateway.domain.access import Caller, Role
 from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.ids import ClientId, PartyId, SchemaSetId
@@ -49,6 +50,7 @@ from gateway.errors import (
 )
 from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.show import Show
@@ -203,7 +205,7 @@ class ScriptedWorkers:
             recipient=recipient,
             header=header,
             digest=sha(slot.message_id),
-            sealed_jws=b"sealed",
+            sealed=b"sealed",
             deadline=job.now + timedelta(hours=24),
             retry=RetryPolicy(),
             kept=61,
@@ -241,6 +243,7 @@ class Node:
     ids: SystemIds = field(default_factory=SystemIds)
     bells: Doorbells = field(default_factory=Doorbells)
     sealer: PlainSealer = field(default_factory=PlainSealer)
+    agreements: Rulebook = field(default_factory=lambda: rulebook_with(PARTNER))
     failing: dict[str, GatewayError] = field(default_factory=dict)
     """Check of readiness → why it fails."""
 
@@ -275,6 +278,15 @@ class Node:
             door=self.door("operations"),
             store=self.store,
             operate=Operate(store=self.store, clock=self.clock, bells=self.bells),
+            holds=Holds(
+                store=self.store,
+                workers=self.workers,
+                agreements=self.agreements,
+                sealer=self.sealer,
+                clock=self.clock,
+                ids=self.ids,
+                bells=self.bells,
+            ),
             tokens=WordTokens(),
             reference_index=_index,
             partners=lambda: frozenset({PARTNER, OTHER}),
@@ -312,6 +324,11 @@ class Node:
     async def _check_revocation(self) -> None:
         if "revocation" in self.failing:
             raise self.failing["revocation"]
+
+
+def rulebook_with(partner: PartyId) -> Rulebook:
+    """Return the rules of HOME with one agreement."""
+    return Rulebook(own=frozenset({HOME}), agreements=(agreement_with(partner),), sets={}, policies={})
 
 
 def agreement_with(partner: PartyId, **changes: Any) -> Agreement:

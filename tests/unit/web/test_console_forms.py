@@ -28,7 +28,7 @@ from tests.store_values import (
 )
 from tests.unit.web.listening import SECRET, Node, ask, open_operations, send_form, signed_in
 from tests.unit.web.test_console import PAGES, is_harmless, sign_in
-from tests.unit.web.test_operations import accepted, dead_lettered
+from tests.unit.web.test_operations import REASON, accepted, dead_lettered, held
 
 ENGLISH = Texts.load("en")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{1234567*7654321}}</textarea></title>"
@@ -61,6 +61,62 @@ async def test_what_can_not_be_cancelled_is_refused_as_a_page(node: Node, operat
     assert again.status == 409
     assert "transfer.illegal_transition" in again.text
     assert ENGLISH("nav.transfers") in again.text
+
+
+async def test_an_officer_releases_a_held_transfer_from_its_page(node: Node, operations: str) -> None:
+    row = await held(node, approvals=2)
+    path = f"/console/transfers/{row.id}"
+    page = shown((await ask(f"{operations}{path}", cookies=signed_in(operations, "officer"))).text)
+    assert ENGLISH("why.held.rules") in page
+    assert f"{REASON.message} {REASON.code} {REASON.path}" in page
+    assert ENGLISH("can.release_more") in page
+    answer = await send_form(operations, f"{path}/release", "officer", reason="looked at it")
+    assert answer.headers["Location"] == f"{path}?done=approved"
+    page = shown(
+        (await ask(f"{operations}{answer.headers['Location']}", cookies=signed_in(operations, "officer"))).text
+    )
+    assert ENGLISH("done.approved") in page
+    assert ENGLISH("holds.so_many", given=1, needed=2) in page
+    again = await send_form(operations, f"{path}/release", "officer", reason="looked at it twice")
+    assert (again.status, "transfer.approved_before" in again.text) == (409, True)
+
+
+async def test_an_operator_is_told_that_an_officer_releases(node: Node, operations: str) -> None:
+    row = await held(node)
+    page = await ask(f"{operations}/console/transfers/{row.id}", cookies=signed_in(operations, "operator"))
+    actions = [form.get("action") for form in html.fromstring(page.text).iter("form")]
+    assert actions == ["/console/sign-out", f"/console/transfers/{row.id}/cancel"]
+    assert ENGLISH("can.needs_officer") in shown(page.text)
+    refused = await send_form(operations, f"/console/transfers/{row.id}/release", "operator", reason="mine")
+    assert refused.status == 403
+
+
+async def test_a_waiting_transfer_is_held_and_released_from_its_page(node: Node, operations: str) -> None:
+    row = await accepted(node)
+    path = f"/console/transfers/{row.id}"
+    answer = await send_form(operations, f"{path}/hold", "operator", reason="a call from the port")
+    assert answer.headers["Location"] == f"{path}?done=hold"
+    page = shown(
+        (await ask(f"{operations}{answer.headers['Location']}", cookies=signed_in(operations, "operator"))).text
+    )
+    assert f"{ENGLISH('why.held.operator')} a call from the port" in page
+    answer = await send_form(operations, f"{path}/release", "officer", reason="nothing found")
+    assert answer.headers["Location"] == f"{path}?done=released"
+    page = shown(
+        (await ask(f"{operations}{answer.headers['Location']}", cookies=signed_in(operations, "officer"))).text
+    )
+    assert ENGLISH("done.released") in page
+
+
+async def test_what_waits_for_a_person_stands_on_the_overview_with_its_reason(node: Node, operations: str) -> None:
+    row = await held(node)
+    page = await ask(f"{operations}/console", cookies=signed_in(operations, "officer"))
+    assert f"/console/transfers/{row.id}" in page.text
+    assert f"{REASON.path}: {REASON.message}" in shown(page.text)
+    documents = await send_form(
+        operations, f"/console/transfers/{row.id}/documents", "officer", reason="before I release", show="all"
+    )
+    assert ENGLISH("documents.view_held", recipient=PARTNER) in shown(documents.text)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "two\nlines", "turned \u202e round"])

@@ -10,7 +10,7 @@ from gateway.audit import AuditEvent, verify_export
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
-from gateway.errors import TrustError
+from gateway.errors import TrustError, Violation
 from gateway.exchange.operate import MAX_REASON
 from gateway.web.shapes import timestamp
 from tests.store_values import (
@@ -330,3 +330,57 @@ async def test_rules_that_can_not_be_taken_are_named_to_who_asked(operations: st
     status, problem = await reload(operations, "admin", reason="broken")
     assert (status, problem["code"]) == (409, "config.reload_refused")
     assert problem["findings"] == ["gb-fr.yaml:3: is wrong. Mend it"]
+
+
+# ── holds ──
+
+
+REASON = Violation(code="test.seldom_seen", path="/MetaData/Declaration[1]", message="Seldom seen", line=7)
+
+
+async def held(node: Node, approvals: int = 1) -> TransferRow:
+    """Put one transfer into the store that a rule holds."""
+    change = node.values.submission(held_for=(REASON,), approvals=approvals)
+    await node.store.accept(change, accepted_evidence(change))
+    found = await node.store.transfer(change.prepared.transfers[0].slot.transfer_id)
+    assert found is not None
+    return found.row
+
+
+async def test_an_officer_releases_and_an_operator_does_not(node: Node, operations: str) -> None:
+    row = await held(node)
+    assert await act(operations, row.id, "release", token="operator") == (403, "access.forbidden")
+    assert await act(operations, row.id, "release", token="auditor") == (403, "access.forbidden")
+    assert await act(operations, row.id, "release", token="officer") == (200, "QUEUED")
+    record = (await node.store.audit(transfer_id=row.id))[-1].entry
+    assert (record.event, record.actor) == (AuditEvent.TRANSFER_RELEASED, "operator:officer-1")
+    assert record.facts["reason"] == "because"
+
+
+async def test_why_a_transfer_is_held_stands_with_it_and_names_no_value(node: Node, operations: str) -> None:
+    row = await held(node, approvals=2)
+    assert await act(operations, row.id, "release", token="officer") == (200, "HELD")
+    assert await act(operations, row.id, "release", token="officer") == (409, "transfer.approved_before")
+    answer = await ask(f"{operations}/v1/transfers/{row.id}", token="operator")
+    told = answer.json()
+    (hold,) = told["holds"]
+    assert (told["state"], told["digest"], told["code"]) == ("HELD", "", "transfer.held")
+    assert hold["rules"] == [REASON.as_json()]
+    assert (hold["cause"], hold["approvals_needed"], hold["approvals_given"]) == ("rules", 2, 1)
+    assert [one["officer"] for one in hold["approvals"]] == ["officer-1"]
+    listed = (await ask(f"{operations}/v1/transfers?state=HELD", token="officer")).json()["transfers"]
+    assert [one["id"] for one in listed] == [row.id]
+    assert listed[0]["detail"] == "/MetaData/Declaration[1]: Seldom seen"
+
+
+async def test_an_operator_holds_what_waits(node: Node, operations: str) -> None:
+    row = await accepted(node)
+    assert await act(operations, row.id, "hold", "a call") == (200, "HELD")
+    assert await act(operations, row.id, "hold", "a call") == (409, "transfer.illegal_transition")
+    assert await act(operations, row.id, "release", token="officer") == (200, "QUEUED")
+    assert await act(operations, row.id, "release", token="officer") == (409, "transfer.illegal_transition")
+
+
+async def test_a_dead_letter_can_not_be_held_to_be_released_around_its_requeue(node: Node, operations: str) -> None:
+    row = await dead_lettered(node)
+    assert await act(operations, row.id, "hold", "a call") == (409, "transfer.illegal_transition")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.hold import Approval, Hold, HoldCause, HoldStart
 from gateway.domain.ids import ClientId, ConversationId, MessageId, SubmissionId, TransferId
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.message import MessageKind
@@ -53,7 +54,18 @@ def row(state: TransferState, **changes: Any) -> TransferRow:
     return replace(plain, **changes)
 
 
-def of(transfer: TransferRow, *, ahead: TransferRow | None = None, alone_until: datetime | None = None) -> Outlook:
+HELD = Hold(
+    start=HoldStart(cause=HoldCause.OPERATOR, by="operator:o", reason="a call"), since=NOW, approvals=(), released=None
+)
+
+
+def of(
+    transfer: TransferRow,
+    *,
+    ahead: TransferRow | None = None,
+    alone_until: datetime | None = None,
+    holds: tuple[Hold, ...] = (),
+) -> Outlook:
     health = PartnerHealth(
         partner=PARTNER,
         failures=3,
@@ -63,7 +75,18 @@ def of(transfer: TransferRow, *, ahead: TransferRow | None = None, alone_until: 
         last_code="channel.tls_refused" if alone_until else "",
         last_detail="the certificate has expired" if alone_until else "",
     )
-    found = TransferDetail(row=transfer, attempts=(), receipt=None, notice=None, references=(), answers=(), ahead=ahead)
+    if transfer.state is TransferState.HELD and not holds:
+        holds = (HELD,)
+    found = TransferDetail(
+        row=transfer,
+        attempts=(),
+        receipt=None,
+        notice=None,
+        references=(),
+        answers=(),
+        ahead=ahead,
+        holds=holds,
+    )
     return outlook(found, health, NOW)
 
 
@@ -128,15 +151,17 @@ def test_a_delivered_transfer_tells_whether_the_partners_back_end_has_it() -> No
 
 
 REQUEUE, CANCEL = Act(text="can.requeue", verb="requeue"), Act(text="can.cancel", verb="cancel")
+HOLD, RELEASE = Act(text="can.hold", verb="hold"), Act(text="can.release_one", verb="release")
 RESUBMIT, RECALL, NOTHING = Act(text="can.resubmit"), Act(text="can.recall"), Act(text="can.nothing")
 
 
 @pytest.mark.parametrize(
     ("state", "changes", "acts"),
     [
-        (TransferState.QUEUED, {}, (CANCEL,)),
-        (TransferState.QUEUED, {"ever_sent": True}, (RECALL,)),
-        (TransferState.HELD, {}, (CANCEL,)),
+        (TransferState.QUEUED, {}, (HOLD, CANCEL)),
+        (TransferState.QUEUED, {"ever_sent": True}, (HOLD, RECALL)),
+        (TransferState.HELD, {}, (RELEASE, CANCEL)),
+        (TransferState.HELD, {"ever_sent": True}, (RELEASE, RECALL)),
         (TransferState.IN_FLIGHT, {}, (NOTHING,)),
         (TransferState.AWAITING_RECEIPT, {"ever_sent": True}, (NOTHING,)),
         (TransferState.DEAD_LETTERED, {}, (REQUEUE, CANCEL)),
@@ -150,6 +175,21 @@ def test_only_acts_that_would_be_done_are_offered(
     state: TransferState, changes: dict[str, Any], acts: tuple[Act, ...]
 ) -> None:
     assert of(row(state, **changes)).can == acts
+
+
+def test_what_waits_for_two_officers_says_so_until_one_is_left() -> None:
+    start = HoldStart(cause=HoldCause.RULES, by="client:c", approvals=2)
+    one = Approval(officer="officer-1", reason="seen", at=NOW)
+    told = of(row(TransferState.HELD), holds=(Hold(start=start, since=NOW, approvals=(), released=None),))
+    assert [act.text for act in told.can] == ["can.release_more", "can.cancel"]
+    assert (told.why and told.why.text, told.following.at) == ("why.held.rules", timestamp(NOW + timedelta(days=1)))
+    told = of(row(TransferState.HELD), holds=(Hold(start=start, since=NOW, approvals=(one,), released=None),))
+    assert [act.text for act in told.can] == ["can.release_one", "can.cancel"]
+
+
+def test_a_dead_letter_that_nobody_released_can_only_be_held_again() -> None:
+    unsigned = row(TransferState.DEAD_LETTERED, digest="", expires=NOW)
+    assert of(unsigned, holds=(HELD,)).can == (Act(text="can.hold_again", verb="requeue"), CANCEL)
 
 
 @pytest.mark.parametrize("state", list(TransferState))

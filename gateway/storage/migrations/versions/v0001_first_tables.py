@@ -20,6 +20,10 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+
+
 def upgrade() -> None:
     """Make every table and index."""
     op.create_table(
@@ -62,13 +66,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "dedupe",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("verdict", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("token", sa.Text, nullable=False),
+        *_texts("sender", "message_id", "recipient", "digest", "verdict", "code", "token"),
         sa.Column("received", _NUMBER, nullable=False),
         sa.Column("keep_until", _NUMBER, nullable=False),
         sa.CheckConstraint("verdict IN ('accepted', 'not_seen')", name=op.f("dedupe_verdict_is_known")),
@@ -79,11 +77,7 @@ def upgrade() -> None:
     op.create_index("dedupe_to_purge", "dedupe", ["keep_until"])
     op.create_table(
         "inbox",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("conversation", sa.Text, nullable=False),
+        *_texts("sender", "message_id", "recipient", "kind", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
         sa.Column("in_reply_to", sa.Text, nullable=True),
         sa.Column("supersedes", sa.Text, nullable=True),
@@ -91,11 +85,7 @@ def upgrade() -> None:
         sa.Column("schema_set_sha256", sa.Text, nullable=False),
         sa.Column("agreement_id", sa.Text, nullable=False),
         sa.Column("agreement_version", _NUMBER, nullable=False),
-        sa.Column("agreement_sha256", sa.Text, nullable=False),
-        sa.Column("policy_sha256", sa.Text, nullable=False),
-        sa.Column("legal_basis", sa.Text, nullable=False),
-        sa.Column("purpose", sa.Text, nullable=False),
-        sa.Column("onward_use", sa.Text, nullable=False),
+        *_texts("agreement_sha256", "policy_sha256", "legal_basis", "purpose", "onward_use"),
         sa.Column("retention_days", _NUMBER, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("size_bytes", _NUMBER, nullable=False),
@@ -133,11 +123,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "party_key",
-        sa.Column("party", sa.Text, nullable=False),
-        sa.Column("use", sa.Text, nullable=False),
-        sa.Column("key_id", sa.Text, nullable=False),
-        sa.Column("certificate_sha256", sa.Text, nullable=False),
-        sa.Column("certificate", sa.Text, nullable=False),
+        *_texts("party", "use", "key_id", "certificate_sha256", "certificate"),
         sa.Column("not_before", _NUMBER, nullable=False),
         sa.Column("not_after", _NUMBER, nullable=False),
         sa.Column("added", _NUMBER, nullable=False),
@@ -151,10 +137,7 @@ def upgrade() -> None:
     op.create_index("party_key_by_id", "party_key", ["key_id"])
     op.create_table(
         "reference",
-        sa.Column("subject_kind", sa.Text, nullable=False),
-        sa.Column("subject_id", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("key_index", sa.Text, nullable=False),
+        *_texts("subject_kind", "subject_id", "kind", "key_index"),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("subject_kind IN ('inbox', 'submission')", name=op.f("reference_subject_kind_is_known")),
         sa.PrimaryKeyConstraint("subject_kind", "subject_id", "kind", "key_index", name="reference_primary"),
@@ -164,12 +147,7 @@ def upgrade() -> None:
     op.create_index("reference_by_index", "reference", ["key_index", "subject_kind", "subject_id"])
     op.create_table(
         "refusal",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("token", sa.Text, nullable=False),
+        *_texts("sender", "message_id", "digest", "recipient", "code", "token"),
         sa.Column("times", _NUMBER, nullable=False),
         sa.Column("first", _NUMBER, nullable=False),
         sa.Column("last", _NUMBER, nullable=False),
@@ -181,10 +159,7 @@ def upgrade() -> None:
     op.create_index("refusal_to_purge", "refusal", ["keep_until"])
     op.create_table(
         "submission",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("client", sa.Text, nullable=False),
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
+        *_texts("id", "client", "sender", "kind"),
         sa.Column("function_code", sa.Text, nullable=True),
         sa.Column("type_code", sa.Text, nullable=True),
         sa.Column("item_count", _NUMBER, nullable=False),
@@ -199,10 +174,7 @@ def upgrade() -> None:
     op.create_index("submission_of_client", "submission", ["client", "id"])
     op.create_table(
         "conversation_key",
-        sa.Column("party", sa.Text, nullable=False),
-        sa.Column("partner", sa.Text, nullable=False),
-        sa.Column("key_index", sa.Text, nullable=False),
-        sa.Column("conversation", sa.Text, nullable=False),
+        *_texts("party", "partner", "key_index", "conversation"),
         sa.ForeignKeyConstraint(
             ["party", "partner", "conversation"],
             ["conversation.party", "conversation.partner", "conversation.conversation"],
@@ -214,10 +186,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "hand_over",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("conversation", sa.Text, nullable=False),
+        *_texts("sender", "message_id", "recipient", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("version", _NUMBER, nullable=False),
@@ -264,10 +233,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency",
-        sa.Column("client", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("fingerprint", sa.Text, nullable=False),
-        sa.Column("submission_id", sa.Text, nullable=False),
+        *_texts("client", "key", "fingerprint", "submission_id"),
         sa.Column("created", _NUMBER, nullable=False),
         sa.Column("keep_until", _NUMBER, nullable=False),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="idempotency_submission_id_known"),
@@ -290,10 +256,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "notice_owed",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
+        *_texts("sender", "message_id", "recipient", "digest"),
         sa.Column("handed_over", _NUMBER, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("attempts", _NUMBER, nullable=False),
@@ -329,14 +292,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "transfer",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("submission_id", sa.Text, nullable=False),
-        sa.Column("client", sa.Text, nullable=False),
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("conversation", sa.Text, nullable=False),
+        *_texts("id", "message_id", "submission_id", "client", "sender", "recipient", "kind", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
         sa.Column("in_reply_to", sa.Text, nullable=True),
         sa.Column("supersedes", sa.Text, nullable=True),
@@ -377,6 +333,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("ever_sent IN (0, 1)", name=op.f("transfer_ever_sent_is_flag")),
         sa.CheckConstraint("head IN (0, 1)", name=op.f("transfer_head_is_flag")),
+        sa.CheckConstraint(
+            "digest <> '' OR state IN ('CANCELLED', 'DEAD_LETTERED', 'HELD')", name=op.f("transfer_unsigned_stays_here")
+        ),
         sa.CheckConstraint("sequence > 0", name=op.f("transfer_sequence_from_one")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="transfer_submission_id_known"),
         sa.PrimaryKeyConstraint("id", name="transfer_primary"),
@@ -428,11 +387,7 @@ def upgrade() -> None:
     op.create_index("attempt_of_transfer", "attempt", ["transfer_id", "id"])
     op.create_table(
         "notice",
-        sa.Column("transfer_id", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("partner", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("statement_id", sa.Text, nullable=False),
+        *_texts("transfer_id", "message_id", "partner", "digest", "statement_id"),
         sa.Column("handed_over", _NUMBER, nullable=False),
         sa.Column("issued", _NUMBER, nullable=False),
         sa.Column("received", _NUMBER, nullable=False),
@@ -454,13 +409,7 @@ def upgrade() -> None:
     op.create_table(
         "receipt",
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
-        sa.Column("transfer_id", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
-        sa.Column("partner", sa.Text, nullable=False),
-        sa.Column("verdict", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("statement_id", sa.Text, nullable=False),
+        *_texts("transfer_id", "message_id", "partner", "verdict", "code", "digest", "statement_id"),
         sa.Column("issued", _NUMBER, nullable=False),
         sa.Column("received", _NUMBER, nullable=False),
         sa.Column("token", sa.Text, nullable=False),
@@ -471,6 +420,32 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("receipt_of_message", "receipt", ["message_id", "id"])
+    op.create_table(
+        "hold",
+        sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
+        *_texts("transfer_id", "cause"),
+        sa.Column("since", _NUMBER, nullable=False),
+        *_texts("actor", "reason", "reasons"),
+        sa.Column("approvals", _NUMBER, nullable=False),
+        sa.Column("released", _NUMBER, nullable=True),
+        sa.CheckConstraint("approvals > 0", name=op.f("hold_somebody_approves")),
+        sa.CheckConstraint("cause IN ('agreement', 'changed', 'operator', 'rules')", name=op.f("hold_cause_is_known")),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="hold_transfer_id_known"),
+        sa.PrimaryKeyConstraint("id", name="hold_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("hold_of_transfer", "hold", ["transfer_id", "id"])
+    op.create_table(
+        "approval",
+        sa.Column("hold_id", _NUMBER, nullable=False),
+        *_texts("officer", "reason"),
+        sa.Column("at", _NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["hold_id"], ["hold.id"], name="approval_hold_id_known"),
+        sa.PrimaryKeyConstraint("hold_id", "officer", name="approval_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
     if op.get_bind().dialect.name == "sqlite":
         _only_append()
 

@@ -1,0 +1,88 @@
+"""What the APIs tell of a transfer that waits for a person, as frozen values; and reading it from JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.hold import HoldCause
+
+__all__ = ["Approval", "BrokenRule", "Hold", "OperatorsHold", "read_hold", "read_operators_hold"]
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenRule:
+    """A rule that asks for a person, where, and in words. No value of the document."""
+
+    code: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why a transfer waits for a person: `cause` is `rules`, `changed`, `operator` or `agreement`."""
+
+    cause: HoldCause
+    since: datetime
+    reason: str
+    rules: tuple[BrokenRule, ...]
+    approvals_needed: int
+    approvals_given: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One officer's word that a held transfer may go."""
+
+    officer: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorsHold(Hold):
+    """A hold with who began it, who approved, and when it was released; None while it waits."""
+
+    by: str
+    released: datetime | None
+    approvals: tuple[Approval, ...]
+
+
+def _hold(value: Json) -> dict[str, Any]:
+    return {
+        "cause": HoldCause(value["cause"]),
+        "since": _time(value["since"]),
+        "reason": value["reason"],
+        "rules": tuple(
+            BrokenRule(code=one["code"], path=one["path"], message=one["message"]) for one in value["rules"]
+        ),
+        "approvals_needed": value["approvals_needed"],
+        "approvals_given": value["approvals_given"],
+    }
+
+
+def read_hold(value: Json) -> Hold:
+    """Return why a transfer waits. This and its sibling raise KeyError, ValueError or TypeError for another shape."""
+    return Hold(**_hold(value))
+
+
+def read_operators_hold(value: Json) -> OperatorsHold:
+    """Return a hold as operators see it."""
+    return OperatorsHold(
+        **_hold(value),
+        by=value["by"],
+        released=None if value["released"] is None else _time(value["released"]),
+        approvals=tuple(
+            Approval(officer=one["officer"], reason=one["reason"], at=_time(one["at"])) for one in value["approvals"]
+        ),
+    )
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its offset")
+    return at

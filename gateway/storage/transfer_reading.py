@@ -1,0 +1,201 @@
+"""Everything that asks about transfers; what moves them stands in `transfers.py` and `holds.py`."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, literal_column, select
+
+from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.jobs import ReferenceKind, SealedReference
+from gateway.domain.lifecycle import TransferState
+from gateway.domain.records import StoredReceipt, TransferDetail, TransferRow
+from gateway.storage import answers, health, holds, notices
+from gateway.storage.engine import Connection, Row
+from gateway.storage.submissions import AFTER_ALL
+from gateway.storage.tables import (
+    AWAITING,
+    BOUND_BY_DEADLINE,
+    DUE,
+    LEASED,
+    NORMAL_LANE,
+    UNFINISHED,
+    attempt,
+    payload,
+    receipt,
+    reference,
+    transfer,
+)
+from gateway.storage.values import attempt_of, micros, received_receipt, time_of, transfer_row
+
+_ONE = select(transfer).where(transfer.c.id == bindparam("id"))
+_PAYLOAD = select(payload.c.sealed).where(payload.c.transfer_id == bindparam("transfer_id"))
+_BY_MESSAGE = select(transfer).where(transfer.c.message_id == bindparam("message_id"))
+_ATTEMPTS = select(attempt).where(attempt.c.transfer_id == bindparam("transfer_id")).order_by(attempt.c.id)
+_RECEIPT = (
+    select(receipt)
+    .where(receipt.c.message_id == bindparam("message_id"))
+    .order_by(receipt.c.verdict, receipt.c.id.desc())  # accepted sorts before refused, and is the last word
+    .limit(1)
+)
+
+_AHEAD = (
+    select(transfer)
+    .where(
+        transfer.c.sender == bindparam("sender"),
+        transfer.c.recipient == bindparam("recipient"),
+        transfer.c.conversation == bindparam("conversation"),
+        transfer.c.sequence < bindparam("sequence"),
+        literal_column(UNFINISHED),
+    )
+    .order_by(transfer.c.sequence)
+    .limit(1)
+)
+_REFERENCES = select(reference.c.kind, reference.c.key_index, reference.c.sealed).where(
+    reference.c.subject_kind == "submission", reference.c.subject_id == bindparam("submission_id")
+)
+_NEXT_DUE = (
+    select(transfer.c.next_attempt_at)
+    .where(
+        transfer.c.recipient == bindparam("recipient"),
+        transfer.c.lane == bindparam("lane"),
+        literal_column(DUE),
+    )
+    .order_by(transfer.c.next_attempt_at)
+    .limit(1)
+)
+_LEASE_ENDED = (
+    select(transfer)
+    .where(literal_column(LEASED), transfer.c.lease_until <= bindparam("now"))
+    .order_by(transfer.c.lease_until)
+    .limit(bindparam("limit"))
+)
+_RECEIPT_OVERDUE = (
+    select(transfer)
+    .where(literal_column(AWAITING), transfer.c.next_attempt_at <= bindparam("now"))
+    .order_by(transfer.c.next_attempt_at)
+    .limit(bindparam("limit"))
+)
+_PAST_DEADLINE = (
+    select(transfer)
+    .where(literal_column(BOUND_BY_DEADLINE), transfer.c.deadline <= bindparam("now"))
+    .order_by(transfer.c.deadline)
+    .limit(bindparam("limit"))
+)
+
+
+def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail | None:
+    """Return a transfer with its attempts, receipt, notice, references and answers, or None."""
+    found = connection.one(_ONE, {"id": transfer_id})
+    if found is None:
+        return None
+    row = transfer_row(found)
+    references = connection.rows(_REFERENCES, {"submission_id": row.submission_id})
+    return TransferDetail(
+        row=row,
+        attempts=tuple(attempt_of(each) for each in connection.rows(_ATTEMPTS, {"transfer_id": row.id})),
+        receipt=read_receipt(connection, row.message_id),
+        references=tuple(
+            SealedReference(kind=ReferenceKind(each["kind"]), index=each["key_index"], sealed=each["sealed"])
+            for each in references
+        ),
+        notice=notices.read_of(connection, row.id),
+        answers=answers.read(connection, row),
+        ahead=_read_ahead(connection, row),
+        holds=holds.read_of(connection, row.id),
+    )
+
+
+def _read_ahead(connection: Connection, row: TransferRow) -> TransferRow | None:
+    """Return the first transfer that `row` waits for: of its conversation, before it, unfinished."""
+    place = {name: getattr(row, name) for name in ("sender", "recipient", "conversation", "sequence")}
+    found = connection.one(_AHEAD, place)
+    return None if found is None else transfer_row(found)
+
+
+def read_by_message(connection: Connection, message_id: MessageId) -> TransferRow | None:
+    """Return the transfer that carries a message, or None."""
+    row = connection.one(_BY_MESSAGE, {"message_id": message_id})
+    return None if row is None else transfer_row(row)
+
+
+def read_receipt(connection: Connection, message_id: MessageId) -> StoredReceipt | None:
+    """Return the receipt we got for a message: an accepted one if there is any, else the newest."""
+    row = connection.one(_RECEIPT, {"message_id": message_id})
+    return None if row is None else received_receipt(row)
+
+
+def read_view(connection: Connection, transfer_id: TransferId) -> bytes | None:
+    """Return what is sealed of a transfer, its JWS or its unsigned view, or None."""
+    row = connection.one(_PAYLOAD, {"transfer_id": transfer_id})
+    return None if row is None else bytes(row["sealed"])
+
+
+_LISTS: Final[dict[tuple[bool, bool, bool, bool], Any]] = {}
+
+
+def _list_statement(*, state: bool, recipient: bool, reference_index: bool, oldest_first: bool) -> Any:
+    shape = (state, recipient, reference_index, oldest_first)
+    if shape not in _LISTS:
+        conditions = [transfer.c.id < bindparam("before")]
+        if state:
+            conditions.append(transfer.c.state == bindparam("state"))
+        if recipient:
+            conditions.append(transfer.c.recipient == bindparam("recipient"))
+        if reference_index:
+            conditions.append(
+                transfer.c.submission_id.in_(
+                    select(reference.c.subject_id).where(
+                        reference.c.subject_kind == "submission",
+                        reference.c.key_index == bindparam("reference_index"),
+                    )
+                )
+            )
+        order = transfer.c.id.asc() if oldest_first else transfer.c.id.desc()
+        _LISTS[shape] = select(transfer).where(and_(*conditions)).order_by(order).limit(bindparam("limit"))
+    return _LISTS[shape]
+
+
+def read_many(
+    connection: Connection,
+    *,
+    limit: int,
+    before: TransferId | None,
+    state: TransferState | None,
+    recipient: PartyId | None,
+    reference_index: str | None,
+    oldest_first: bool,
+) -> list[TransferRow]:
+    """Return transfers that fit, newest first unless told otherwise."""
+    statement = _list_statement(
+        state=state is not None,
+        recipient=recipient is not None,
+        reference_index=reference_index is not None,
+        oldest_first=oldest_first,
+    )
+    values: dict[str, Any] = {"before": before or AFTER_ALL, "limit": limit}
+    if state is not None:
+        values["state"] = state.value
+    if recipient is not None:
+        values["recipient"] = recipient
+    if reference_index is not None:
+        values["reference_index"] = reference_index
+    return [transfer_row(row) for row in connection.rows(statement, values)]
+
+
+def read_due_at(connection: Connection, recipient: PartyId) -> datetime | None:
+    """Return when the next transfer may go: its own time, or the end of the partner's back-off if that is later."""
+    row = connection.one(_NEXT_DUE, {"recipient": recipient, "lane": NORMAL_LANE})
+    if row is None:
+        return None
+    due = time_of(row["next_attempt_at"])
+    not_before = health.not_before(connection, recipient)
+    return due if not_before is None else max(due, not_before)
+
+
+def read_overdue(connection: Connection, *, now: datetime, limit: int) -> list[TransferRow]:
+    """Return transfers whose lease ended, whose deadline passed or whose receipt is overdue; each once."""
+    found: dict[str, Row] = {}
+    for statement in (_LEASE_ENDED, _PAST_DEADLINE, _RECEIPT_OVERDUE):
+        for row in connection.rows(statement, {"now": micros(now), "limit": limit}):
+            found.setdefault(row["id"], row)
+    return [transfer_row(row) for row in list(found.values())[:limit]]
