@@ -245,10 +245,8 @@ class Store(Protocol):
         in_force: Collection[str] | None = None,
     ) -> list[ClaimedTransfer]:
         """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
-        nothing blocks; a partner whose back-off is not over gets none.
-
-        `in_force`: hashes of the agreements that hold now. A due transfer under another one becomes HELD instead.
-        """
+        nothing blocks; a partner whose back-off is not over gets none. `in_force`: hashes of the agreements that hold
+        now; a due transfer under another one becomes HELD instead."""
         ...
 
     async def settle(
@@ -290,10 +288,8 @@ class Store(Protocol):
     async def release(
         self, row: TransferRow, last: Approval, signed: PreparedTransfer | None, *, audit: AuditEntry, until: datetime
     ) -> TransferRow:
-        """Let a HELD transfer go, with the last approval: QUEUED, to be sent `until` then. Raises as `approve`.
-
-        `signed` takes the place of an unsigned view, in the same commit; without one, such a transfer can not go.
-        """
+        """Let a HELD transfer go, with the `last` approval: QUEUED, to be sent `until` then. Raises as `approve`.
+        `signed` takes the place of an unsigned view in the same commit; such a view can not go without."""
         ...
 
     async def prepare_again(
@@ -320,8 +316,7 @@ class Store(Protocol):
         ...
 
     async def view(self, transfer_id: TransferId) -> bytes | None:
-        """Return the sealed JWS of a transfer (row name `transfer:{id}`), or its view while that is held unsigned (row
-        name `held:{id}`); None when it is no longer kept."""
+        """Return the sealed JWS of a transfer (row `transfer:{id}`) or its unsigned view (row `held:{id}`), or None."""
         ...
 
     async def receipt(self, message_id: MessageId) -> StoredReceipt | None:

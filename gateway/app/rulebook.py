@@ -71,7 +71,10 @@ class Rulebook:
 
 
 class RulesInForce:
-    """The rulebook a node follows now, as `ports.Agreements`. `generation` counts from 1; only a reload changes either."""
+    """The rulebook a node follows now; implements `ports.Agreements`.
+
+    `generation` counts from 1; only a reload changes either.
+    """
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.book = rulebook

@@ -328,7 +328,7 @@ class Node:
 
 def rulebook_with(partner: PartyId) -> Rulebook:
     """Return the rules of HOME with one agreement."""
-    return Rulebook(own=frozenset({HOME}), agreements=(agreement_with(partner),), sets={}, policies={})
+    return Rulebook(own=frozenset({HOME}), agreements=(agreement_with(partner),), sets={}, trees={}, policies={})
 
 
 def agreement_with(partner: PartyId, **changes: Any) -> Agreement:
