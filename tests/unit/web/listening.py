@@ -328,7 +328,15 @@ class Node:
 
 def rulebook_with(partner: PartyId) -> Rulebook:
     """Return the rules of HOME with one agreement."""
-    return Rulebook(own=frozenset({HOME}), agreements=(agreement_with(partner),), sets={}, trees={}, policies={})
+    return Rulebook(
+        own=frozenset({HOME}),
+        agreements=(agreement_with(partner),),
+        sets={},
+        trees={},
+        policies={},
+        rule_sets={},
+        code_lists={},
+    )
 
 
 def agreement_with(partner: PartyId, **changes: Any) -> Agreement:
