@@ -244,8 +244,8 @@ def prepared_facts(transfer: PreparedTransfer) -> dict[str, str | int]:
 
 
 def rules_in(reasons: Iterable[Violation]) -> str:
-    """Return the codes and rule ids of what a person has to look at, for the audit trail; no path and no value."""
-    return " ".join(sorted({one.code for one in reasons}))
+    """Return the rules that a person has to look at, by id, for the audit trail; no path and no value."""
+    return " ".join(sorted({one.rule or one.code for one in reasons}))
 
 
 def _held(transfer: PreparedTransfer, change: AcceptSubmission, actor: str) -> AuditEntry:

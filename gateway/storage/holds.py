@@ -6,7 +6,7 @@ as one text, since nobody searches in them; the paths and words in it hold no va
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,7 +27,8 @@ _APPROVALS = (
 )
 _RELEASED = update(hold).where(hold.c.id == bindparam("of")).values(released=bindparam("at"))
 
-_MEMBERS: Final = tuple(field.name for field in fields(Violation))
+_MEMBERS: Final = tuple(field.name for field in fields(Violation) if field.name != "value")
+"""What is kept of a reason: all but a value, which a submitter may have asked to be told, and nobody else is."""
 
 
 def begin(connection: Connection, transfer_id: TransferId, start: HoldStart, now: datetime) -> None:
@@ -91,7 +92,8 @@ def _hold(connection: Connection, row: Row) -> Hold:
 
 
 def _text_of(reasons: Sequence[Violation]) -> str:
-    return json.dumps([asdict(one) for one in reasons], separators=(",", ":"), ensure_ascii=False)
+    kept = [{name: getattr(one, name) for name in _MEMBERS} for one in reasons]
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
 
 
 def _reasons_in(text: str) -> tuple[Violation, ...]:

@@ -82,6 +82,12 @@ async def test_what_a_rule_holds_starts_held_with_its_reasons_and_no_message(sto
     assert await store.claim(PARTNER, limit=9, now=LATER, lease=LEASE) == []
 
 
+async def test_a_value_that_a_submitter_asked_to_be_told_is_not_kept(store: Store, values: StoreValues) -> None:
+    told = replace(REASONS[0], value="SECRET-VALUE")
+    transfer_id = await accept(store, values.submission(held_for=(told,)))
+    assert (await detail(store, transfer_id)).holds[0].start.reasons == (REASONS[0],)
+
+
 async def test_a_held_head_keeps_those_behind_it_waiting_until_it_was_delivered(
     store: Store, values: StoreValues
 ) -> None:

@@ -55,6 +55,7 @@ from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
+from gateway.schema.code_bindings import CodeCatalogue
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.trust import PlainSealer
@@ -335,7 +336,7 @@ def rulebook_with(partner: PartyId) -> Rulebook:
         trees={},
         policies={},
         rule_sets={},
-        code_lists={},
+        code_lists=CodeCatalogue(lists={}, bindings=()),
     )
 
 
