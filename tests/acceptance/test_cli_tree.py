@@ -18,6 +18,8 @@ COMMANDS = {
     "submit",
     "transfer list",
     "transfer show",
+    "transfer hold",
+    "transfer release",
     "transfer requeue",
     "transfer cancel",
     "inbox list",
