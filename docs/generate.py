@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that the code already knows: the error catalogue and the life of a transfer.
+"""Writes the parts of docs/ that the code already knows: the error catalogue, the life of a transfer, the rules.
 
     python docs/generate.py            rewrite them
     python docs/generate.py --check    exit 1 and name the files that differ
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, mermaid
 from gateway.errors import CATALOGUE, ErrorCode
+from gateway.schema import Rule, RuleTarget
+from gateway.settings.rule_file import read_rule_sets
 
 DOCS = Path(__file__).resolve().parent
 
@@ -93,10 +95,32 @@ def hand_over_diagram() -> str:
     return "\n".join([*lines, "    HANDED_OVER --> [*]"])
 
 
+def with_rules(page: str) -> str:
+    """Return docs/profile-rules.md with its table of bundled rules renewed."""
+    sets, _ = read_rule_sets(None)
+    lines: list[str] = []
+    for rule_set in sets.values():
+        lines += [f"### {rule_set.id}", "", f"Version {rule_set.version}, SHA-256 `{rule_set.sha256}`.", ""]
+        lines += ["| rule | severity | kinds | what is wrong when it is broken | source |", "|---|---|---|---|---|"]
+        lines += [_rule_row(rule) for rule in rule_set.rules]
+        lines += [""]
+    start, end = "<!-- rules: written by `make docs` -->\n", "<!-- end of rules -->"
+    before, found, rest = page.partition(start)
+    if not found or end not in rest:
+        raise SystemExit("docs/profile-rules.md has no place for the rules")
+    return before + start + "\n" + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
+
+
+def _rule_row(rule: Rule) -> str:
+    kinds = ", ".join(sorted(rule.kinds)) + (" (views)" if rule.target is RuleTarget.VIEW else "")
+    return f"| `{rule.id}` | {rule.severity.value} | {kinds} | {rule.title} | {rule.source} |"
+
+
 def pages() -> dict[Path, str]:
     """Return what each generated file should hold."""
-    architecture = DOCS / "architecture.md"
+    architecture, rules = DOCS / "architecture.md", DOCS / "profile-rules.md"
     return {
+        rules: with_rules(rules.read_text(encoding="utf-8")),
         DOCS / "errors.md": errors_page(),
         architecture: with_diagrams(architecture.read_text(encoding="utf-8")),
     }

@@ -30,7 +30,7 @@ def test_the_conversation_goes_both_ways() -> None:
 def test_there_is_one_refusal_for_each_reason() -> None:
     assert {one.why: one.code for one in PROGRAMME.refusals} == {
         "schema": "schema.invalid",
-        "profile": "schema.invalid",
+        "profile": "schema.profile_broken",
         "agreement": "agreement.none",
         "limits": "document.too_deep",
     }
