@@ -9,9 +9,9 @@ import typer
 from gateway.cli.output import AsJson, fail, print_json, print_lines, print_table, reporting
 
 if TYPE_CHECKING:
-    from gateway.schema import Code, CodeCatalogue, CodeList
+    from gateway.schema import Code, CodeCatalogue, CodeList, CompiledCodeLists, CompiledSet
 
-__all__ = ["app"]
+__all__ = ["app", "codes_of_today"]
 
 app = typer.Typer(no_args_is_help=True, help="Code lists: list, show.")
 
@@ -68,6 +68,15 @@ def catalogue_of(own: Path | None) -> "CodeCatalogue":
     from gateway.settings.code_lists import load_code_lists
 
     return load_code_lists(code_list_folder(), *([own] if own is not None else []))
+
+
+def codes_of_today(compiled: "CompiledSet") -> "tuple[CompiledCodeLists, date]":
+    """Return all bundled lists for the places of a set, and the day (UTC) to ask about."""
+    from datetime import UTC
+
+    from gateway.schema import compile_code_lists
+
+    return compile_code_lists(catalogue_of(None), compiled.tree, compiled.id), datetime.now(UTC).date()
 
 
 def _show_list(found: "CodeList", day: date) -> None:

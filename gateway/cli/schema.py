@@ -43,6 +43,9 @@ def validate_files(
     values: Annotated[
         bool, typer.Option("--values", help="Show what stands in the document beside what is wrong with it.")
     ] = False,
+    code_lists: Annotated[
+        bool, typer.Option("--code-lists", help="Warn of codes that are in none of the code lists today.")
+    ] = False,
     lang: Language = "",
     catalogue: CatalogueFolder = None,
     as_json: AsJson = False,
@@ -52,6 +55,7 @@ def validate_files(
     Prints one line a file: valid, or every violation with its place, what was expected and what to do. Exit code 1
     when any file is invalid.
     """
+    from gateway.cli.codelist import codes_of_today
     from gateway.domain.limits import DocumentLimits
     from gateway.domain.telling import Telling
     from gateway.schema import explain
@@ -62,10 +66,11 @@ def validate_files(
     with reporting(as_json=as_json):
         compiled = compiled_set(set_id, catalogue)
         limits = DocumentLimits()
+        codes = codes_of_today(compiled) if code_lists else None
         for file in files:
             with file.open("rb") as stream:
                 raw = stream.read(limits.size_bytes + 1)  # one more than the door takes, so that it says so
-            found = explain(str(file), raw, compiled, limits, telling)
+            found = explain(str(file), raw, compiled, limits, telling, codes)
             all_valid = all_valid and found.valid
             if as_json:
                 print_json(found.as_json())
@@ -85,3 +90,6 @@ def _show(found: "Explanation") -> None:
     for one in found.violations:
         for line in violation_lines(one.as_json()):
             say(f"        {line}")
+    for one in found.warnings or ():
+        for line in violation_lines(one.as_json()):
+            say(f"        warning: {line}")

@@ -118,6 +118,7 @@ class CompiledCodeLists:
         self, element: etree._Element, path: str, attribute: str, list_id: CodeListId, *, expired: bool
     ) -> Violation:
         node = self._tree.nodes[path]
+        wco_id, wco_name = self._tree.names_of(node)
         place = indexed_path(element, self._tree.names.__contains__)
         what = f"The attribute {attribute} of {node.name}" if attribute else node.name
         main = self._lists[list_id][0]
@@ -128,7 +129,8 @@ class CompiledCodeLists:
             rule=f"code_list:{list_id}",
             path=f"{place}/@{attribute}" if attribute else place,
             line=element.sourceline,
-            wco_id=node.wco_id,
+            wco_id=wco_id,
+            wco_name=wco_name,
             message=f"{what} {wrong}: {main.title}",
             expected=f"a code of {list_id}{extended}, valid on the day of submission",
             fix=f"See what the list holds: gateway codelist show {list_id}",

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.acceptance.commands import gateway
+from tests.acceptance.commands import VALID, gateway
 
 
 def test_the_code_lists_there_are_say_how_many_codes_and_whether_that_is_all() -> None:
@@ -70,3 +70,18 @@ def test_lists_of_ones_own_stand_beside_the_bundled_ones(tmp_path: Path) -> None
         str(tmp_path / "colours.csv"),
         3,
     )
+
+
+def test_validation_warns_of_codes_only_when_asked_and_its_verdict_stays(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.xml"
+    wrong.write_bytes(VALID.read_bytes().replace(b'currencyID="EUR"', b'currencyID="EUW"', 1))
+    asked = gateway("schema", "validate", "--set", "dms-declaration", "--code-lists", "--json", VALID, wrong)
+    assert asked.code == 0
+    good, bad = asked.json
+    assert (good["valid"], good["warnings"]) == (True, [])
+    assert (bad["valid"], [one["rule"] for one in bad["warnings"]]) == (True, ["code_list:iso-4217"])
+    silent = gateway("schema", "validate", "--set", "dms-declaration", "--json", wrong)
+    assert "warnings" not in silent.json[0]
+    shown = gateway("schema", "validate", "--set", "dms-declaration", "--code-lists", wrong)
+    assert "warning: " in shown.out
+    assert "EUW" not in shown.out
