@@ -27,6 +27,11 @@ TRANSFER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("IN_FLIGHT", _E.TRANSFER_DELIVERED): "DELIVERED",
     ("IN_FLIGHT", _E.TRANSFER_FAILED): "QUEUED",
     ("IN_FLIGHT", _E.TRANSFER_LEASE_LOST): "QUEUED",
+    # A rule, an operator or the end of an agreement has it wait for a person; a rule does so in the very acceptance.
+    ("QUEUED", _E.TRANSFER_HELD): "HELD",
+    ("HELD", _E.TRANSFER_APPROVED): "HELD",
+    ("HELD", _E.TRANSFER_PREPARED_AGAIN): "HELD",
+    ("HELD", _E.TRANSFER_RELEASED): "QUEUED",
 }
 HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("", _E.MESSAGE_ACCEPTED): "PENDING",
@@ -129,12 +134,13 @@ def _record(chain: str, seq: int, previous: str, hashed: str, *row: Any) -> Audi
 
 
 def unfinished(books: Mapping[PartyId, Books]) -> int:
-    """Return how many transfers were accepted and not yet both delivered and handed over."""
+    """Return how many transfers were accepted and not yet both delivered and handed over. What waits for a person is
+    finished as far as a gateway can."""
     handed_over = {
         message_id for each in books.values() for message_id, state in each.hand_overs.items() if state == "HANDED_OVER"
     }
     return sum(
-        state != "DELIVERED" or message_id not in handed_over
+        state != "HELD" and (state != "DELIVERED" or message_id not in handed_over)
         for each in books.values()
         for message_id, state in each.transfers.items()
     )

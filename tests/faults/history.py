@@ -224,7 +224,8 @@ def _agreement(history: History) -> Iterator[Breach]:
         for entry in _entries(history, AuditEvent.MESSAGE_ACCEPTED)
         if entry.message_id is not None
     }
-    told = {(message_id, answer.digest) for message_id, answer in history.accepted().items()}
+    # What was held when it was acknowledged had no message yet, and so no digest that could be told.
+    told = {(message_id, answer.digest) for message_id, answer in history.accepted().items() if answer.digest}
     for message_id, _ in sorted(delivered - taken):
         yield Breach("I9", f"{message_id} is delivered for its sender, and its recipient accepted no such digest")
     for message_id, _ in sorted(taken - delivered):

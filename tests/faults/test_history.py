@@ -289,3 +289,28 @@ def test_a_transfer_counts_as_finished_only_when_both_sides_are_done() -> None:
     assert unfinished({GB: sender(), FR: receiver()}) == 0
     assert unfinished({GB: replace(sender(), transfers={**sender().transfers, "m-1": "QUEUED"}), FR: receiver()}) == 1
     assert unfinished({GB: sender(), FR: replace(receiver(), hand_overs={"m-1": "HANDED_OVER"})}) == 2
+
+
+HELD_STEPS: tuple[Step, ...] = (
+    (1, E.TRANSFER_ACCEPTED, "m-1"),
+    (1, E.TRANSFER_HELD, "m-1"),
+    (2, E.TRANSFER_PREPARED_AGAIN, "m-1"),
+    (3, E.TRANSFER_APPROVED, "m-1"),
+    (4, E.TRANSFER_RELEASED, "m-1"),
+    (5, E.TRANSFER_CLAIMED, "m-1"),
+    (6, E.TRANSFER_DELIVERED, "m-1"),
+)
+
+
+def test_a_transfer_that_waited_for_a_person_is_played_like_any_other() -> None:
+    books = Books(party=GB, records=[], transfers={"m-1": "DELIVERED"}, hand_overs={})
+    assert check_books(with_records(books, chained(GB, HELD_STEPS))) == []
+    waiting = replace(books, transfers={"m-1": "HELD"})
+    assert check_books(with_records(waiting, chained(GB, HELD_STEPS[:4]))) == []
+    assert (unfinished({GB: waiting}), unfinished({GB: books})) == (0, 1)
+
+
+def test_a_transfer_that_was_sent_before_its_release_is_found() -> None:
+    books = Books(party=GB, records=[], transfers={"m-1": "DELIVERED"}, hand_overs={})
+    steps = tuple(step for step in HELD_STEPS if step[1] is not E.TRANSFER_RELEASED)
+    assert {breach.rule for breach in check_books(with_records(books, chained(GB, steps)))} == {"I7"}
