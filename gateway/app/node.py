@@ -329,6 +329,7 @@ class Node:
             partners=self._rules.partners,
             own=frozenset(party.id for party in settings.parties),
             agreements=self._rules.agreements,
+            schema_sets=self._rules.schema_sets,
             reload=use.reload,
             keys=KnownKeys(settings, below.trust).of,
             show=Show(store=below.store, clock=clock, look=below.documents.look),

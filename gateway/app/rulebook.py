@@ -102,6 +102,10 @@ class RulesInForce:
         """Return the hashes of the texts that are in force."""
         return self.book.in_force(now)
 
+    def schema_sets(self) -> dict[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
+        """Return the schema sets that policies are written for, each with its tree."""
+        return {set_id: (self.book.sets[set_id], tree) for set_id, tree in self.book.trees.items()}
+
 
 def rulebook_of(configuration: Configuration) -> Rulebook:
     """Return the rules of a configuration that was read and checked."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "lines", "often", "show_facts"]
 
-_INDEX: Final = re.compile(r"\[\d+\]")
 _GUESSED: Final = "?"
 _STEP: Final = "  "
 _RIGHT: Final = 26
@@ -87,17 +86,8 @@ def _privacy_class(word: str) -> "PrivacyClass":
 
 
 def _tops(tree: "SchemaTree", asked: str) -> "tuple[SchemaNode, ...]":
-    """The places that were asked for: all roots, one path, or every place of a WCO id or a name."""
-    homes = tuple(root for root in tree.roots if tree.home(root) == root.path)
-    if not asked:
-        return homes
-    wanted = _INDEX.sub("", asked).rstrip("/")
-    if (node := tree.node(wanted)) is not None:
-        return (node,)
-    found = tuple(
-        row.node for top in homes for row in _below(top, 0, None) if wanted in (row.node.wco_id, row.node.name)
-    )
-    return found or _unknown(tree, wanted)
+    """The places that were asked for: everything, one path, or every place of a WCO id or a name."""
+    return (tree.find(asked) or _unknown(tree, asked)) if asked else tree.homes
 
 
 def _unknown(tree: "SchemaTree", wanted: str) -> NoReturn:
@@ -132,7 +122,7 @@ def _below(node: "SchemaNode", level: int, depth: int | None) -> Iterator[Row]:
 
 def _heading(chosen: "SchemaSet", tree: "SchemaTree") -> Iterator[str]:
     """The set, how many places of which class, and what holds for all of them."""
-    nodes = [row.node for top in _tops(tree, "") for row in _below(top, 0, None)]
+    nodes = [node for home in tree.homes for node in tree.below(home)]
     classes = Counter(node.privacy for node in nodes if node.privacy is not None)
     counted = ", ".join(f"{count} {word}" for word, count in classes.most_common())
     yield f"{chosen.id}, {chosen.release}: {chosen.title}"

@@ -5,9 +5,13 @@ where and how often, under which WCO id, with which attributes, and which facets
 the XSD files.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 class PrivacyClass(StrEnum):
@@ -130,6 +134,26 @@ class SchemaTree:
                 if child.qualified == root.qualified:
                     return child.path
         return root.path
+
+    @property
+    def homes(self) -> tuple[SchemaNode, ...]:
+        """The roots, without bare bodies that stand in an envelope too: below these, every place stands once."""
+        return tuple(root for root in self.roots if self.home(root) == root.path)
+
+    def below(self, node: SchemaNode) -> Iterator[SchemaNode]:
+        """Yield a place and all it holds, in document order."""
+        return _walk(node)
+
+    def find(self, asked: str) -> tuple[SchemaNode, ...]:
+        """Return the places that are meant by a path, with or without indexes, by a WCO id, or by a name.
+
+        What is exact counts, case included. Empty when the set has nothing of the kind.
+        """
+        wanted = _INDEX.sub("", asked).rstrip("/")
+        if wanted in self.nodes:
+            return (self.nodes[wanted],)
+        everywhere = (node for home in self.homes for node in _walk(home))
+        return tuple(node for node in everywhere if wanted and wanted in (node.wco_id, node.name))
 
     def node(self, path: str) -> SchemaNode | None:
         """Return the place at a path without indexes, or None."""

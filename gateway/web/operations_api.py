@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.audit import ChainHead, end_line, genesis, record_line, start_line
 from gateway.domain.access import Caller, Role
 from gateway.domain.agreement import Agreement
-from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.ids import MessageId, PartyId, SchemaSetId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.records import InboxRow, KeyFacts, RulesReloaded, TransferDetail, TransferRow
@@ -22,6 +22,7 @@ from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
 from gateway.ports import Store, Tokens
+from gateway.schema import SchemaSet, SchemaTree
 from gateway.web.door import Admits, Door, Route
 from gateway.web.query import Query, path_id, read_json
 from gateway.web.shapes import (
@@ -79,9 +80,10 @@ class OperationsParts:
     """What the operations listener needs.
 
     `reference_index(kind, value)` returns the keyed hash that the store finds a reference by. `partners` lists every
-    party we have an agreement with, `own` the parties of this node, `keys` the public keys known of a party. `show`
-    opens documents for those allowed, `reload` takes the rules as they stand in the files. `checks` are what readiness
-    asks, by name. `node`: what this node is called.
+    party we have an agreement with, `own` the parties of this node, `schema_sets` the sets that policies are written
+    for with their trees, `keys` the public keys known of a party. `show` opens documents for those allowed, `reload`
+    takes the rules as they stand in the files. `checks` are what readiness asks, by name. `node`: what this node is
+    called.
     """
 
     node: str
@@ -95,6 +97,7 @@ class OperationsParts:
     partners: Callable[[], frozenset[PartyId]]
     own: frozenset[PartyId]
     agreements: Callable[[], tuple[Agreement, ...]]
+    schema_sets: Callable[[], Mapping[SchemaSetId, tuple[SchemaSet, SchemaTree]]]
     reload: Reload
     keys: Callable[[PartyId], tuple[KeyFacts, ...]]
     show: Show

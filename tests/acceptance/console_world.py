@@ -86,6 +86,10 @@ class Stage:
             "message-handed-over": f"/console/inbox/{self.handed_over}",
             "message-pending": f"/console/inbox/{self.pending}",
             "partners": "/console/partners",
+            "schema-sets": "/console/schema-sets",
+            "schema-set": "/console/schema-sets/dms-declaration",
+            "schema-set-filtered": "/console/schema-sets/dms-declaration?class=credential",
+            "schema-set-place": "/console/schema-sets/dms-declaration?path=499",
             "error": "/console/transfers/nothing",
         }
 

@@ -9,6 +9,7 @@ from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.statement import Verdict
 from gateway.errors import CATALOGUE
+from gateway.schema import PrivacyClass
 from gateway.web.texts import Texts
 from tests.law.source import GATEWAY, listed
 
@@ -35,6 +36,8 @@ FAMILIES: dict[str, set[str]] = {
     "key_use": {"sign", "decrypt", "tls"},
     "key_state": {"valid", "revoked", *ENDS},
     "agreement_state": {"in_force", "suspended", *ENDS},
+    "privacy": {str(privacy) for privacy in PrivacyClass},
+    "privacy_meaning": {str(privacy) for privacy in PrivacyClass},
     "notice": {str(state) for state in NoticeState},
     "done": {"requeue", "cancel", "release", "hold", "approved", "released", "prepared_again"},
 }

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -17,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from gateway.app import Rulebook
+from gateway.bundled import schema_folder
 from gateway.domain.access import Caller, Role
 from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.ids import ClientId, PartyId, SchemaSetId
@@ -55,7 +57,9 @@ from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
+from gateway.schema import SchemaSet, SchemaTree, read_tree
 from gateway.schema.code_bindings import CodeCatalogue
+from gateway.settings import load_catalogue
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.trust import PlainSealer
@@ -293,6 +297,7 @@ class Node:
             partners=lambda: frozenset({PARTNER, OTHER}),
             own=frozenset({HOME}),
             agreements=lambda: (agreement_with(PARTNER),),
+            schema_sets=schema_sets,
             reload=self.reload,
             keys=keys_of,
             show=Show(store=self.store, clock=self.clock, look=self.look),
@@ -367,6 +372,14 @@ def agreement_with(partner: PartyId, **changes: Any) -> Agreement:
         "max_document_bytes": 100_000,
     }
     return Agreement(**{**known, **changes})
+
+
+@cache
+def schema_sets() -> Mapping[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
+    """Return one bundled set with its tree."""
+    set_id = SchemaSetId("dms-cancellation")
+    rules = load_catalogue(schema_folder())[set_id]
+    return {set_id: (rules, read_tree(rules))}
 
 
 def keys_of(party: PartyId) -> tuple[KeyFacts, ...]:

@@ -17,7 +17,14 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 ENGLISH = Texts.load("en")
-PAGES = ("/console/sign-in", "/console", "/console/transfers", "/console/inbox", "/console/partners")
+PAGES = (
+    "/console/sign-in",
+    "/console",
+    "/console/transfers",
+    "/console/inbox",
+    "/console/partners",
+    "/console/schema-sets",
+)
 
 
 async def sign_in(url: str, token: str, **headers: str) -> Any:
