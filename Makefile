@@ -4,6 +4,7 @@
 PYTHON ?= python3
 JOBS   ?= 2
 ARGS   ?=
+SECONDS ?= 15
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -11,7 +12,7 @@ STAMP  := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults bench-quick test-material lock clean
+.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults fuzz bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +38,7 @@ test: $(STAMP)  ## the test suite; ARGS='-k retry' goes to pytest
 test-console: $(STAMP)  ## the console in a real browser (needs Debian's chromium); pictures go to build/screenshots
 	$(PYTEST) -m console tests/acceptance $(ARGS)
 
-check: lint types imports spelling schemas coverage test-console  ## everything CI runs
+check: lint types imports spelling schemas coverage test-console fuzz  ## everything CI runs
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -64,6 +65,9 @@ docs: $(STAMP)  ## rewrite the generated parts of docs/ (error catalogue, lifecy
 
 faults: $(STAMP)  ## the long forms of the fault tests
 	$(PYTEST) tests/faults --long $(ARGS)
+
+fuzz: $(STAMP)  ## fuzz the parsers, SECONDS=15 for each; what crashes one is kept in build/fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 # Figures, never a verdict: docs/performance.md says how they are taken.
 bench-quick: $(STAMP)  ## measure the floor and the whole line in turn, about two minutes; writes build/bench.json

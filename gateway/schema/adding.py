@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from lxml import etree
-
+from gateway.document import split_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
 from gateway.schema.bodies import Folder, find_bodies, wildcard_namespaces
@@ -186,7 +185,7 @@ def _roots(closure: Closure, entry: str, bodies: Iterable[str]) -> list[str]:
 
 
 def _locals(roots: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(etree.QName(root).localname for root in roots))
+    return list(dict.fromkeys(split_name(root)[1] for root in roots))
 
 
 def _kinds(roots: Iterable[str]) -> tuple[str, ...]:
