@@ -7,8 +7,9 @@ Nothing is guessed where two answers are possible: then the candidates are named
 themselves are kept byte for byte.
 """
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -19,9 +20,9 @@ from gateway.errors import SchemaError
 from gateway.schema.bodies import Folder, find_bodies, wildcard_namespaces
 from gateway.schema.closure import XSD, Closure, reach
 from gateway.schema.dialect import check_patterns
-from gateway.schema.joining import components, declared_once, differing, entry_text, join_text, shadowed
+from gateway.schema.joining import Joins, plan_joins, write_entry
 from gateway.schema.sets import SchemaSet, assemble_set
-from gateway.schema.validation import compile_set
+from gateway.schema.validation import CompiledSet, compile_set
 
 _DECLARATIONS: Final = (MessageKind.DECLARATION, MessageKind.AMENDMENT, MessageKind.ARRIVAL)
 _NOT_STATED: Final = "not stated"
@@ -63,35 +64,66 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
     top = _common_folder(reached)
     files = {path.removeprefix(top): files[path] for path in reached}
     entry, bodies, folder = entry.removeprefix(top), [body.removeprefix(top) for body in bodies], Folder(files)
-    written: dict[str, str] = {}
-    notes: list[str] = []
     closure = reach(files, entry, *bodies)
-    own = closure.namespaces[entry][0]
-    first = _joins(closure, entry, folder, written, notes)
-    also = [(closure.namespaces[body][0], body) for body in bodies]
-    start = entry
-    if first or also:
-        start = folder.free_name("gateway-entry")
-        written[start] = entry_text(own, first=first, entry=entry, also=also)
-    whole = {**files, **{path: text.encode("utf-8") for path, text in written.items()}}
     for path, root in closure.documents.items():
         check_patterns(root, path)
-    notes += _unanswered(closure)
     roots = _roots(closure, entry, bodies)
-    made = assemble_set(
-        whole,
-        set_id=wish.set_id,
-        release=wish.release or _release(closure, entry, bodies),
-        title=wish.title or " and ".join(_locals(roots)[:_MOST_NAMED]),
-        entry=start,
-        kinds=wish.kinds or _kinds(roots),
-        roots=roots,
-        namespaces=closure.in_order(),
-        valid_from=wish.valid_from,
-        valid_until=wish.valid_until,
-    )
-    compile_set(made)
-    return replace(made, generated=tuple(sorted(written)), notes=tuple(notes))
+
+    def put_together(joins: Joins) -> CompiledSet:
+        start, written = write_entry(folder, closure, entry, bodies, joins)
+        whole = assemble_set(
+            {**files, **written},
+            set_id=wish.set_id,
+            release=wish.release or _release(closure, entry, bodies),
+            title=wish.title or " and ".join(_locals(roots)[:_MOST_NAMED]),
+            entry=start,
+            kinds=wish.kinds or _kinds(roots),
+            roots=roots,
+            namespaces=closure.in_order(),
+            valid_from=wish.valid_from,
+            valid_until=wish.valid_until,
+        )
+        return compile_set(replace(whole, generated=tuple(sorted(written))))
+
+    compiled, notes = _nothing_lost(closure, entry, put_together)
+    return replace(compiled.schema_set, notes=(*notes, *_unanswered(closure)))
+
+
+def _nothing_lost(
+    closure: Closure, entry: str, put_together: Callable[[Joins], CompiledSet]
+) -> tuple[CompiledSet, list[str]]:
+    """Return the set with the joins it needs, and notes on what does not count all the same.
+
+    Asked of libxml2 itself, element by element: it also drops a file that was included elsewhere before it is imported.
+    """
+    plan = plan_joins(closure, entry)
+    joins, notes = plan.joins, list(plan.notes)
+    try:
+        compiled = put_together(joins)
+    except SchemaError:
+        if not joins:
+            raise
+        joins = {}
+        compiled = put_together(joins)  # the files can not stand together, but each import alone can
+    lost = _lost(compiled, closure, plan.passed_over)
+    more = {namespace: [closure.imports[namespace][0]] for namespace in lost if namespace in closure.imports}
+    if more := {namespace: paths for namespace, paths in more.items() if namespace not in joins}:
+        with contextlib.suppress(SchemaError):  # then the notes below say what is lost
+            compiled = put_together({**more, **joins})
+        lost = _lost(compiled, closure, plan.passed_over)
+    for namespace, names in lost.items():
+        told = ", ".join(names[:_MOST_NAMED]) + (" and more" if len(names) > _MOST_NAMED else "")
+        notes.append(f"Elements of {namespace or 'no namespace'} do not count, for their file is reached twice: {told}")
+    return compiled, notes
+
+
+def _lost(compiled: CompiledSet, closure: Closure, passed_over: Collection[str]) -> dict[str, list[str]]:
+    """By namespace the global elements that files declare and the compiled set does not know."""
+    lost: dict[str, list[str]] = {}
+    for namespace, local in _elements(closure, passed_over):
+        if not compiled.declares(f"{{{namespace}}}{local}" if namespace else local):
+            lost.setdefault(namespace, []).append(local)
+    return lost
 
 
 def _common_folder(paths: Iterable[str]) -> str:
@@ -99,50 +131,6 @@ def _common_folder(paths: Iterable[str]) -> str:
     steps = zip(*(path.split("/")[:-1] for path in paths), strict=False)
     common = [names[0] for names in itertools.takewhile(lambda names: len(set(names)) == 1, steps)]
     return "".join(f"{name}/" for name in common)
-
-
-def _joins(
-    closure: Closure, entry: str, folder: Folder, written: dict[str, str], notes: list[str]
-) -> list[tuple[str, str]]:
-    """Return what the entry must bring in first, (namespace, path) each, so that nothing is lost with an import."""
-    first: list[tuple[str, str]] = []
-    for namespace in sorted({*closure.imports, *closure.namespaces[entry]}):
-        taken, passed_over = shadowed(closure, entry, namespace)
-        if not passed_over:
-            continue
-        paths = [taken, *passed_over]
-        found = {path: components(closure, path, namespace) for path in paths}
-        every = {key: said for path in reversed(paths) for key, said in found[path].items()}
-        different = [word for path in passed_over for word in differing(found[taken], found[path])]
-        if len(found[taken]) == len(every) and not different:
-            continue
-        fullest = next((path for path in paths if found[path] == every), None)
-        if not different and fullest is not None and taken != entry:
-            first.append((namespace, fullest))
-        elif declared_once(closure, paths, namespace):
-            first += _joined(namespace, paths, entry, folder, written)
-        else:
-            lost = [f"{kind} {name}" for kind, name in every if (kind, name) not in found[taken]]
-            notes.append(_passed_over(namespace, taken, passed_over, [*different, *lost]))
-    return first
-
-
-def _joined(
-    namespace: str, paths: Sequence[str], entry: str, folder: Folder, written: dict[str, str]
-) -> list[tuple[str, str]]:
-    if paths[0] == entry:  # The entry that is written includes it already; the others come beside it.
-        return [(namespace, path) for path in paths[1:]]
-    name = folder.free_name("gateway-joined", taken=written)
-    written[name] = join_text(namespace, paths)
-    return [(namespace, name)]
-
-
-def _passed_over(namespace: str, taken: str, passed_over: Sequence[str], different: Sequence[str]) -> str:
-    named = ", ".join(different[:_MOST_NAMED]) + (" and more" if len(different) > _MOST_NAMED else "")
-    return (
-        f"{namespace or 'No namespace'} is imported from several files that can not all count ({named}): "
-        f"{taken} is taken, as every XSD processor takes the first, and {', '.join(passed_over)} is passed over"
-    )
 
 
 def _unanswered(closure: Closure) -> list[str]:
@@ -155,10 +143,12 @@ def _unanswered(closure: Closure) -> list[str]:
     ]
 
 
-def _elements(closure: Closure) -> list[tuple[str, str]]:
+def _elements(closure: Closure, without: Collection[str] = ()) -> list[tuple[str, str]]:
     """(namespace, local name) of every global element a document can hold, in the order of reaching."""
     found = dict[tuple[str, str], None]()
     for path, root in closure.documents.items():
+        if path in without:
+            continue
         for child in root.iterchildren(f"{XSD}element"):
             if child.get("name") and child.get("abstract") not in ("true", "1"):
                 found |= {(namespace, child.get("name", "")): None for namespace in closure.namespaces[path]}

@@ -53,6 +53,11 @@ class CompiledSet:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root."""
         return root.tag in self.roots and self._xsd(root)
 
+    def declares(self, name: str) -> bool:
+        """Tell whether libxml2 knows a global element of this qualified name."""
+        self._xsd.validate(etree.Element(name))
+        return all(one.type != etree.ErrorTypes.SCHEMAV_CVC_ELT_1 for one in self._xsd.error_log)
+
     def proves(self, limits: DocumentLimits) -> bool:
         """Tell whether whatever the set accepts is within the limits of depth and attributes."""
         if self._bounds == "unread":

@@ -5,9 +5,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from gateway.errors import SchemaError
-from gateway.schema import Wish, load_set, make_set, manifest_text
+from gateway.schema import Wish, compile_set, load_set, make_set, manifest_text
 from tests.unit.schema.foreign_sets import (
     APART,
     XS,
@@ -278,7 +279,7 @@ def test_copies_are_not_joined_and_a_fuller_file_goes_first(tmp_path: Path) -> N
     assert (same.generated, same.notes) == ((), ())
     both = xsd("urn:x", element("A") + element("B"))
     fuller = made({"e.xsd": ENTRY, "a.xsd": A, "b.xsd": both}, "e.xsd")
-    assert fuller.generated == ("gateway-entry.xsd",)
+    assert b"a.xsd" not in fuller.files["gateway-joined.xsd"]
     assert verdicts(fuller, tmp_path, ONE, TWO) == [True, True]
 
 
@@ -296,3 +297,33 @@ def test_a_prefix_is_no_difference() -> None:
     more = '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>'
     a, b = (xsd("urn:x", typed.format("xs", XS.split('"')[1], prefix) + more) for prefix in "pq")
     assert made({"e.xsd": ENTRY, "a.xsd": a, "b.xsd": b}, "e.xsd").notes == ()
+
+
+def test_joins_that_name_each_other_lose_nothing(tmp_path: Path) -> None:
+    files = {
+        "e.xsd": xsd("urn:r", bring("urn:y", "y.xsd") + envelope(of_any("urn:x urn:z"), "R")),
+        "y.xsd": xsd("urn:y", bring("urn:z", "z1.xsd") + bring("urn:x", "x1.xsd") + bring("urn:z", "z2.xsd")),
+        "z1.xsd": xsd("urn:z", bring("urn:x", "x2.xsd") + element("Z1")),
+        "z2.xsd": xsd("urn:z", bring("urn:r", "e.xsd") + element("Z2")),
+        "x1.xsd": xsd("urn:x", element("X1")),
+        "x2.xsd": xsd("urn:x", bring("urn:z", "z1.xsd") + bring("urn:z", "z2.xsd") + element("X2")),
+    }
+    found = made(files, "e.xsd")
+    assert found.notes == ()
+    elements = [("x", "X1"), ("x", "X2"), ("z", "Z1"), ("z", "Z2")]
+    documents = [f'<R xmlns="urn:r"><{name} xmlns="urn:{uri}">1</{name}></R>' for uri, name in elements]
+    assert verdicts(found, tmp_path, *documents, documents[0].replace("1<", "x<")) == [True] * 4 + [False]
+
+
+def test_a_file_that_is_included_before_it_is_imported_is_not_lost() -> None:
+    files = {
+        "e.xsd": xsd(
+            "urn:r", bring("urn:y", "y.xsd") + '<xs:import schemaLocation="n.xsd"/>' + envelope(of_any("##local"), "R")
+        ),
+        "y.xsd": xsd("urn:y", include("n.xsd")),
+        "n.xsd": xsd("", element("N")),
+    }
+    found = made(files, "e.xsd")
+    assert found.notes == ()
+    assert found.generated == ("gateway-entry.xsd", "gateway-joined.xsd")
+    assert compile_set(found).accepts(etree.fromstring('<r:R xmlns:r="urn:r"><N>1</N></r:R>'))
