@@ -28,7 +28,7 @@ class Rulebook:
     own: frozenset[PartyId]
     agreements: tuple[Agreement, ...]
     sets: Mapping[SchemaSetId, SchemaSet] = field(repr=False)
-    trees: Mapping[SchemaSetId, SchemaTree] = field(repr=False)
+    trees: Mapping[SchemaSetId, SchemaTree] = field(repr=False, compare=False)
     policies: Mapping[str, Policy] = field(repr=False)
     rule_sets: Mapping[RuleSetId, RuleSet] = field(repr=False)
     code_lists: CodeCatalogue = field(repr=False)

@@ -70,9 +70,11 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
 
 
 def _permission(job: PrepareJob, document: Document, recipient: PartyId, desk: Desk) -> tuple[Agreement, Flow]:
-    agreement, flow = _approved_under(job, document, recipient, desk) or desk.agreements.choose(
+    agreement, flow = desk.agreements.choose(
         sender=job.sender, recipient=recipient, kind=document.facts.kind, now=job.now
     )
+    if job.approved is not None and job.approved.agreement != agreement.ref:
+        agreement, flow = _approved_under(job.approved, job, document, recipient, desk) or (agreement, flow)
     if len(job.body) > agreement.max_document_bytes:
         raise DocumentError(
             "document.too_large",
@@ -106,12 +108,10 @@ def _unless_refused(judgement: Judgement) -> Judgement:
 
 
 def _approved_under(
-    job: PrepareJob, document: Document, recipient: PartyId, desk: Desk
+    approved: Approved, job: PrepareJob, document: Document, recipient: PartyId, desk: Desk
 ) -> tuple[Agreement, Flow] | None:
-    """Return the agreement a held view was made under if that is still in force, even beside a newer version."""
-    if job.approved is None:
-        return None
-    under = job.approved.agreement
+    """Return the agreement a held view was made under if that is still in force beside a newer version."""
+    under = approved.agreement
     try:
         agreement = desk.agreements.version(under.id, under.version)
         check_unchanged(agreement, under, job.now)
