@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -18,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from gateway.app import Rulebook
-from gateway.bundled import schema_folder
 from gateway.domain.access import Caller, Role
 from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.ids import ClientId, PartyId, SchemaSetId
@@ -57,9 +55,7 @@ from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
-from gateway.schema import SchemaSet, SchemaTree, read_tree
 from gateway.schema.code_bindings import CodeCatalogue
-from gateway.settings import load_catalogue
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.trust import PlainSealer
@@ -73,6 +69,7 @@ from gateway.web import (
 )
 from gateway.web.console.session import cookie_name
 from tests.store_values import AGREEMENT, HOME, LEASE, NOW, OTHER, PARTNER, TERMS, StoreValues, sha
+from tests.unit.web.sets_shown import schema_sets
 
 FINE = b"<MetaData/>"
 BROKEN = b"<Broken/>"
@@ -372,14 +369,6 @@ def agreement_with(partner: PartyId, **changes: Any) -> Agreement:
         "max_document_bytes": 100_000,
     }
     return Agreement(**{**known, **changes})
-
-
-@cache
-def schema_sets() -> Mapping[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
-    """Return one bundled set with its tree."""
-    set_id = SchemaSetId("dms-cancellation")
-    rules = load_catalogue(schema_folder())[set_id]
-    return {set_id: (rules, read_tree(rules))}
 
 
 def keys_of(party: PartyId) -> tuple[KeyFacts, ...]:
