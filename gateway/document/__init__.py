@@ -5,6 +5,7 @@ Nothing outside this room parses or serialises XML. Bytes become a `Document` on
 
 from gateway.document.door import Document, read, read_root, read_unmeasured
 from gateway.document.facts import find_body, read_facts
+from gateway.document.flood import first_breach, is_crowded, read_start
 from gateway.document.leaves import leaves
 from gateway.document.names import BODIES, METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
@@ -22,8 +23,10 @@ __all__ = [
     "escape_text",
     "file_of",
     "find_body",
+    "first_breach",
     "in_fixed_form",
     "indexed_path",
+    "is_crowded",
     "leaves",
     "locate",
     "parse_schema",
@@ -31,6 +34,7 @@ __all__ = [
     "read",
     "read_facts",
     "read_root",
+    "read_start",
     "read_unmeasured",
     "segment",
     "serialise",

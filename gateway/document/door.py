@@ -165,7 +165,7 @@ def _parse(raw: bytes) -> etree._Element:
     parser = getattr(_OWN, "parser", None)
     if parser is None:
         # One parser a thread: two threads on one would see each other's errors.
-        parser = _OWN.parser = etree.XMLParser(**_options())
+        parser = _OWN.parser = etree.XMLParser(**parser_options())
     try:
         root: etree._Element = etree.fromstring(raw, parser)
     except etree.XMLSyntaxError as error:
@@ -173,7 +173,8 @@ def _parse(raw: bytes) -> etree._Element:
     return root
 
 
-def _options() -> dict[str, Any]:
+def parser_options() -> dict[str, Any]:
+    """Return what every parser of a document is told."""
     return {
         "encoding": "utf-8",
         "resolve_entities": False,

@@ -55,6 +55,6 @@ def explain(
         root = read_root(raw, limits)
     except DocumentError as error:
         return Explanation(file=file, valid=False, violations=(door_violation(error, telling),))
-    if compiled.accepts(root):
+    if compiled.accepts(root, raw):
         return Explanation(file=file, valid=True, warnings=codes and codes[0].violations(root, codes[1]))
     return Explanation(file=file, valid=False, violations=compiled.refusal(root, telling).violations)

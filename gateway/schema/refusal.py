@@ -36,6 +36,13 @@ _OVERRIDES: Final[Mapping[str, Breach]] = {
     "CVC_ELT_4_2": Breach.TYPE_OVERRIDE,
     "CVC_ELT_4_3": Breach.TYPE_OVERRIDE,
 }
+# What shows as soon as an element begins.
+_SEEN_AT_ONCE: Final = frozenset(
+    {
+        *(Breach.UNEXPECTED, Breach.MISSPELT, Breach.WRONG_NAMESPACE, Breach.OUT_OF_ORDER, Breach.TOO_MANY),
+        *(Breach.TWO_BODIES, Breach.ATTRIBUTE_NOT_ALLOWED, Breach.TYPE_OVERRIDE, Breach.NIL),
+    }
+)
 _UNKNOWN_ATTRIBUTE: Final = frozenset({"CVC_COMPLEX_TYPE_3_2_1", "CVC_COMPLEX_TYPE_3_2_2"})
 _VALUE: Final = re.compile(r"CVC_(DATATYPE|[A-Z]+_VALID|TYPE_3_1|FACET|AU|ATTRIBUTE|COMPLEX_TYPE_3_1)")
 _ATTRIBUTE_IN_TEXT: Final = re.compile(r"^Element '[^']*', attribute '([^']*)':")
@@ -50,12 +57,22 @@ _OF_THE_DOOR: Final[Mapping[str, Breach]] = {code: breach for breach, code in CO
 
 
 def violations(
-    log: Iterable[etree._LogEntry], root: etree._Element, tree: SchemaTree, telling: Telling
+    log: Iterable[etree._LogEntry],
+    root: etree._Element,
+    tree: SchemaTree,
+    telling: Telling,
+    *,
+    unended: frozenset[etree._Element] = frozenset(),
 ) -> tuple[Violation, ...]:
-    """Return what an error log of lxml says about the tree under `root`: at most MAX_VIOLATIONS, one a place."""
+    """Return what an error log of lxml says about the tree under `root`: at most MAX_VIOLATIONS, one a place.
+
+    `unended`: elements whose end the tree does not have, so that nothing can be said of what they lack or hold.
+    """
     texts = texts_in(telling.language)
     found: dict[tuple[object, ...], Violation] = {}
     for diagnosis in _diagnoses(log, root, tree):
+        if diagnosis.element in unended and diagnosis.breach not in _SEEN_AT_ONCE:
+            continue
         # One place, one violation: an empty element is not also said to be no number.
         place = (diagnosis.element, diagnosis.attribute, diagnosis.breach is Breach.TEXT_NOT_ALLOWED)
         if place not in found:
@@ -174,8 +191,9 @@ def _value(found: Diagnosis) -> str | None:
 
 
 def _diagnoses(log: Iterable[etree._LogEntry], root: etree._Element, tree: SchemaTree) -> Iterator[Diagnosis]:
+    siblings: _Siblings = {}
     for entry in log:
-        element = _element_at(entry.path, root)
+        element = _element_at(entry.path, root, siblings)
         clause, said = entry.type_name.removeprefix("SCHEMAV_"), entry.message
         if element is None:
             yield Diagnosis(breach=Breach.OTHER, element=None, fills={"name": ""})
@@ -274,7 +292,11 @@ def _of_value(
     return Diagnosis(breach=breach, element=element, node=node, attribute=attribute, fills=fills, value=facts)
 
 
-def _element_at(path: str | None, root: etree._Element) -> etree._Element | None:
+_Siblings = dict[tuple[etree._Element, str | None, str], list[etree._Element]]
+"""What stands below an element under one prefix and name: looked for once, for there may be a hundred thousand."""
+
+
+def _element_at(path: str | None, root: etree._Element, siblings: _Siblings) -> etree._Element | None:
     """Return the element at a node path of libxml2, such as `/md:MetaData/*[2]/*`; None if it is not found.
 
     `*` counts all siblings, a prefixed name those of that name and prefix (xmlGetNodePath).
@@ -288,11 +310,13 @@ def _element_at(path: str | None, root: etree._Element) -> etree._Element | None
         if match is None:
             return None
         prefix, local, index = match[1], match[2], int(match[3] or 1)
-        same = [
-            child
-            for child in element.iterchildren(etree.Element)
-            if local == "*" or (child.prefix == prefix and etree.QName(child).localname == local)
-        ]
+        if (element, prefix, local) not in siblings:
+            siblings[element, prefix, local] = [
+                child
+                for child in element.iterchildren(etree.Element)
+                if local == "*" or (child.prefix == prefix and etree.QName(child).localname == local)
+            ]
+        same = siblings[element, prefix, local]
         if index > len(same):
             return None
         element = same[index - 1]

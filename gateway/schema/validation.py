@@ -5,11 +5,12 @@ so two threads on one would read each other's refusals, and with them another pa
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from lxml import etree
 
-from gateway.document import Document, file_of, parse_schema, prefixes_for
+from gateway.document import Document, file_of, first_breach, is_crowded, parse_schema, prefixes_for, read_start
 from gateway.domain.ids import SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts
@@ -24,10 +25,18 @@ from gateway.schema.tree import read_tree
 _DOOR: Final = object()
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The tree that the error log is about: the document's, or of its start, whose last elements had not ended."""
+
+    root: etree._Element
+    unended: frozenset[etree._Element]
+
+
 class CompiledSet:
     """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
 
-    __slots__ = ("_bounds", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
+    __slots__ = ("_bounds", "_judged", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
 
     def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema, tree: SchemaTree | None = None) -> None:
         self.schema_set: Final = schema_set
@@ -36,6 +45,7 @@ class CompiledSet:
         self.roots: Final = frozenset(schema_set.roots)
         self.prefixes: Final[Mapping[str, str]] = prefixes_for(schema_set.namespaces)
         self._xsd: Final = xsd
+        self._judged: _Judged | None = None
         self._tree: SchemaTree | None = tree
         self._bounds: Bounds | Literal["unread"] | None = "unread"
 
@@ -49,9 +59,21 @@ class CompiledSet:
             self._tree = read_tree(self.schema_set)
         return self._tree
 
-    def accepts(self, root: etree._Element) -> bool:
-        """Tell lxml's verdict on the tree under `root`, and whether the set allows that root."""
-        return root.tag in self.roots and self._xsd(root)
+    def accepts(self, root: etree._Element, raw: bytes = b"") -> bool:
+        """Tell lxml's verdict on the tree under `root`, and whether the set allows that root.
+
+        `raw`: the bytes it was read from, if it came from elsewhere: one that is made to hold errors without end is
+        judged piece by piece (document/flood.py).
+        """
+        self._judged = _Judged(root, frozenset())
+        if root.tag not in self.roots:
+            return False
+        end = first_breach(raw, self._xsd) if is_crowded(raw, root) else None
+        if end is None:
+            return self._xsd(root)
+        self._judged = _Judged(*read_start(raw, end))
+        self._xsd(self._judged.root)
+        return False
 
     def declares(self, name: str) -> bool:
         """Tell whether libxml2 knows a global element of this qualified name."""
@@ -66,10 +88,11 @@ class CompiledSet:
 
     def refusal(self, root: etree._Element, telling: Telling = PLAIN) -> SchemaError:
         """Return why the tree that `accepts` refused last was refused, told as `telling` wishes."""
-        if root.tag not in self.roots:
+        judged = self._judged
+        if judged is None or root.tag not in self.roots:
             found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree, telling),)
         else:
-            found = violations(self._xsd.error_log, root, self.tree, telling)
+            found = violations(self._xsd.error_log, judged.root, self.tree, telling, unended=judged.unended)
         return SchemaError(
             "schema.invalid",
             f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",
@@ -136,7 +159,7 @@ def validate(document: Document, compiled: CompiledSet, telling: Telling = PLAIN
             f"{compiled.id} is not for messages of kind {kind}",
             facts={"schema_set": compiled.id, "kind": str(kind)},
         )
-    if not compiled.accepts(document.root):
+    if not compiled.accepts(document.root, document.raw):
         document.measure()
         raise compiled.refusal(document.root, telling)
     if document.unmeasured is not None and not compiled.proves(document.unmeasured):

@@ -1,0 +1,68 @@
+"""Finds where a document begins to break a schema, without letting it be told everything that is wrong.
+
+Where a tree is refused, lxml writes down every error with the path to its element, and counts the siblings before it
+each time. A document made for it, with a hundred thousand errors among as many siblings, or a million attributes that
+do not belong, keeps a processor busy for minutes and fills the memory. So a document of such a shape is first judged
+while it is parsed, in small pieces, up to the first that holds an error; that costs no more than to parse it twice.
+What comes before the end of that piece is then a small document of its own that can be explained.
+"""
+
+import functools
+from typing import Final
+
+from lxml import etree
+
+from gateway.document.door import parser_options
+
+__all__ = ["first_breach", "is_crowded", "read_start"]
+
+_SMALL: Final = 64 * 1024
+"""Bytes below which no document holds so many errors that it matters."""
+_PIECE: Final = 4 * 1024
+_MOST_TAGS: Final = 200_000
+_MOST_SIBLINGS: Final = 1_000
+
+
+def is_crowded(raw: bytes, root: etree._Element) -> bool:
+    """Tell whether a document has the shape of which judging could take long: many siblings, attributes or elements."""
+    if len(raw) <= _SMALL:
+        return False
+    tags = raw.count(b"<")
+    if tags > _MOST_TAGS or raw.count(b"=") > tags // 4:
+        return True
+    return tags > _MOST_SIBLINGS and bool(_siblings_beyond(_MOST_SIBLINGS)(root))
+
+
+def first_breach(raw: bytes, xsd: etree.XMLSchema) -> int | None:
+    """Return after how many bytes of a well-formed document it is known that `xsd` refuses it; None if it does not."""
+    parser = etree.XMLPullParser(events=(), schema=xsd, **parser_options())
+    for start in range(0, len(raw), _PIECE):
+        try:
+            parser.feed(raw[start : start + _PIECE])
+        except etree.XMLSyntaxError:
+            return min(start + _PIECE, len(raw))
+        if len(parser.feed_error_log):
+            return min(start + _PIECE, len(raw))
+    try:
+        parser.close()
+    except etree.XMLSyntaxError:
+        return len(raw)
+    return None
+
+
+def read_start(raw: bytes, end: int) -> tuple[etree._Element, frozenset[etree._Element]]:
+    """Return the tree of the first `end` bytes of a well-formed document, and its elements that had not ended there."""
+    # libxml2 closes what is open when it may recover; all else it is told is what the door tells it.
+    parser = etree.XMLParser(**{**parser_options(), "recover": True})
+    root = etree.fromstring(raw[:end], parser)
+    if end >= len(raw):
+        return root, frozenset()
+    unended = [root]
+    while len(unended[-1]):
+        unended.append(unended[-1][-1])
+    return root, frozenset(unended)
+
+
+@functools.cache
+def _siblings_beyond(limit: int) -> etree.XPath:
+    return etree.XPath(f"boolean(//*/*[{limit + 1}])")
