@@ -27,6 +27,9 @@ _NUMBERS: Final = re.compile(
     r"(decimal|float|double|integer|[a-zA-Z]*Integer|(unsigned)?(Int|Long|Short|Byte)|int|long|short|byte)$"
 )
 _DATES: Final = re.compile(r"date|time|g(Year|Month|Day)|duration", re.IGNORECASE)
+# White space as XML has it: a no-break space is a character like any other.
+_BLANKS: Final = " \t\r\n"
+_SPACE: Final = re.compile(f"[{_BLANKS}]+")
 _DATE_LEAF: Final = re.compile(r"Date(Time)?(String)?$")
 _AS_WRITTEN: Final = frozenset({"string", "anySimpleType", "anyType", "normalizedString"})
 _CHARACTERS_ONLY: Final = re.compile(r"\(?\[[^\]]+\]\)?[*+]")
@@ -63,13 +66,13 @@ def value_breach(rule: str, text: str, facts: ValueFacts, *, name: str, said: st
     `rule`: the clause that libxml2 names; `text`: the value as it stands; `said`: libxml2's own words, of which only
     the end is looked at, where a pattern of the set stands. `name`: of the element or attribute.
     """
-    if not text.strip():
+    if not text.strip(_BLANKS):
         return Breach.BLANK, 0
-    length = len(text if facts.base in _AS_WRITTEN else " ".join(text.split()))
+    length = len(text if facts.base in _AS_WRITTEN else _SPACE.sub(" ", text.strip(_BLANKS)))
     if "LENGTH" in rule:
         return _length_breach(length, facts)
     if "DIGITS" in rule:
-        return _digits_breach(text.strip(), facts, decimals="FRACTION" in rule)
+        return _digits_breach(text.strip(_BLANKS), facts, decimals="FRACTION" in rule)
     if "ENUMERATION" in rule:
         return (Breach.BAD_FORMAT_CODE if name == "formatCode" else Breach.NOT_IN_CODE_LIST), 0
     if "CLUSIVE" in rule:

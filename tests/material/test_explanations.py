@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.document import read_root
 from gateway.domain.telling import Telling
+from gateway.errors import DocumentError
 from gateway.schema import explain
 from tests.material.conftest import Labelled
+from tests.unit.schema.second_opinion import second_verdict
 from tests.unit.schema.sets import LIMITS, bundled
 
 GOLDEN = Path(__file__).with_name("mutants.csv")
@@ -119,3 +122,22 @@ def test_the_value_that_a_submitter_asks_for_is_the_one_that_stands_there(
         shown += sum(one.value is not None for one in asked.violations)
     count("values shown on asking", shown)
     assert shown > 100
+
+
+def test_a_second_processor_gives_the_same_verdict_on_every_message_and_mutant(
+    published: list[Labelled], mutants: list[Labelled], count: Callable[..., None]
+) -> None:
+    different, judged = [], 0
+    for label in [*published, *mutants]:
+        try:
+            root = read_root(label.path.read_bytes(), LIMITS)
+        except DocumentError:
+            assert not label.valid
+            continue
+        compiled = bundled(label.schema_set)
+        judged += 1
+        if second_verdict(root, compiled) is not compiled.accepts(root):
+            different.append(label.path.name)
+    count("messages and mutants judged by two processors", judged)
+    count("of which with the same verdict", judged - len(different))
+    assert not different, "\n".join(different)

@@ -1,5 +1,7 @@
 """A second XSD processor's verdict: xmlschema, on the same files and the same document."""
 
+from typing import Any, cast
+
 from lxml import etree
 from xmlschema import XMLSchema10
 
@@ -18,6 +20,6 @@ def second_verdict(root: etree._Element, compiled: CompiledSet) -> bool:
     if compiled.sha256 not in _SCHEMAS:
         _SCHEMAS[compiled.sha256] = components(compiled.schema_set)
     try:
-        return bool(_SCHEMAS[compiled.sha256].is_valid(root))
+        return bool(_SCHEMAS[compiled.sha256].is_valid(cast(Any, root)))
     except Exception:  # noqa: BLE001  it raises whatever its own code meets; an unknown prefix in xsi:type for one
         return False

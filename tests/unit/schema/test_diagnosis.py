@@ -21,6 +21,7 @@ def broken(clause: str, text: str, facts: ValueFacts, said: str = "", name: str 
         ("CVC_LENGTH_VALID", "a", PAIR, ("too_short", 1)),
         ("CVC_MINLENGTH_VALID", "", PAIR, ("blank", 0)),
         ("CVC_MAXLENGTH_VALID", "  a  b  cd ", ValueFacts(base="token", max_length=4), ("too_long", 2)),
+        ("CVC_MAXLENGTH_VALID", "abcd\u00a0", ValueFacts(base="token", max_length=4), ("too_long", 1)),
         ("CVC_MAXLENGTH_VALID", "abc", PAIR, ("bad_value", 0)),
         ("CVC_TOTALDIGITS_VALID", "-00123456.0", NUMBER, ("too_many_digits", 1)),
         ("CVC_FRACTIONDIGITS_VALID", "1.23450", NUMBER, ("too_many_decimals", 2)),
