@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, clock, minute, print_json, print_lines, print_table, say, with_difficulty
+from gateway.cli.output import (
+    AsJson,
+    clock,
+    minute,
+    print_json,
+    print_lines,
+    print_table,
+    say,
+    violation_lines,
+    with_difficulty,
+)
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
@@ -225,6 +235,11 @@ def _show(detail: "TransferDetail") -> None:
             ),
         ]
     )
+    for warning in detail.warnings:
+        first, *more = violation_lines(warning.as_json())
+        say(f"Warning: {first}")
+        for line in more:
+            say(line)
     for hold in detail.holds:
         _show_hold(hold)
     if detail.answers:

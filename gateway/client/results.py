@@ -193,6 +193,7 @@ class TransferDetail:
     answers: tuple[Answer, ...]
     timeline: tuple[Event, ...]
     holds: tuple[OperatorsHold, ...] = ()
+    warnings: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +290,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         answers=_answers(value["answers"]),
         timeline=tuple(_event(one) for one in value["timeline"]),
         holds=tuple(map(read_operators_hold, value["holds"])),
+        warnings=tuple(_violation(one) for one in value["warnings"]),
     )
 
 
@@ -383,8 +385,11 @@ def _answers(values: Sequence[Json]) -> tuple[Answer, ...]:
 
 
 def _warned(value: Json) -> Warned:
-    members = {name: value[name] for name in _VIOLATION}
-    return Warned(violation=Violation(**members), recipients=tuple(PartyId(one) for one in value["recipients"]))
+    return Warned(violation=_violation(value), recipients=tuple(PartyId(one) for one in value["recipients"]))
+
+
+def _violation(value: Json) -> Violation:
+    return Violation(**{name: value[name] for name in _VIOLATION})
 
 
 def _agreement(value: Json) -> AgreementRef:

@@ -294,7 +294,8 @@ class TransferDetail:
     """One transfer with all that is known of it. `references` are sealed.
 
     `ahead`: the first unfinished transfer before it in its conversation; until that one has finished, it waits.
-    `holds`: every time it waited for a person, the newest last.
+    `holds`: every time it waited for a person, the newest last. `warnings`: what the profile of its agreement found
+    fault with and let go.
     """
 
     row: TransferRow
@@ -305,6 +306,7 @@ class TransferDetail:
     answers: tuple[Answer, ...]
     ahead: TransferRow | None = None
     holds: tuple[Hold, ...] = ()
+    warnings: tuple[Violation, ...] = ()
 
     @property
     def unreleased(self) -> Hold | None:

@@ -9,6 +9,7 @@ from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind, SealedReference
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.records import StoredReceipt, TransferDetail, TransferRow
+from gateway.errors import Violation
 from gateway.storage import answers, health, holds, notices
 from gateway.storage.engine import Connection, Row
 from gateway.storage.submissions import AFTER_ALL
@@ -23,9 +24,10 @@ from gateway.storage.tables import (
     payload,
     receipt,
     reference,
+    submission,
     transfer,
 )
-from gateway.storage.values import attempt_of, micros, received_receipt, time_of, transfer_row
+from gateway.storage.values import attempt_of, micros, received_receipt, time_of, transfer_row, violations_of
 
 _ONE = select(transfer).where(transfer.c.id == bindparam("id"))
 _PAYLOAD = select(payload.c.sealed).where(payload.c.transfer_id == bindparam("transfer_id"))
@@ -53,6 +55,7 @@ _AHEAD = (
 _REFERENCES = select(reference.c.kind, reference.c.key_index, reference.c.sealed).where(
     reference.c.subject_kind == "submission", reference.c.subject_id == bindparam("submission_id")
 )
+_WARNINGS = select(submission.c.warnings).where(submission.c.id == bindparam("submission_id"))
 _NEXT_DUE = (
     select(transfer.c.next_attempt_at)
     .where(
@@ -102,7 +105,13 @@ def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail 
         answers=answers.read(connection, row),
         ahead=_read_ahead(connection, row),
         holds=holds.read_of(connection, row.id),
+        warnings=_read_warnings(connection, row),
     )
+
+
+def _read_warnings(connection: Connection, row: TransferRow) -> tuple[Violation, ...]:
+    found = connection.one(_WARNINGS, {"submission_id": row.submission_id})
+    return () if found is None else violations_of(found["warnings"]).get(row.recipient, ())
 
 
 def _read_ahead(connection: Connection, row: TransferRow) -> TransferRow | None:

@@ -196,6 +196,7 @@ async def tell_transfer(found: TransferDetail, parts: OperationsParts) -> dict[s
         "notice": notice_json(found.notice),
         "answers": answers_json(found.answers),
         "holds": [hold_of_operator_json(hold) for hold in found.holds],
+        "warnings": [warning.as_json() for warning in found.warnings],
         "timeline": [record_json(record) for record in timeline],
     }
 

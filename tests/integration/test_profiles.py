@@ -47,6 +47,9 @@ async def test_a_warning_lets_the_document_go_and_is_told_again_under_the_same_k
     again, replayed = await pair.gb.submit(request(bad("packages-counted")))
     assert replayed
     assert again.warnings == first.warnings
+    detail = await pair.gb.store.transfer(first.transfers[0].id)
+    assert detail is not None
+    assert detail.warnings == first.warnings[FR]
     accepted = next(one.entry for one in await pair.gb.store.audit())
     assert accepted.event is AuditEvent.SUBMISSION_ACCEPTED
     assert accepted.facts["warnings"] == 1
