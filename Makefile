@@ -12,7 +12,7 @@ STAMP  := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults fuzz bench-quick test-material lock clean
+.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults fuzz bench bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ fuzz: $(STAMP)  ## fuzz the parsers, SECONDS=15 for each; what crashes one is ke
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 # Figures, never a verdict: docs/performance.md says how they are taken.
+bench: $(STAMP)  ## measure every row with longer rounds; writes build/bench.json
+	$(BIN)/python -m tests.benchmarks --rounds 6 --messages 1000 --floor-messages 4096 $(ARGS)
+
 bench-quick: $(STAMP)  ## measure the floor and the whole line in turn, about two minutes; writes build/bench.json
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 

@@ -17,7 +17,7 @@ from lxml import etree
 
 from gateway.app import Snapshot, lay_desk, rulebook_of
 from gateway.demo.layout import NodeLayout, World
-from gateway.document import read
+from gateway.document import read, read_unmeasured
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import (
     AdmitJob,
@@ -50,22 +50,25 @@ from gateway.policy import apply_policy
 from gateway.schema import ValidDocument, validate
 from gateway.settings import load_configuration
 from gateway.system import SystemIds
+from tests.benchmarks.documents import BareJudge, sized
 from tests.benchmarks.floor import BATCH, Floor, declarations
 
 ItemT = TypeVar("ItemT")
 
+_JUDGED_BYTES: Final = 256 * 1024
 _IDS: Final = SystemIds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One comparison. Both functions take one whole batch through. `target`: the ratio of PERFORMANCE, if it has one."""
+    """One comparison. Both functions take one whole batch of `messages` through. `target`: the ratio of PERFORMANCE, if it has one."""
 
     name: str
     title: str
     ours: Callable[[], object] = field(repr=False)
     bare: Callable[[], object] = field(repr=False)
     target: float | None = None
+    messages: int = BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +82,15 @@ class _Keys:
 
 def time_row(row: Row) -> tuple[float, float]:
     """Return microseconds of CPU a message of both, timed one after the other."""
-    return _time(row.ours), _time(row.bare)
+    return _time(row.ours, row.messages), _time(row.bare, row.messages)
 
 
-def _time(work: Callable[[], object], repeats: int = 3) -> float:
+def _time(work: Callable[[], object], messages: int, repeats: int = 3) -> float:
     # CPU time of this process: what others do on the machine meanwhile is not counted.
     started = time.process_time()
     for _ in range(repeats):
         work()
-    return (time.process_time() - started) / repeats / BATCH * 1e6
+    return (time.process_time() - started) / repeats / messages * 1e6
 
 
 class Parts:
@@ -125,6 +128,7 @@ class Parts:
                 bare=_over(lambda raw: floor.validate(etree.fromstring(raw, parser)), self._raws),
                 target=1.15,
             ),
+            *self._judging(),
             Row(
                 name="apply",
                 title="apply the policy / filter a copy of the tree, validate, serialise",
@@ -158,8 +162,40 @@ class Parts:
             ),
         ]
 
+    def _judging(self) -> list[Row]:
+        """Parse and validate at every size, and what a KB costs in a large document against a small one."""
+        bare, documents = BareJudge(), sized()
+        rows = []
+        for name, raw in documents.items():
+            messages = max(1, _JUDGED_BYTES // len(raw))
+            rows.append(
+                Row(
+                    name=f"parse_validate_{name}",
+                    title=f"parse and validate {name.replace('_kb', ' KB')} / the bare lxml calls",
+                    ours=_over(self._read, [raw] * messages),
+                    bare=_over(bare.judge, [raw] * messages),
+                    target=1.15,
+                    messages=messages,
+                )
+            )
+        few, many = documents["280_kb"], documents["2800_kb"]
+        title = "parse and validate 1 KB at 999 items / at 99 items"
+        times = round(len(many) / len(few))  # as many bytes on both sides, but for one in a hundred
+        rows.append(
+            Row(
+                name="cost_per_kb",
+                title=title,
+                ours=_over(self._read, [many]),
+                bare=_over(self._read, [few] * times),
+                target=1.2,
+                messages=len(many) // 1024,
+            )
+        )
+        return rows
+
     def _read(self, raw: bytes) -> ValidDocument:
-        return validate(read(raw, self._sender.limits), self._set)
+        """Judge a document as `prepare` and `admit` do."""
+        return validate(read_unmeasured(raw, self._sender.limits), self._set)
 
     def _envelope(self, message: tuple[View, PreparedTransfer]) -> None:
         """Take a view into an envelope and out of it, the keys being at hand."""

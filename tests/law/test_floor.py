@@ -27,7 +27,9 @@ def foreign(tree: ast.AST, allowed: set[str]) -> list[str]:
     return [name for name in imported(tree) if name.partition(".")[0] not in sys.stdlib_module_names | allowed]
 
 
-@pytest.mark.parametrize(("name", "ours"), [(FLOOR, []), (f"{FLOOR}_processes", [FLOOR])])
+@pytest.mark.parametrize(
+    ("name", "ours"), [(FLOOR, []), (f"{FLOOR}_processes", [FLOOR]), ("tests.benchmarks.documents", [FLOOR])]
+)
 def test_the_floor_imports_libraries_and_the_standard_library_only(name: str, ours: list[str]) -> None:
     (module,) = [one for one in modules("tests") if one.name == name]
     assert foreign(module.tree, LIBRARIES) == ours
