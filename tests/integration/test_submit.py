@@ -7,7 +7,8 @@ import pytest
 from gateway.audit import AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import TransferState
-from gateway.errors import RequestError
+from gateway.domain.telling import Telling
+from gateway.errors import RequestError, SchemaError
 from gateway.exchange.submit import RecipientsRefusedError, fingerprint
 from tests.integration.desk_pair import FR, Pair, request, sample
 
@@ -118,3 +119,22 @@ def renamed(changed: dict[str, Any]) -> dict[str, Any]:
 async def test_the_order_of_recipients_does_not_make_another_request() -> None:
     nl = PartyId("NL-DOUANE")
     assert fingerprint(request(to=(FR, nl))) == fingerprint(request(to=(nl, FR)))
+
+
+async def test_a_value_that_its_submitter_asked_for_is_told_and_kept_nowhere(
+    pair: Pair, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = sample("import-two-items.xml").replace(b"<TypeCode>IMA</TypeCode>", b"<TypeCode>CANARY-4711</TypeCode>")
+    asked = replace(request(broken), telling=Telling(values=True))
+    told = []
+    for one in (request(broken), asked):
+        with pytest.raises(RecipientsRefusedError) as refused:
+            await pair.gb.submit(one)
+        error = refused.value.problems[None]
+        assert isinstance(error, SchemaError)
+        told += [violation.value for violation in error.violations]
+        assert "CANARY" not in f"{error} {error!r} {error.violations} {refused.value!r}"
+    assert told == [None, "CANARY-4711"]
+    written = capfd.readouterr()
+    assert "CANARY" not in f"{await pair.gb.store.audit()} {caplog.text} {written.out} {written.err}"
+    assert fingerprint(asked) == fingerprint(request(broken))
