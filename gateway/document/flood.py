@@ -20,7 +20,8 @@ _SMALL: Final = 64 * 1024
 """Bytes below which no document holds so many errors that it matters."""
 _PIECE: Final = 4 * 1024
 _MOST_TAGS: Final = 200_000
-_MOST_SIBLINGS: Final = 1_000
+_MOST_SIBLINGS: Final = 1_100
+"""Beside the most items a declaration may have, 999, stand other elements of the shipment."""
 
 
 def is_crowded(raw: bytes, root: etree._Element) -> bool:
