@@ -13,7 +13,9 @@ from gateway.errors import ConfigurationError, Finding
 from gateway.settings import load_agreements, load_catalogue
 
 CATALOGUE = load_catalogue(schema_folder())
-RULES = "    profile:\n      rules: dms-declaration\n      severities:\n        envelope-names-the-release: warn\n"
+TEXT = (config_folder() / "agreements" / "gb-fr.yaml").read_text(encoding="utf-8")
+RULES = TEXT[TEXT.index("    profile:\n") : TEXT.index("  - from:", TEXT.index("    profile:\n"))]
+"""The profile of the first flow, as the example has it."""
 
 Write = Callable[[str], Agreement]
 
@@ -23,12 +25,10 @@ def write(tmp_path: Path) -> Write:
     """Return the example agreement with another profile in its first flow."""
     shutil.copytree(config_folder() / "policies", tmp_path / "policies")
     (tmp_path / "agreements").mkdir()
-    text = (config_folder() / "agreements" / "gb-fr.yaml").read_text(encoding="utf-8")
-    assert RULES in text
 
     def written(profile: str) -> Agreement:
         file = tmp_path / "agreements" / "gb-fr.yaml"
-        file.write_text(text.replace(RULES, profile, 1), encoding="utf-8")
+        file.write_text(TEXT.replace(RULES, profile, 1), encoding="utf-8")
         return load_agreements([file.parent], CATALOGUE).agreements[0]
 
     return written
