@@ -59,7 +59,7 @@ def validate_files(
     from gateway.domain.limits import DocumentLimits
     from gateway.domain.telling import Telling
     from gateway.schema import explain
-    from gateway.schema.texts import choose
+    from gateway.schema.telling.texts import choose
 
     all_valid = True
     telling = Telling(language=choose([lang]), values=values)

@@ -4,21 +4,21 @@ Sets come in as mappings from path to bytes; nothing here reads a disk or a netw
 """
 
 from gateway.schema.adding import Wish, make_set
-from gateway.schema.code_bindings import Binding, CodeCatalogue, join_catalogues, read_catalogue
-from gateway.schema.code_checks import CompiledCodeLists, compile_code_lists, list_findings
-from gateway.schema.code_lists import Code, CodeList, find_list
-from gateway.schema.compiled_rules import Breach, CompiledRules, compile_rules
+from gateway.schema.code_lists.bindings import Binding, CodeCatalogue, join_catalogues, read_catalogue
+from gateway.schema.code_lists.checks import CompiledCodeLists, compile_code_lists, list_findings
+from gateway.schema.code_lists.lists import Code, CodeList, find_list
 from gateway.schema.explanation import Explanation, explain
-from gateway.schema.facts import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
-from gateway.schema.privacy_file import PrivacyFile, parse_privacy
+from gateway.schema.facts.nodes import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.facts.privacy_file import PrivacyFile, parse_privacy
+from gateway.schema.introspection.tree import read_tree
 from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
-from gateway.schema.refusal import door_violation
-from gateway.schema.rule_check import check_rules
-from gateway.schema.rules import Rule, RuleSet, RuleTarget, sealed_rule_set
+from gateway.schema.rules.check import check_rules
+from gateway.schema.rules.compiled import Breach, CompiledRules, compile_rules
+from gateway.schema.rules.language import Rule, RuleSet, RuleTarget, sealed_rule_set
 from gateway.schema.sets import SchemaSet, assemble_set, check_set_valid, load_set, manifest_text, set_sha256
-from gateway.schema.tree import read_tree
+from gateway.schema.telling.refusal import door_violation
+from gateway.schema.telling.words import expectation
 from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, validate, validate_view_root
-from gateway.schema.words import expectation
 
 __all__ = [
     "AttributeFacts",

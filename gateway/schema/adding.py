@@ -17,10 +17,10 @@ from typing import Final
 from gateway.document import split_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
-from gateway.schema.bodies import Folder, find_bodies, wildcard_namespaces
-from gateway.schema.closure import XSD, Closure, reach
-from gateway.schema.dialect import check_patterns
-from gateway.schema.joining import Joins, plan_joins, write_entry
+from gateway.schema.files.bodies import Folder, find_bodies, wildcard_namespaces
+from gateway.schema.files.closure import XSD, Closure, reach
+from gateway.schema.files.dialect import check_patterns
+from gateway.schema.files.joining import Joins, plan_joins, write_entry
 from gateway.schema.sets import SchemaSet, assemble_set
 from gateway.schema.validation import CompiledSet, compile_set
 

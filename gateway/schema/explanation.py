@@ -8,8 +8,8 @@ from gateway.document import read_root
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import DocumentError, Violation
-from gateway.schema.code_checks import CompiledCodeLists
-from gateway.schema.refusal import door_violation
+from gateway.schema.code_lists.checks import CompiledCodeLists
+from gateway.schema.telling.refusal import door_violation
 from gateway.schema.validation import CompiledSet
 
 CodesOnDay = tuple[CompiledCodeLists, date]

@@ -16,9 +16,9 @@ from gateway.domain.ids import CodeListId
 from gateway.domain.message import MessageKind
 from gateway.domain.profile import ProfileTerms, Severity
 from gateway.errors import SchemaError, Violation
-from gateway.schema.code_checks import CompiledCodeLists
-from gateway.schema.compiled_rules import Breach, CompiledRules, compile_rules, with_severities
-from gateway.schema.rules import RuleSet, RuleTarget
+from gateway.schema.code_lists.checks import CompiledCodeLists
+from gateway.schema.rules.compiled import BrokenRule, CompiledRules, compile_rules, with_severities
+from gateway.schema.rules.language import RuleSet, RuleTarget
 from gateway.schema.validation import CompiledSet, ValidDocument
 
 __all__ = ["CompiledProfile", "Judgement", "compile_profile", "judge", "judge_view"]
@@ -71,17 +71,17 @@ class CompiledProfile:
 
     def judgement(self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date) -> Judgement:
         """Return what it says of the tree under `root`. Code lists are for documents, not again for their views."""
-        found: list[Breach] = []
+        found: list[BrokenRule] = []
         if self._rules is not None:
             found += self._rules.breaches(root, kind, target, today)
         if self._code_lists is not None and target is RuleTarget.DOCUMENT:
             for one in self._code_lists.violations(root, today):
                 severity = self._code_severities.get(one.rule, Severity.REJECT)
-                found.append(Breach(severity=severity, violation=one))
+                found.append(BrokenRule(severity=severity, violation=one))
         return _judgement(found) if found else _NOTHING
 
 
-def _judgement(found: Iterable[Breach]) -> Judgement:
+def _judgement(found: Iterable[BrokenRule]) -> Judgement:
     by: dict[Severity, list[Violation]] = {severity: [] for severity in Severity}
     for breach in found:
         by[breach.severity].append(breach.violation)

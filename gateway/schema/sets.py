@@ -20,8 +20,8 @@ from typing import Any, Final
 from gateway.domain.ids import SchemaSetId, is_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
-from gateway.schema.closure import XSD, check_files
-from gateway.schema.privacy_file import PrivacyFile
+from gateway.schema.facts.privacy_file import PrivacyFile
+from gateway.schema.files.closure import XSD, check_files
 
 __all__ = [
     "MANIFEST",

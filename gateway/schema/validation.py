@@ -17,10 +17,10 @@ from gateway.domain.message import DocumentFacts
 from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import SchemaError, Violation
 from gateway.schema.bounds import Bounds, read_bounds
-from gateway.schema.facts import SchemaTree
-from gateway.schema.refusal import root_not_in_set, violations
+from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.introspection.tree import read_tree
 from gateway.schema.sets import XSD, SchemaSet, check_files
-from gateway.schema.tree import read_tree
+from gateway.schema.telling.refusal import root_not_in_set, violations
 
 _DOOR: Final = object()
 

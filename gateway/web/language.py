@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.schema.texts import choose
+from gateway.schema.telling.texts import choose
 
 __all__ = ["language_of"]
 

@@ -6,8 +6,8 @@ import string
 import pytest
 
 from gateway.errors import CATALOGUE
-from gateway.schema.breach import CODES, FILLS, Breach
-from gateway.schema.texts import ENGLISH, LANGUAGES, Texts
+from gateway.schema.telling.breach import CODES, FILLS, Breach
+from gateway.schema.telling.texts import ENGLISH, LANGUAGES, Texts
 from tests.law.source import GATEWAY, ROOT, listed
 
 SOURCES = "\n".join(path.read_text("utf-8") for path in sorted((GATEWAY / "schema").rglob("*.py")))

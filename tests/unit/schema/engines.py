@@ -6,8 +6,8 @@ from elementpath import XPathContext
 from lxml import etree
 
 from gateway.schema import CompiledSet
-from gateway.schema.rule_check import ParsedExpression, RuleParser
-from gateway.schema.rule_functions import for_lxml
+from gateway.schema.rules.check import ParsedExpression, RuleParser
+from gateway.schema.rules.functions import for_lxml
 
 DAY = 20261122
 

@@ -6,7 +6,7 @@ from lxml import etree
 from xmlschema import XMLSchema10
 
 from gateway.schema import CompiledSet
-from gateway.schema.introspection import components
+from gateway.schema.introspection.components import components
 
 __all__ = ["second_verdict"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.schema import ValueFacts
-from gateway.schema.diagnosis import value_breach
+from gateway.schema.telling.diagnosis import value_breach
 
 PAIR = ValueFacts(base="string", min_length=2, max_length=4)
 NUMBER = ValueFacts(base="decimal", total_digits=5, fraction_digits=2)

@@ -55,7 +55,7 @@ from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
-from gateway.schema.code_bindings import CodeCatalogue
+from gateway.schema.code_lists.bindings import CodeCatalogue
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.trust import PlainSealer

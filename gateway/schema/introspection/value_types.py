@@ -12,7 +12,7 @@ from typing import Any, Final
 from xmlschema import XsdType
 from xmlschema.validators import XsdAtomicBuiltin, XsdAtomicRestriction, XsdList, XsdSimpleType, XsdUnion
 
-from gateway.schema.facts import ValueFacts
+from gateway.schema.facts.nodes import ValueFacts
 from gateway.schema.sets import XSD
 
 ANY_VALUE: Final = ValueFacts(base="anySimpleType")

@@ -2,7 +2,7 @@
 
 They come as a mapping from file name to bytes: `lists.toml` tells what each list is and where it comes from, one CSV
 file a list holds its codes, and `bindings.toml`, if there is one, tells which places of a schema set take their values
-from it (code_bindings.py). A file that is broken in one line refuses all of them, with the line: half a list would
+from it (bindings.py). A file that is broken in one line refuses all of them, with the line: half a list would
 refuse documents that are right. docs/code-lists.md describes the files.
 """
 

@@ -1,7 +1,7 @@
 """Profile rules as values: what a rule file says, and the hash that agreements pin.
 
 A rule selects, by an XPath 2.0 expression, the places that break it; docs/profile-rules.md defines the language. Here
-is no engine and no file: settings reads the YAML, compiled_rules.py runs the expressions, rule_check.py holds them
+is no engine and no file: settings reads the YAML, compiled.py runs the expressions, check.py holds them
 against a schema set.
 
 The hash is over what rules do: their ids, expressions, kinds, severities and the set they are for. Titles and other

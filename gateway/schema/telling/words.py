@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gateway.schema.facts import ValueFacts
-from gateway.schema.texts import ENGLISH, Texts
+from gateway.schema.facts.nodes import ValueFacts
+from gateway.schema.telling.texts import ENGLISH, Texts
 
 __all__ = ["MAX_VIOLATIONS", "expectation"]
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from gateway.document import locate, parse_schema
 from gateway.errors import SchemaError
-from gateway.schema.dialect import check_dialect
+from gateway.schema.files.dialect import check_dialect
 
 XSD: Final = "{http://www.w3.org/2001/XMLSchema}"
 _REFERENCES: Final = tuple(f"{XSD}{name}" for name in ("include", "redefine", "import"))

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from gateway.document import BODIES
 from gateway.errors import Finding
-from gateway.schema.facts import SchemaTree
-from gateway.schema.rule_functions import NAMESPACE, PREFIX, for_elementpath
-from gateway.schema.rule_shapes import Places, Reading, read_expression
-from gateway.schema.rules import Rule, RuleSet
+from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.rules.functions import NAMESPACE, PREFIX, for_elementpath
+from gateway.schema.rules.language import Rule, RuleSet
+from gateway.schema.rules.shapes import Places, Reading, read_expression
 from gateway.schema.validation import CompiledSet
 
 __all__ = ["BrokenExpressionError", "ParsedExpression", "RuleParser", "check_rules"]

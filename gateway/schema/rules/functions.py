@@ -20,7 +20,7 @@ from typing import Any, Final
 from lxml import etree
 
 from gateway.document import BODIES
-from gateway.schema.facts import SchemaNode, SchemaTree
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree
 
 __all__ = ["NAMESPACE", "PREFIX", "SIGNATURES", "for_elementpath", "for_lxml"]
 

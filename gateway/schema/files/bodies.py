@@ -13,7 +13,7 @@ from lxml import etree
 
 from gateway.document import locate, parse_schema
 from gateway.errors import SchemaError
-from gateway.schema.closure import XSD, Closure, reach
+from gateway.schema.files.closure import XSD, Closure, reach
 
 _PARTS: Final = (f"{XSD}include", f"{XSD}redefine")
 _MOST_LISTED: Final = 20

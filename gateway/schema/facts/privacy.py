@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway.errors import Finding
-from gateway.schema.facts import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
-from gateway.schema.privacy_file import PrivacyEntry, PrivacyFile, invalid
+from gateway.schema.facts.nodes import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.facts.privacy_file import PrivacyEntry, PrivacyFile, invalid
 
 _LONGEST_NEUTRAL: Final = 3
 _NO_TEXT: Final = Classed(

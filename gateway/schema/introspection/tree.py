@@ -1,12 +1,12 @@
 """The tree of a set: every place a document under it can have, read once and frozen.
 
-What the set allows comes from xmlschema (introspection.py, places.py, value_types.py); the verdict on a document never
+What the set allows comes from xmlschema (components.py, places.py, value_types.py); the verdict on a document never
 does. Those modules are imported only when a tree is asked for: a process that is handed its trees, or that never needs
 one, does not pay for them.
 """
 
-from gateway.schema.facts import SchemaTree
-from gateway.schema.privacy import classified
+from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.facts.privacy import classified
 from gateway.schema.sets import SchemaSet
 
 
@@ -17,8 +17,8 @@ def read_tree(schema_set: SchemaSet) -> SchemaTree:
     for one that allows more places than `places.MAX_PLACES` or nests deeper than `places.MAX_DEPTH`. Raises
     ConfigurationError `config.invalid` when a privacy file made for this set names what it does not have.
     """
-    from gateway.schema.introspection import components
-    from gateway.schema.places import read_roots
+    from gateway.schema.introspection.components import components
+    from gateway.schema.introspection.places import read_roots
 
     bare = SchemaTree(read_roots(components(schema_set), schema_set.roots))
     return classified(bare, schema_set.id, schema_set.privacy)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway.errors import ConfigurationError, Finding
-from gateway.schema.facts import Classed, PrivacyClass
+from gateway.schema.facts.nodes import Classed, PrivacyClass
 
 _CLASSES: Final = frozenset(PrivacyClass)
 _KEYS: Final = {"class", "reason", "elements", "names"}

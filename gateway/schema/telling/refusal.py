@@ -14,11 +14,11 @@ from lxml import etree
 from gateway.document import indexed_path, segment, split_name, wco_path
 from gateway.domain.telling import Telling
 from gateway.errors import DocumentError, Violation
-from gateway.schema.breach import CODES, Breach
-from gateway.schema.diagnosis import Diagnosis, lacking, misplaced, value_breach
-from gateway.schema.facts import SchemaNode, SchemaTree, ValueFacts
-from gateway.schema.texts import Texts, texts_in
-from gateway.schema.words import MAX_VIOLATIONS, expectation
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.telling.breach import CODES, Breach
+from gateway.schema.telling.diagnosis import Diagnosis, lacking, misplaced, value_breach
+from gateway.schema.telling.texts import Texts, texts_in
+from gateway.schema.telling.words import MAX_VIOLATIONS, expectation
 
 __all__ = ["MAX_VALUE", "door_violation", "root_not_in_set", "violations"]
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from gateway.domain.ids import CodeListId, SchemaSetId
 from gateway.errors import ConfigurationError, Finding
-from gateway.schema.code_lists import BINDINGS, LISTS, CodeList, entries_of, read_lists
-from gateway.schema.facts import SchemaNode, SchemaTree
+from gateway.schema.code_lists.lists import BINDINGS, LISTS, CodeList, entries_of, read_lists
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree
 
 __all__ = ["Binding", "CodeCatalogue", "Place", "join_catalogues", "read_catalogue"]
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.schema.facts import SchemaNode, SchemaTree
-from gateway.schema.rule_functions import NAMESPACE, SIGNATURES
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree
+from gateway.schema.rules.functions import NAMESPACE, SIGNATURES
 
 __all__ = ["Reading", "Shape", "read_expression"]
 

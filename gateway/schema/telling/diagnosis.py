@@ -15,8 +15,8 @@ from typing import Final
 from lxml import etree
 
 from gateway.document import split_name
-from gateway.schema.breach import Breach
-from gateway.schema.facts import SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
+from gateway.schema.telling.breach import Breach
 
 __all__ = ["Diagnosis", "lacking", "misplaced", "value_breach"]
 

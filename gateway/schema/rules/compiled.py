@@ -1,6 +1,6 @@
 """Runs profile rules over a document: which places break which rule.
 
-Two engines, one language. A rule is XPath 2.0; where rule_shapes.py finds that XPath 1.0 means the same, libxml2 runs
+Two engines, one language. A rule is XPath 2.0; where shapes.py finds that XPath 1.0 means the same, libxml2 runs
 it. All such rules for one message kind are first asked in a single expression, `(when and selects) or …`, which crosses
 from Python to libxml2 once; only when it holds is each rule asked for its places. A sound document costs that one call.
 What is left is run by elementpath, whose tree of the document is built only if a rule's `when` holds, and once.
@@ -20,14 +20,14 @@ from gateway.document import BODIES, indexed_path, wco_path
 from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import Violation
-from gateway.schema.facts import SchemaTree
-from gateway.schema.rule_check import ParsedExpression, RuleParser
-from gateway.schema.rule_functions import for_lxml
-from gateway.schema.rules import Rule, RuleTarget
+from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.rules.check import ParsedExpression, RuleParser
+from gateway.schema.rules.functions import for_lxml
+from gateway.schema.rules.language import Rule, RuleTarget
+from gateway.schema.telling.words import MAX_VIOLATIONS
 from gateway.schema.validation import CompiledSet
-from gateway.schema.words import MAX_VIOLATIONS
 
-__all__ = ["Breach", "CompiledRules", "compile_rules", "with_severities"]
+__all__ = ["BrokenRule", "CompiledRules", "compile_rules", "with_severities"]
 
 MOST_PLACES_OF_A_RULE: Final = 20
 _ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
@@ -36,7 +36,7 @@ _UNDECIDED: Final = "This rule can not be decided on this document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breach:
+class BrokenRule:
     """One place that breaks a rule."""
 
     severity: Severity
@@ -92,7 +92,9 @@ class CompiledRules:
         """Tell whether any rule is for such a message."""
         return (kind, target) in self._groups
 
-    def breaches(self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date) -> tuple[Breach, ...]:
+    def breaches(
+        self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date
+    ) -> tuple[BrokenRule, ...]:
         """Return the places that break a rule, in the order of the rules: at most MAX_VIOLATIONS."""
         group = self._groups.get((kind, target))
         if group is None:
@@ -105,7 +107,7 @@ class CompiledRules:
             found += _slow_breaches(group.slow, root, bodies, day, self._breach)
         return tuple(dict.fromkeys(found))[:MAX_VIOLATIONS]
 
-    def _breach(self, rule: Rule, element: etree._Element, message: str = "") -> Breach:
+    def _breach(self, rule: Rule, element: etree._Element, message: str = "") -> BrokenRule:
         node = self._tree.node(wco_path(element))
         violation = Violation(
             code=CODE,
@@ -117,13 +119,13 @@ class CompiledRules:
             expected=rule.expected,
             fix=rule.fix,
         )
-        return Breach(severity=rule.severity, violation=violation)
+        return BrokenRule(severity=rule.severity, violation=violation)
 
 
-_Tell = Callable[..., Breach]
+_Tell = Callable[..., BrokenRule]
 
 
-def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) -> Iterator[Breach]:
+def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) -> Iterator[BrokenRule]:
     if group.screen is None or not group.screen(body, today=day):
         return
     for one in group.quick:
@@ -136,7 +138,7 @@ def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) 
 
 def _slow_breaches(
     rules: Sequence[_Slow], root: etree._Element, bodies: Iterable[etree._Element], day: int, tell: _Tell
-) -> Iterator[Breach]:
+) -> Iterator[BrokenRule]:
     """Ask elementpath. What fails on a document counts as broken there: silence must only mean that the rule holds."""
     asked = [
         (one, body) for body in bodies for one in rules if one.quick_when is None or one.quick_when(body, today=day)

@@ -16,10 +16,10 @@ from gateway.document import indexed_path, wco_path
 from gateway.domain.ids import CodeListId, SchemaSetId
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, Violation
-from gateway.schema.code_bindings import CodeCatalogue, Place
-from gateway.schema.code_lists import BINDINGS, CodeList
-from gateway.schema.facts import SchemaTree
-from gateway.schema.words import MAX_VIOLATIONS
+from gateway.schema.code_lists.bindings import CodeCatalogue, Place
+from gateway.schema.code_lists.lists import BINDINGS, CodeList
+from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.telling.words import MAX_VIOLATIONS
 
 __all__ = ["CompiledCodeLists", "compile_code_lists", "list_findings"]
 

@@ -19,9 +19,9 @@ from xmlschema.validators import XsdAnyElement, XsdAttribute, XsdComplexType, Xs
 from gateway.document import segment
 from gateway.document.names import split_name
 from gateway.errors import SchemaError
-from gateway.schema.facts import AttributeFacts, SchemaNode, ValueFacts
+from gateway.schema.facts.nodes import AttributeFacts, SchemaNode, ValueFacts
+from gateway.schema.introspection.value_types import ANY_VALUE, value_facts
 from gateway.schema.sets import XSD
-from gateway.schema.value_types import ANY_VALUE, value_facts
 
 MAX_DEPTH: Final = 64
 MAX_PLACES: Final = 100_000

@@ -16,8 +16,8 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from gateway.schema.bodies import Folder
-from gateway.schema.closure import XSD, Closure, included
+from gateway.schema.files.bodies import Folder
+from gateway.schema.files.closure import XSD, Closure, included
 
 _KINDS: Final[Mapping[str, str]] = {
     "element": "element",

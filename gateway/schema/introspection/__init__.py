@@ -1,0 +1,1 @@
+"""Reads what a set says through xmlschema. Loaded only where a tree is asked for."""

@@ -1,0 +1,1 @@
+"""Profile rules: the language, its static check, and the rules compiled."""
