@@ -13,7 +13,7 @@ from gateway.schema.facts.privacy_file import PrivacyFile, parse_privacy
 from gateway.schema.introspection.tree import read_tree
 from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, judge, judge_view
 from gateway.schema.rules.check import check_rules
-from gateway.schema.rules.compiled import Breach, CompiledRules, compile_rules
+from gateway.schema.rules.compiled import BrokenRule, CompiledRules, compile_rules
 from gateway.schema.rules.language import Rule, RuleSet, RuleTarget, sealed_rule_set
 from gateway.schema.sets import SchemaSet, assemble_set, check_set_valid, load_set, manifest_text, set_sha256
 from gateway.schema.telling.refusal import door_violation
@@ -23,7 +23,7 @@ from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, v
 __all__ = [
     "AttributeFacts",
     "Binding",
-    "Breach",
+    "BrokenRule",
     "Classed",
     "Code",
     "CodeCatalogue",
