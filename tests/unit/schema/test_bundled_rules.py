@@ -9,7 +9,16 @@ from gateway.bundled import schema_folder
 from gateway.document import read
 from gateway.domain.ids import RuleSetId
 from gateway.domain.profile import Severity
-from gateway.schema import Breach, CompiledRules, CompiledSet, Rule, RuleTarget, check_rules, compile_rules, compile_set
+from gateway.schema import (
+    BrokenRule,
+    CompiledRules,
+    CompiledSet,
+    Rule,
+    RuleTarget,
+    check_rules,
+    compile_rules,
+    compile_set,
+)
 from gateway.settings import load_catalogue
 from gateway.settings.rule_file import read_rule_sets
 from tests.unit.schema.sets import LIMITS
@@ -31,7 +40,7 @@ def compiled(rule_set: RuleSetId) -> tuple[CompiledSet, CompiledRules]:
     return COMPILED[rule_set]
 
 
-def breaches(rule_set: RuleSetId, file: Path) -> tuple[Breach, ...]:
+def breaches(rule_set: RuleSetId, file: Path) -> tuple[BrokenRule, ...]:
     schema_set, rules = compiled(rule_set)
     document = read(file.read_bytes(), LIMITS)
     assert schema_set.accepts(document.root), f"{file.name} is not valid under {schema_set.id}"
