@@ -20,7 +20,7 @@ from gateway.schema.bounds import Bounds, read_bounds
 from gateway.schema.facts.nodes import SchemaTree
 from gateway.schema.introspection.tree import read_tree
 from gateway.schema.sets import XSD, SchemaSet, check_files
-from gateway.schema.telling.refusal import root_not_in_set, violations
+from gateway.schema.telling.refusal import not_judged, root_not_in_set, violations
 
 _DOOR: Final = object()
 
@@ -70,14 +70,24 @@ class CompiledSet:
             return False
         end = first_breach(raw, self._xsd) if is_crowded(raw, root) else None
         if end is None:
-            return self._xsd(root)
+            return self._holds(root)
         self._judged = _Judged(*read_start(raw, end))
-        self._xsd(self._judged.root)
+        self._holds(self._judged.root)
         return False
+
+    def _holds(self, root: etree._Element) -> bool:
+        """libxml2's verdict; where it gives up, as inside a pattern that has too many ways to match, the verdict is no.
+
+        Its log then names the element at which it gave up.
+        """
+        try:
+            return self._xsd(root)
+        except etree.XMLSchemaValidateError:
+            return False
 
     def declares(self, name: str) -> bool:
         """Tell whether libxml2 knows a global element of this qualified name."""
-        self._xsd.validate(etree.Element(name))
+        self._holds(etree.Element(name))
         return all(one.type != etree.ErrorTypes.SCHEMAV_CVC_ELT_1 for one in self._xsd.error_log)
 
     def proves(self, limits: DocumentLimits) -> bool:
@@ -93,6 +103,7 @@ class CompiledSet:
             found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree, telling),)
         else:
             found = violations(self._xsd.error_log, judged.root, self.tree, telling, unended=judged.unended)
+            found = found or (not_judged(root, self.tree, telling),)
         return SchemaError(
             "schema.invalid",
             f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",

@@ -108,3 +108,17 @@ def test_a_bad_day_or_a_folder_that_is_not_there_is_a_matter_of_usage(release: P
     add = ("schema", "add", "--id", "a", "--entry", "body/unrelated.xsd", "--catalogue", tmp_path / "c")
     assert gateway(*add, release, "--valid-from", "soon").code == 2
     assert gateway(*add, tmp_path / "nowhere").code == 2
+
+
+def test_a_file_that_can_not_be_judged_is_invalid_and_the_next_is_judged(tmp_path: Path) -> None:
+    ways = '<xs:restriction base="xs:string"><xs:pattern value="(a|a|aa)*b"/></xs:restriction>'
+    folder = written(
+        {"r.xsd": xsd("", f'<xs:element name="R"><xs:simpleType>{ways}</xs:simpleType></xs:element>')}, tmp_path
+    )
+    assert gateway("schema", "add", folder, "--id", "ways", "--catalogue", tmp_path / "own").code == 0
+    (tmp_path / "1.xml").write_text(f"<R>{'a' * 3_000}</R>")
+    (tmp_path / "2.xml").write_text("<R>ab</R>")
+    files = (tmp_path / "1.xml", tmp_path / "2.xml")
+    judged = gateway("schema", "validate", "--set", "ways", "--catalogue", tmp_path / "own", "--json", *files)
+    assert (judged.code, [one["valid"] for one in judged.json]) == (1, [False, True])
+    assert judged.json[0]["violations"][0]["rule"] == "other"

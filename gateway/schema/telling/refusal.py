@@ -20,7 +20,7 @@ from gateway.schema.telling.diagnosis import Diagnosis, lacking, misplaced, valu
 from gateway.schema.telling.texts import Texts, texts_in
 from gateway.schema.telling.words import MAX_VIOLATIONS, expectation
 
-__all__ = ["MAX_VALUE", "door_violation", "root_not_in_set", "violations"]
+__all__ = ["MAX_VALUE", "door_violation", "not_judged", "root_not_in_set", "violations"]
 
 MAX_VALUE: Final = 200
 """Characters of a value that are shown to a submitter who asks."""
@@ -80,6 +80,12 @@ def violations(
         if len(found) == MAX_VIOLATIONS:
             break
     return tuple(found.values())
+
+
+def not_judged(root: etree._Element, tree: SchemaTree, telling: Telling) -> Violation:
+    """Return the violation of a document that no verdict could be had on, when nothing says where."""
+    found = Diagnosis(breach=Breach.OTHER, element=root, fills={"name": ""})
+    return told(found, tree, texts_in(telling.language), telling)
 
 
 def root_not_in_set(root: etree._Element, roots: Iterable[str], tree: SchemaTree, telling: Telling) -> Violation:

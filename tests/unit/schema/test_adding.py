@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from gateway.domain.limits import DocumentLimits
 from gateway.errors import SchemaError
-from gateway.schema import Wish, compile_set, load_set, make_set, manifest_text
+from gateway.schema import Wish, compile_set, explain, load_set, make_set, manifest_text, validate_view_root
 from tests.unit.schema.foreign_sets import (
     APART,
     XS,
@@ -327,3 +328,32 @@ def test_a_file_that_is_included_before_it_is_imported_is_not_lost() -> None:
     assert found.notes == ()
     assert found.generated == ("gateway-entry.xsd", "gateway-joined.xsd")
     assert compile_set(found).accepts(etree.fromstring('<r:R xmlns:r="urn:r"><N>1</N></r:R>'))
+
+
+# ── what libxml2 gives up at ──
+
+MANY_WAYS = (
+    '<xs:simpleType name="Ways"><xs:restriction base="xs:string"><xs:pattern value="(a|a|aa)*b"/></xs:restriction>'
+    '</xs:simpleType><xs:element name="R"><xs:complexType><xs:sequence>'
+    '<xs:element name="V" type="Ways" maxOccurs="unbounded"/></xs:sequence><xs:attribute name="w" type="Ways"/>'
+    "</xs:complexType></xs:element>"
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ("<R><V>{}</V></R>", "/R/V"),
+        ('<R w="{}"><V>ab</V></R>', "/R"),
+        ("<R>" + "<V>ab</V>" * 9_000 + "<V>{}</V></R>", "/R/V[9001]"),
+    ],
+)
+def test_a_document_that_libxml2_gives_up_at_is_refused_and_the_next_one_judged(document: str, path: str) -> None:
+    compiled = compile_set(made({"r.xsd": xsd("", MANY_WAYS)}))
+    given_up = explain("given-up", document.format("a" * 3_000).encode(), compiled, DocumentLimits())
+    assert [(one.code, one.rule, one.path) for one in given_up.violations] == [("schema.invalid", "other", path)]
+    assert not given_up.valid
+    assert explain("next", document.format("ab").encode(), compiled, DocumentLimits()).valid
+    with pytest.raises(SchemaError) as refusal:
+        validate_view_root(etree.fromstring(document.format("a" * 3_000)), compiled)
+    assert refusal.value.code == "schema.invalid"
