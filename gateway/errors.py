@@ -259,7 +259,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("document.unknown_kind", "The message kind can not be told from the document", 422, False, None),
         ("schema.invalid", "The document breaks its schema set", 422, False, None),
         ("schema.profile_broken", "The document breaks a rule of the agreement", 422, False, None),
-        ("schema.path_unknown", "The schema set has no such path, WCO id or name", 404, False, None),
+        ("schema.path_unknown", "The schema set has no such path, WCO id or name", 404, False, "internal"),
         ("schema.unknown_set", "The schema set is not known here", 422, False, None),
         ("schema.kind_not_in_set", "The schema set does not cover this message kind", 422, False, None),
         ("schema.set_broken", "The schema set can not be loaded", 500, False, "internal"),

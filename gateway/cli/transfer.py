@@ -282,5 +282,5 @@ def _show_hold(hold: "OperatorsHold") -> None:
         print_table(
             "What a person has to look at",
             ("Rule", "Place", "In words"),
-            [(one.code, one.path, one.message) for one in hold.rules],
+            [(one.rule or one.code, one.path, one.message) for one in hold.rules],
         )

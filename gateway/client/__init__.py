@@ -7,7 +7,7 @@ Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
 from gateway.client.connection import ClientError
-from gateway.client.holds import Approval, BrokenRule, Hold, OperatorsHold
+from gateway.client.holds import Approval, Hold, OperatorsHold
 from gateway.client.inbox import InboxClient, LeasedMessage, SettledMessage
 from gateway.client.operations import OperationsClient
 from gateway.client.results import (
@@ -33,7 +33,6 @@ __all__ = [
     "AnyTransfer",
     "Approval",
     "Attempt",
-    "BrokenRule",
     "ClientError",
     "Event",
     "Hold",

@@ -3,32 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from gateway.domain.hold import HoldCause
+from gateway.errors import Violation
 
-__all__ = ["Approval", "BrokenRule", "Hold", "OperatorsHold", "read_hold", "read_operators_hold"]
+__all__ = ["Approval", "Hold", "OperatorsHold", "read_hold", "read_operators_hold", "read_violation"]
 
 Json = Mapping[str, Any]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenRule:
-    """A rule that asks for a person, where, and in words. No value of the document."""
-
-    code: str
-    path: str
-    message: str
+_VIOLATION: Final = ("code", "rule", "path", "line", "wco_id", "wco_name", "message", "expected", "fix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Why a transfer waits for a person: `cause` is `rules`, `changed`, `operator` or `agreement`."""
+    """Why a transfer waits for a person: `cause` is `rules`, `changed`, `operator` or `agreement`.
+
+    `rules`: those that ask for a person, and where; no value of the document.
+    """
 
     cause: HoldCause
     since: datetime
     reason: str
-    rules: tuple[BrokenRule, ...]
+    rules: tuple[Violation, ...]
     approvals_needed: int
     approvals_given: int
 
@@ -51,14 +48,17 @@ class OperatorsHold(Hold):
     approvals: tuple[Approval, ...]
 
 
+def read_violation(value: Json) -> Violation:
+    """Return what is wrong where. Raises KeyError for another shape."""
+    return Violation(**{name: value[name] for name in _VIOLATION})
+
+
 def _hold(value: Json) -> dict[str, Any]:
     return {
         "cause": HoldCause(value["cause"]),
         "since": _time(value["since"]),
         "reason": value["reason"],
-        "rules": tuple(
-            BrokenRule(code=one["code"], path=one["path"], message=one["message"]) for one in value["rules"]
-        ),
+        "rules": tuple(map(read_violation, value["rules"])),
         "approvals_needed": value["approvals_needed"],
         "approvals_given": value["approvals_given"],
     }

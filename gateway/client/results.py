@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.client.holds import Hold, OperatorsHold, read_hold, read_operators_hold
+from gateway.client.holds import Hold, OperatorsHold, read_hold, read_operators_hold, read_violation
 from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.lifecycle import HandOverState, NoticeState, SubmissionStatus, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 Json = Mapping[str, Any]
-_VIOLATION = ("code", "rule", "path", "line", "wco_id", "wco_name", "message", "expected", "fix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +289,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         answers=_answers(value["answers"]),
         timeline=tuple(_event(one) for one in value["timeline"]),
         holds=tuple(map(read_operators_hold, value["holds"])),
-        warnings=tuple(_violation(one) for one in value["warnings"]),
+        warnings=tuple(read_violation(one) for one in value["warnings"]),
     )
 
 
@@ -385,11 +384,7 @@ def _answers(values: Sequence[Json]) -> tuple[Answer, ...]:
 
 
 def _warned(value: Json) -> Warned:
-    return Warned(violation=_violation(value), recipients=tuple(PartyId(one) for one in value["recipients"]))
-
-
-def _violation(value: Json) -> Violation:
-    return Violation(**{name: value[name] for name in _VIOLATION})
+    return Warned(violation=read_violation(value), recipients=tuple(PartyId(one) for one in value["recipients"]))
 
 
 def _agreement(value: Json) -> AgreementRef:

@@ -102,7 +102,13 @@ def read_unmeasured(raw: bytes, limits: DocumentLimits) -> Document:
 
     Only for documents that go straight to `schema.validate`, which makes sure of both.
     """
-    return Document(_tree(raw, limits), raw, limits, _DOOR)
+    root = _tree(raw, limits)
+    try:
+        return Document(root, raw, limits, _DOOR)
+    except DocumentError:
+        # No set will prove anything of a message that nobody knows: a tower of elements is told for what it is.
+        _measure(root, raw, limits)
+        raise
 
 
 def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:

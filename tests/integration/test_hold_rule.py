@@ -42,7 +42,8 @@ async def test_what_a_rule_of_the_agreement_holds_is_delivered_after_its_release
         (transfer,) = submission.transfers
         assert transfer.hold is not None
         assert (transfer.state, transfer.digest, transfer.hold.cause) == (TransferState.HELD, "", HoldCause.RULES)
-        assert [rule.path for rule in transfer.hold.rules] == ["/MetaData/WCODataModelVersionCode"]
+        told = [(rule.rule, rule.path) for rule in transfer.hold.rules]
+        assert told == [("envelope-names-the-release", "/MetaData/WCODataModelVersionCode")]
         assert "3.7" not in f"{transfer.hold} {transfer.detail}"
         assert world.node is not None
         url = world.node.listeners["operations"].url
