@@ -117,10 +117,11 @@ def _within(source: Path, name: str) -> str:
 def _add(source: Path, wish: "Wish", folder: Path) -> "tuple[SchemaSet, bool]":
     from gateway.bundled import schema_folder
     from gateway.errors import SchemaError
-    from gateway.schema import make_set
+    from gateway.schema import check_id, make_set
     from gateway.settings import open_source, store_set
 
-    if wish.set_id and (schema_folder() / wish.set_id / "manifest.toml").is_file():
+    check_id(wish.set_id)
+    if (schema_folder() / wish.set_id / "manifest.toml").is_file():
         problem = f"{wish.set_id} is the id of a set that comes with the gateway; give this one another --id"
         raise SchemaError("schema.id_taken", problem, facts={"schema_set": wish.set_id})
     made = make_set(open_source(source), wish)

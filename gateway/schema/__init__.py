@@ -15,7 +15,7 @@ from gateway.schema.profile import CompiledProfile, Judgement, compile_profile, 
 from gateway.schema.rules.check import check_rules
 from gateway.schema.rules.compiled import BrokenRule, CompiledRules, compile_rules
 from gateway.schema.rules.language import Rule, RuleSet, RuleTarget, sealed_rule_set
-from gateway.schema.sets import SchemaSet, assemble_set, check_set_valid, load_set, manifest_text, set_sha256
+from gateway.schema.sets import SchemaSet, assemble_set, check_id, check_set_valid, load_set, manifest_text, set_sha256
 from gateway.schema.telling.refusal import door_violation
 from gateway.schema.telling.words import expectation
 from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, validate, validate_view_root
@@ -46,6 +46,7 @@ __all__ = [
     "ValueFacts",
     "Wish",
     "assemble_set",
+    "check_id",
     "check_rules",
     "check_set_valid",
     "compile_code_lists",

@@ -21,7 +21,7 @@ from gateway.schema.files.bodies import Folder, find_bodies, wildcard_namespaces
 from gateway.schema.files.closure import XSD, Closure, reach
 from gateway.schema.files.dialect import check_patterns
 from gateway.schema.files.joining import Joins, plan_joins, write_entry
-from gateway.schema.sets import SchemaSet, assemble_set
+from gateway.schema.sets import SchemaSet, assemble_set, check_id
 from gateway.schema.validation import CompiledSet, compile_set
 
 _DECLARATIONS: Final = (MessageKind.DECLARATION, MessageKind.AMENDMENT, MessageKind.ARRIVAL)
@@ -55,6 +55,7 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
     if not all(text.isprintable() and len(text) <= _LONGEST_TEXT for text in (wish.release, wish.title)):
         problem = f"release and title are one line each, of at most {_LONGEST_TEXT} characters"
         raise SchemaError("schema.set_broken", problem)
+    check_id(wish.set_id)
     folder = Folder(files)
     entry = folder.named(wish.entry, "--entry") if wish.entry else folder.only_entry()
     bodies = [folder.named(one, "--body") for one in wish.bodies]
@@ -75,7 +76,7 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
             {**files, **written},
             set_id=wish.set_id,
             release=wish.release or _release(closure, entry, bodies),
-            title=wish.title or " and ".join(_locals(roots)[:_MOST_NAMED]),
+            title=wish.title or _title(roots),
             entry=start,
             kinds=wish.kinds or _kinds(roots),
             roots=roots,
@@ -86,7 +87,20 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
         return compile_set(replace(whole, generated=tuple(sorted(written))))
 
     compiled, notes = _nothing_lost(closure, entry, put_together)
-    return replace(compiled.schema_set, notes=(*notes, *_unanswered(closure)))
+    return replace(_startable(compiled, wish), notes=(*notes, *_unanswered(closure)))
+
+
+def _startable(compiled: CompiledSet, wish: Wish) -> SchemaSet:
+    """Return the set without the roots that only a file declares which does not count: no document can start there."""
+    whole = compiled.schema_set
+    roots = [root for root in whole.roots if compiled.declares(root)]
+    if not roots:
+        problem = f"libxml2 knows no element of {whole.entry} that a document could start with; name another --entry"
+        raise SchemaError("schema.set_broken", problem)
+    if len(roots) == len(whole.roots):
+        return whole
+    kinds = whole.kinds if wish.kinds else _kinds(roots)
+    return replace(whole, roots=tuple(roots), kinds=kinds, title=wish.title or _title(roots))
 
 
 def _nothing_lost(
@@ -178,7 +192,11 @@ def _locals(roots: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(split_name(root)[1] for root in roots))
 
 
-def _kinds(roots: Iterable[str]) -> tuple[str, ...]:
+def _title(roots: Iterable[str]) -> str:
+    return " and ".join(_locals(roots)[:_MOST_NAMED])
+
+
+def _kinds(roots: Iterable[str]) -> tuple[MessageKind, ...]:
     """The message kinds that a set with these roots is likely for. A set with a Response is for responses."""
     names = _locals(roots)
     if "Response" in names:

@@ -29,6 +29,7 @@ __all__ = [
     "SchemaSet",
     "assemble_set",
     "check_files",
+    "check_id",
     "check_set_valid",
     "load_set",
     "manifest_text",
@@ -106,8 +107,7 @@ def assemble_set(
     valid_until: date | None = None,
 ) -> SchemaSet:
     """Return a set from its files and facts, with its hash. Raises SchemaError `schema.set_broken`."""
-    if not is_name(set_id):
-        raise SchemaError("schema.set_broken", "a set's id is lower-case letters, digits, dots and hyphens")
+    check_id(set_id)
     unknown = [kind for kind in kinds if kind not in frozenset(MessageKind)]
     if unknown:
         raise SchemaError("schema.set_broken", f"{unknown[0]} is not a message kind; they are {', '.join(MessageKind)}")
@@ -127,6 +127,13 @@ def assemble_set(
         valid_from=valid_from,
         valid_until=valid_until,
     )
+
+
+def check_id(set_id: str) -> None:
+    """Raise SchemaError `schema.set_broken` unless `set_id` can name a set."""
+    if not is_name(set_id):
+        problem = "a set's id is lower-case letters, digits, dots and hyphens, of at most 64 characters"
+        raise SchemaError("schema.set_broken", problem)
 
 
 def set_sha256(files: Mapping[str, bytes], entry: str) -> str:

@@ -1,5 +1,6 @@
 """`gateway schema add`, as a customs engineer types it."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_without_a_folder_a_set_goes_to_the_users_own_catalogue(release: Path, t
         (("--id", "own-3", "--entry", "MetaData.xsd"), "schema.choice_needed"),
         (("--id", "dms-response", "--entry", "body/unrelated.xsd"), "schema.id_taken"),
         (("--id", "Own 3", "--entry", "body/unrelated.xsd"), "schema.set_broken"),
+        (("--id", "a" * 300, "--entry", "body/unrelated.xsd"), "schema.set_broken"),
         (("--id", "../own", "--entry", "body/unrelated.xsd"), "schema.set_broken"),
         (("--id", "own-3", "--entry", "body/unrelated.xsd", "--kind", "letter"), "schema.set_broken"),
         (("--id", "own-3", "--entry", "body/unrelated.xsd", "--release", "two\nlines"), "schema.set_broken"),
@@ -122,3 +124,17 @@ def test_a_file_that_can_not_be_judged_is_invalid_and_the_next_is_judged(tmp_pat
     judged = gateway("schema", "validate", "--set", "ways", "--catalogue", tmp_path / "own", "--json", *files)
     assert (judged.code, [one["valid"] for one in judged.json]) == (1, [False, True])
     assert judged.json[0]["violations"][0]["rule"] == "other"
+
+
+def test_a_damaged_file_of_a_zip_that_could_be_a_body_refuses_the_set(tmp_path: Path) -> None:
+    archive = tmp_path / "release.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name, content in {**APART, "body/Second.xsd": xsd("urn:d", element("Declaration", "xs:date"))}.items():
+            packed.writestr(name, content)
+    raw = archive.read_bytes()
+    archive.write_bytes(raw.replace(b'"xs:date"', b'"xs:dote"', 1))
+    add = ("schema", "add", archive, "--id", "own-3", "--entry", "envelope/MetaData.xsd", "--json")
+    shown = gateway(*add, "--catalogue", tmp_path / "own")
+    assert (shown.code, "schema.set_broken" in shown.out + shown.err) == (1, True)
+    assert "body/Second.xsd" in shown.out + shown.err
+    assert gateway(*add, "--catalogue", tmp_path / "own", "--body", "body/Declaration.xsd").code == 0

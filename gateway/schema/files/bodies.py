@@ -17,6 +17,7 @@ from gateway.schema.files.closure import XSD, Closure, reach
 
 _PARTS: Final = (f"{XSD}include", f"{XSD}redefine")
 _MOST_LISTED: Final = 20
+_ENDING: Final = ".xsd"
 
 
 class Folder:
@@ -25,6 +26,7 @@ class Folder:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = files
         self._roots: dict[str, etree._Element | None] = {}
+        self._unread: dict[str, SchemaError] = {}
 
     def named(self, name: str, option: str) -> str:
         """Return the path that a person means by `name`. Raises SchemaError `schema.choice_needed` with the nearest."""
@@ -45,10 +47,20 @@ class Folder:
             self._roots[path] = None
             try:
                 root = parse_schema(self.files, path).getroot()
-            except SchemaError:
+            except SchemaError as error:
+                self._unread[path] = error
                 return None
             self._roots[path] = root if root.tag == f"{XSD}schema" else None
         return self._roots[path]
+
+    def check_readable(self) -> None:
+        """Raise SchemaError `schema.set_broken` for the first schema file that can not be read: it could be a body."""
+        for path in sorted(self.files):
+            if path.lower().endswith(_ENDING) and self.root(path) is None and path in self._unread:
+                said = self._unread[path].detail
+                told = said if path in said else f"{path}: {said}"
+                problem = f"{told}; it could be a body: put it right, or name the bodies with --body"
+                raise SchemaError("schema.set_broken", problem, facts={"file": path})
 
     def only_entry(self) -> str:
         """Return the one schema that no other refers to. Raises SchemaError `schema.choice_needed` if not one."""
@@ -58,7 +70,7 @@ class Folder:
             return starts[0]
         if not starts and len(found := list(self.schemas())) == 1:
             return found[0]
-        unread = [path for path in sorted(self.files) if path.lower().endswith(".xsd")]
+        unread = [path for path in sorted(self.files) if path.lower().endswith(_ENDING)]
         if unread and not starts and not list(self.schemas()):
             parse_schema(self.files, unread[0])  # says what is wrong with it
         what = "Several files could be the entry" if starts else "No schema file stands apart from the others"
@@ -116,12 +128,15 @@ class Folder:
 def find_bodies(folder: Folder, entry: str, bodies: Sequence[str]) -> list[str]:
     """Return `bodies` and what else must be imported beside `entry` so that its wildcards can be filled.
 
-    Raises SchemaError `schema.choice_needed` when several files could be the body.
+    Raises SchemaError: `schema.choice_needed` when several files could be the body, `schema.set_broken` when `bodies`
+    names none and a file that could be one can not be read.
     """
     found = [body for body in bodies if body != entry]
     while True:
         closure = reach(folder.files, entry, *found)
         choices = {name: _candidates(folder, entry, name) for name in _missing(closure, entry)}
+        if choices and not bodies:
+            folder.check_readable()
         single = [paths[0] for paths in choices.values() if len(paths) == 1]
         if not single:
             break

@@ -5,6 +5,7 @@ of the versioning namespace, so that declarations which 1.1 would leave out coun
 open content, …) it refuses as invalid content, in words that do not say why. All of it is refused here by name.
 """
 
+import re
 from typing import Final
 
 from lxml import etree
@@ -39,6 +40,8 @@ _LIKE_ONE: Final = " or ".join(f"contains(., '{one}')" for one in sorted(_TYPES)
 _MAY_NAME_TYPE: Final = etree.XPath(
     " | ".join(f"//xs:*[@{name}[{_LIKE_ONE}]]" for name in _NAMING), namespaces={"xs": _XS}
 )
+# An escape is read whole: an escaped backslash before `p{` begins none.
+_CLASS_NAMED: Final = re.compile(r"\\(?:[pP]\{([^}]*)\}|.)", re.DOTALL)
 _PATTERNS: Final = etree.XPath(f"//xs:pattern[{_OUTSIDE_NOTES}]", namespaces={"xs": _XS})
 
 
@@ -60,14 +63,21 @@ def check_patterns(root: etree._Element, path: str) -> None:
     It does so for names of character classes and blocks that it does not know.
     """
     for pattern in _elements(_PATTERNS(root)):
-        if "\\p{" not in pattern.get("value", "") and "\\P{" not in pattern.get("value", ""):
-            continue
-        try:
-            _with_pattern(pattern.get("value", ""))(_SOME_TEXT)
-        except (etree.XMLSchemaParseError, etree.XMLSchemaValidateError):
-            raise SchemaError(
-                "schema.set_broken", f"{path} (line {pattern.sourceline}) has a pattern that can not be evaluated"
-            ) from None
+        value = pattern.get("value", "")
+        names = {found[1] for found in _CLASS_NAMED.finditer(value) if found[1] is not None}
+        # Each name by itself: in the whole pattern one text may never come to it.
+        for probe in (f"\\p{{{name}}}" for name in sorted(names)):
+            _check_evaluated(probe, path, pattern, f" ({probe})")
+        if names:
+            _check_evaluated(value, path, pattern, "")
+
+
+def _check_evaluated(probe: str, path: str, pattern: etree._Element, told: str) -> None:
+    try:
+        _with_pattern(probe)(_SOME_TEXT)
+    except (etree.XMLSchemaParseError, etree.XMLSchemaValidateError):
+        problem = f"{path} (line {pattern.sourceline}) has a pattern that can not be evaluated{told}"
+        raise SchemaError("schema.set_broken", problem) from None
 
 
 _SOME_TEXT: Final = etree.fromstring("<a>a</a>")

@@ -357,3 +357,33 @@ def test_a_document_that_libxml2_gives_up_at_is_refused_and_the_next_one_judged(
     with pytest.raises(SchemaError) as refusal:
         validate_view_root(etree.fromstring(document.format("a" * 3_000)), compiled)
     assert refusal.value.code == "schema.invalid"
+
+
+# ── what does not count, what can not be read ──
+
+
+def test_a_root_that_only_a_passed_over_file_declares_is_none() -> None:
+    files = {
+        "m.xsd": xsd("urn:m", bring("urn:a", "a1.xsd") + bring("urn:a", "a2.xsd") + envelope(of_any("urn:a"))),
+        "a1.xsd": xsd("urn:a", element("Declaration")),
+        "a2.xsd": xsd("urn:a", element("Response", "xs:date") + element("Declaration", "xs:date")),
+    }
+    found = made(files, "m.xsd")
+    assert found.roots == ("{urn:m}MetaData", "{urn:a}Declaration")
+    assert found.title == "MetaData and Declaration"
+    assert [str(kind) for kind in found.kinds] == ["declaration", "amendment", "arrival"]
+    assert any("Response" in note and "a2.xsd is passed over" in note for note in found.notes)
+    compiled = compile_set(found)
+    assert {node.name for node in compiled.tree.roots} == {"MetaData", "Declaration"}
+    told = explain("f", b'<Response xmlns="urn:a">1</Response>', compiled, DocumentLimits())
+    assert [one.code for one in told.violations] == ["schema.root_not_in_set"]
+
+
+def test_a_file_that_could_be_a_body_and_can_not_be_read_is_not_passed_over() -> None:
+    files = {**APART, "body/Broken.xsd": b"<xs:schema"}
+    error = refused(files, "envelope/MetaData.xsd")
+    assert (error.code, error.facts["file"]) == ("schema.set_broken", "body/Broken.xsd")
+    assert "body/Broken.xsd" in error.detail
+    assert "--body" in error.detail
+    assert "body/Declaration.xsd" in made(files, "envelope/MetaData.xsd", "body/Declaration.xsd").files
+    assert made(files, "body/Declaration.xsd").entry == "body/Declaration.xsd"

@@ -90,3 +90,19 @@ def test_a_pattern_that_can_not_be_evaluated_refuses_the_set() -> None:
         with pytest.raises(SchemaError, match="pattern") as caught:
             made(files)
         assert caught.value.code == "schema.set_broken"
+
+
+def test_a_block_is_known_or_not_wherever_it_stands_in_a_pattern() -> None:
+    for pattern, unknown in (
+        ("\\p{IsLatin-1Supplement}+\\p{IsFoo}", "IsFoo"),
+        ("b|[\\p{IsLatin-1Supplement}\\P{IsBar}]", "IsBar"),
+        ("\\p{IsLatin-1Supplement}+\\P{Lu}", ""),
+        ("b\\\\p\\{IsFoo\\}", ""),
+    ):
+        files = {"a.xsd": xsd("urn:a", VALUE.format("xs:string", f"<xs:pattern value='{pattern}'/>"))}
+        if not unknown:
+            assert made(files).entry == "a.xsd"
+            continue
+        with pytest.raises(SchemaError, match=unknown) as caught:
+            made(files)
+        assert caught.value.code == "schema.set_broken"
