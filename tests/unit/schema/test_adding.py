@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from gateway.document import read
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import SchemaError
-from gateway.schema import Wish, compile_set, explain, load_set, make_set, manifest_text, validate_view_root
+from gateway.schema import Wish, compile_set, explain, load_set, make_set, manifest_text, validate, validate_view_root
 from tests.unit.schema.foreign_sets import (
     APART,
     XS,
@@ -346,6 +347,7 @@ MANY_WAYS = (
         ("<R><V>{}</V></R>", "/R/V"),
         ('<R w="{}"><V>ab</V></R>', "/R"),
         ("<R>" + "<V>ab</V>" * 9_000 + "<V>{}</V></R>", "/R/V[9001]"),
+        ('<R w="{}">' + "<V>ab</V>" * 9_000 + "</R>", "/R"),
     ],
 )
 def test_a_document_that_libxml2_gives_up_at_is_refused_and_the_next_one_judged(document: str, path: str) -> None:
@@ -357,6 +359,16 @@ def test_a_document_that_libxml2_gives_up_at_is_refused_and_the_next_one_judged(
     with pytest.raises(SchemaError) as refusal:
         validate_view_root(etree.fromstring(document.format("a" * 3_000)), compiled)
     assert refusal.value.code == "schema.invalid"
+
+
+def test_a_message_that_libxml2_gives_up_at_is_refused() -> None:
+    ways = MANY_WAYS.replace('name="R"', 'name="Declaration"').replace('name="V"', 'name="FunctionCode"')
+    compiled = compile_set(made({"d.xsd": xsd("urn:d", ways)}))
+    raw = '<Declaration xmlns="urn:d"><FunctionCode>9</FunctionCode><FunctionCode>{}</FunctionCode></Declaration>'
+    with pytest.raises(SchemaError) as refusal:
+        validate(read(raw.format("a" * 3_000).encode(), DocumentLimits()), compiled)
+    assert refusal.value.code == "schema.invalid"
+    assert "other" in [one.rule for one in refusal.value.violations]
 
 
 # ── what does not count, what can not be read ──
