@@ -8,6 +8,8 @@ What comes before the end of that piece is then a small document of its own that
 """
 
 import functools
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from lxml import etree
@@ -22,6 +24,11 @@ _PIECE: Final = 4 * 1024
 _MOST_TAGS: Final = 200_000
 _MOST_SIBLINGS: Final = 1_100
 """Beside the most items a declaration may have, 999, stand other elements of the shipment."""
+_MARKUP: Final = re.compile(
+    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^"'<>]*+(?:"[^"]*+"[^"'<>]*+|'[^']*+'[^"'<>]*+)*+>""", re.DOTALL
+)
+_NO_TAG: Final = b"!?"
+_SLASH: Final = ord("/")
 
 
 def is_crowded(raw: bytes, root: etree._Element) -> bool:
@@ -51,17 +58,44 @@ def first_breach(raw: bytes, xsd: etree.XMLSchema) -> int | None:
     return None
 
 
-def read_start(raw: bytes, end: int) -> tuple[etree._Element, frozenset[etree._Element]]:
-    """Return the tree of the first `end` bytes of a well-formed document, and its elements that had not ended there."""
+def read_start(
+    raw: bytes, end: int, whole: etree._Element
+) -> tuple[etree._Element, Mapping[etree._Element, etree._Element]]:
+    """Return the tree of the first `end` bytes of a well-formed document, and its elements that had not ended there.
+
+    A tag that these bytes cut in two is left out; text, a CDATA section or a comment is read to its end. `whole`: the
+    root of the whole document's tree; every unended element comes with its like in there.
+    """
+    cut, depth = _place_between_tags(raw, end)
     # libxml2 closes what is open when it may recover; all else it is told is what the door tells it.
     parser = etree.XMLParser(**{**parser_options(), "recover": True})
-    root = etree.fromstring(raw[:end], parser)
-    if end >= len(raw):
-        return root, frozenset()
-    unended = [root]
-    while len(unended[-1]):
-        unended.append(unended[-1][-1])
-    return root, frozenset(unended)
+    root = etree.fromstring(raw[:cut], parser)
+    unended = {}
+    element = root
+    for level in range(depth):
+        unended[element] = whole
+        if level + 1 < depth:
+            element, whole = element[-1], whole[len(element) - 1]
+    return root, unended
+
+
+def _place_between_tags(raw: bytes, end: int) -> tuple[int, int]:
+    """Return where the last token that begins before `end` is whole, or is a tag and begins; and how many are open."""
+    depth = 0
+    for token in _MARKUP.finditer(raw):
+        start, stop = token.span()
+        if start >= end:
+            return start, depth
+        if raw[start + 1] in _NO_TAG:
+            if stop > end:
+                return stop, depth
+        elif stop > end:
+            return start, depth
+        elif raw[start + 1] == _SLASH:
+            depth -= 1
+        elif raw[stop - 2] != _SLASH:
+            depth += 1
+    return len(raw), depth
 
 
 @functools.cache

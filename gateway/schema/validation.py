@@ -27,10 +27,13 @@ _DOOR: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The tree that the error log is about: the document's, or of its start, whose last elements had not ended."""
+    """The tree that the error log is about: the document's, or of its start.
+
+    `unended`: the elements of a start that had not ended, each with its like in the whole document.
+    """
 
     root: etree._Element
-    unended: frozenset[etree._Element]
+    unended: Mapping[etree._Element, etree._Element]
 
 
 class CompiledSet:
@@ -65,13 +68,13 @@ class CompiledSet:
         `raw`: the bytes it was read from, if it came from elsewhere: one that is made to hold errors without end is
         judged piece by piece (document/flood.py).
         """
-        self._judged = _Judged(root, frozenset())
+        self._judged = _Judged(root, {})
         if root.tag not in self.roots:
             return False
         end = first_breach(raw, self._xsd) if is_crowded(raw, root) else None
         if end is None:
             return self._holds(root)
-        self._judged = _Judged(*read_start(raw, end))
+        self._judged = _Judged(*read_start(raw, end, root))
         self._holds(self._judged.root)
         return False
 

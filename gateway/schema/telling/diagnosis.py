@@ -18,7 +18,7 @@ from gateway.document import split_name
 from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.telling.breach import Breach
 
-__all__ = ["Diagnosis", "lacking", "misplaced", "value_breach"]
+__all__ = ["Diagnosis", "lacking", "misplaced", "out_of_order", "value_breach"]
 
 _MAX_NAME: Final = 80
 """Longer names than this are nobody's typing error."""
@@ -141,7 +141,7 @@ def misplaced(
         return Diagnosis(breach=Breach.TOO_MANY, element=element, node=own, fills=fills, expected=("at_most", fills))
     for one in before:
         if one.tag in places and places[str(one.tag)][0] > number:
-            return _out_of_order(element, own, places[str(one.tag)][1])
+            return out_of_order(element, own, places[str(one.tag)][1].name)
     return _gap(element, own, holder, before, allowed)
 
 
@@ -177,7 +177,7 @@ def _gap(
         if there.count(child.qualified) >= child.least:
             continue
         later = next(element.itersiblings(child.qualified), None)
-        return _missing(element, child, holder, own) if later is None else _out_of_order(later, child, own)
+        return _missing(element, child, holder, own) if later is None else out_of_order(later, child, own.name)
     names = _known(allowed, holder)
     fills = {"name": own.name, "parent": holder.name, "names": names}
     expected = ("elements" if names else "nothing", fills)
@@ -193,8 +193,9 @@ def _missing(at: etree._Element, wanted: SchemaNode, holder: SchemaNode, before:
     return Diagnosis(breach=Breach.MISSING, element=at, node=wanted, fills=fills, expected=expected, inside=inside)
 
 
-def _out_of_order(element: etree._Element, own: SchemaNode, other: SchemaNode) -> Diagnosis:
-    fills = {"name": own.name, "other": other.name}
+def out_of_order(element: etree._Element, own: SchemaNode, other: str) -> Diagnosis:
+    """Return that `element`, which is `own`, stands behind the element named `other` and must stand before it."""
+    fills = {"name": own.name, "other": other}
     return Diagnosis(
         breach=Breach.OUT_OF_ORDER, element=element, node=own, fills=fills, expected=("element_before", fills)
     )

@@ -7,6 +7,8 @@ most telling: what is expected there says the rest.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from lxml import etree
@@ -16,7 +18,7 @@ from gateway.domain.telling import Telling
 from gateway.errors import DocumentError, Violation
 from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.telling.breach import CODES, Breach
-from gateway.schema.telling.diagnosis import Diagnosis, lacking, misplaced, value_breach
+from gateway.schema.telling.diagnosis import Diagnosis, lacking, misplaced, out_of_order, value_breach
 from gateway.schema.telling.texts import Texts, texts_in
 from gateway.schema.telling.words import MAX_VIOLATIONS, expectation
 
@@ -36,13 +38,16 @@ _OVERRIDES: Final[Mapping[str, Breach]] = {
     "CVC_ELT_4_2": Breach.TYPE_OVERRIDE,
     "CVC_ELT_4_3": Breach.TYPE_OVERRIDE,
 }
-# What shows as soon as an element begins.
+# What shows as soon as an element begins, or its text is seen, whatever comes after.
 _SEEN_AT_ONCE: Final = frozenset(
     {
         *(Breach.UNEXPECTED, Breach.MISSPELT, Breach.WRONG_NAMESPACE, Breach.OUT_OF_ORDER, Breach.TOO_MANY),
-        *(Breach.TWO_BODIES, Breach.ATTRIBUTE_NOT_ALLOWED, Breach.TYPE_OVERRIDE, Breach.NIL),
+        *(Breach.TWO_BODIES, Breach.ATTRIBUTE_NOT_ALLOWED, Breach.ATTRIBUTE_MISSING, Breach.TYPE_OVERRIDE, Breach.NIL),
+        *(Breach.TEXT_NOT_ALLOWED, Breach.ELEMENTS_IN_VALUE),
     }
 )
+# The key that is referred to may stand behind the start that was judged.
+_NO_SUCH_KEY: Final = "No match found for key-sequence"
 _UNKNOWN_ATTRIBUTE: Final = frozenset({"CVC_COMPLEX_TYPE_3_2_1", "CVC_COMPLEX_TYPE_3_2_2"})
 _VALUE: Final = re.compile(r"CVC_(DATATYPE|[A-Z]+_VALID|TYPE_3_1|FACET|AU|ATTRIBUTE|COMPLEX_TYPE_3_1)")
 _ATTRIBUTE_IN_TEXT: Final = re.compile(r"^Element '[^']*', attribute '([^']*)':")
@@ -62,16 +67,19 @@ def violations(
     tree: SchemaTree,
     telling: Telling,
     *,
-    unended: frozenset[etree._Element] = frozenset(),
+    unended: Mapping[etree._Element, etree._Element] = MappingProxyType({}),
 ) -> tuple[Violation, ...]:
-    """Return what an error log of lxml says about the tree under `root`: at most MAX_VIOLATIONS, one a place.
+    """Return what an error log of lxml says about the tree under `root`: 1 to MAX_VIOLATIONS, one a place.
 
-    `unended`: elements whose end the tree does not have, so that nothing can be said of what they lack or hold.
+    `unended`: where the tree is only the start of a document, the elements whose end it does not have, each with its
+    like in the whole document: of what they lack or hold only that is said which no end could mend.
     """
     texts = texts_in(telling.language)
     found: dict[tuple[object, ...], Violation] = {}
-    for diagnosis in _diagnoses(log, root, tree):
-        if diagnosis.element in unended and diagnosis.breach not in _SEEN_AT_ONCE:
+    entries = (entry for entry in log if not unended or _NO_SUCH_KEY not in entry.message)
+    for seen in _diagnoses(entries, root, tree):
+        diagnosis = _of_the_whole(seen, unended)
+        if diagnosis is None:
             continue
         # One place, one violation: an empty element is not also said to be no number.
         place = (diagnosis.element, diagnosis.attribute, diagnosis.breach is Breach.TEXT_NOT_ALLOWED)
@@ -79,7 +87,24 @@ def violations(
             found[place] = told(diagnosis, tree, texts, telling)
         if len(found) == MAX_VIOLATIONS:
             break
-    return tuple(found.values())
+    # A refusal always says something, if only that the document breaks a rule.
+    return tuple(found.values()) or (not_judged(root, tree, telling),)
+
+
+def _of_the_whole(seen: Diagnosis, unended: Mapping[etree._Element, etree._Element]) -> Diagnosis | None:
+    """Return what was seen in the start of a document as it is in the whole; None where its end could mend it."""
+    element, inside = seen.element, seen.inside
+    if seen.breach is Breach.MISSING and inside is not None and inside is not element:
+        # `element` came too early: what must stand before it is missing, or is still to come.
+        later = None
+        if inside in unended and seen.node is not None:
+            there = len(list(inside.iterchildren(seen.node.qualified)))
+            later = next(islice(unended[inside].iterchildren(seen.node.qualified), there, None), None)
+        if later is None or seen.node is None:
+            return seen
+        return out_of_order(later, seen.node, str(seen.fills["other"]))
+    certain = element not in unended or seen.breach in _SEEN_AT_ONCE or seen.attribute is not None
+    return seen if certain else None
 
 
 def not_judged(root: etree._Element, tree: SchemaTree, telling: Telling) -> Violation:
