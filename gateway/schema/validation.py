@@ -20,7 +20,7 @@ from gateway.schema.bounds import Bounds, read_bounds
 from gateway.schema.facts.nodes import SchemaTree
 from gateway.schema.introspection.tree import read_tree
 from gateway.schema.sets import XSD, SchemaSet, check_files
-from gateway.schema.telling.refusal import not_judged, root_not_in_set, violations
+from gateway.schema.telling.refusal import root_not_in_set, violations
 
 _DOOR: Final = object()
 
@@ -106,7 +106,6 @@ class CompiledSet:
             found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree, telling),)
         else:
             found = violations(self._xsd.error_log, judged.root, self.tree, telling, unended=judged.unended)
-            found = found or (not_judged(root, self.tree, telling),)
         return SchemaError(
             "schema.invalid",
             f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",
