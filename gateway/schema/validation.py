@@ -90,7 +90,11 @@ class CompiledSet:
 
     def declares(self, name: str) -> bool:
         """Tell whether libxml2 knows a global element of this qualified name."""
-        self._holds(etree.Element(name))
+        try:
+            asked = etree.Element(name)
+        except ValueError:  # no document can hold an element of such a name
+            return False
+        self._holds(asked)
         return all(one.type != etree.ErrorTypes.SCHEMAV_CVC_ELT_1 for one in self._xsd.error_log)
 
     def proves(self, limits: DocumentLimits) -> bool:
