@@ -8,6 +8,7 @@ control did not, 2 when atheris is not there: nothing is skipped in silence.
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,12 +27,14 @@ def main() -> int:
     """Run all targets and the control; return the exit code."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=15, help="for each target")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--seed", type=int, default=1, help="where the search begins; 0: elsewhere each time")
+    given = parser.parse_args()
+    seconds, seed = given.seconds, given.seed
     if importlib.util.find_spec("atheris") is None:
         print("FUZZ NOT RUN: atheris is not installed; it has no wheel for this Python", file=sys.stderr)
         return 2
-    failed = [name for name in TARGETS if not _runs(name, seconds, list(_seeds(name)))]
-    if _runs("planted", 5, [*_seeds("document"), _PLANTED], told=False) or not _kept():
+    failed = [name for name in TARGETS if not _runs(name, seconds, list(_seeds(name)), seed=seed)]
+    if _runs("planted", 5, [*_seeds("document"), _PLANTED], seed=seed, told=False) or not _kept():
         failed.append("control: the planted defect was not found and kept")
     print(
         "fuzz:", "failed: " + ", ".join(failed) if failed else f"{len(TARGETS)} targets and the control as they should"
@@ -47,18 +50,19 @@ def _kept() -> bool:
     return any(_PLANTED in content for _, content in kept)
 
 
-def _runs(name: str, seconds: int, seeds: list[bytes], *, told: bool = True) -> bool:
+def _runs(name: str, seconds: int, seeds: list[bytes], *, seed: int, told: bool = True) -> bool:
     """Run one target; tell whether it came to its end without a fault."""
     corpus, start = OUT / name, OUT / f"{name}-seeds"
     for folder in (corpus, start):
         folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds):
-        (start / str(number)).write_bytes(seed)
+    for number, content in enumerate(seeds):
+        (start / str(number)).write_bytes(content)
     limits = ["-timeout=10", "-rss_limit_mb=2048", f"-max_len={_LARGEST}", f"-artifact_prefix={OUT / name}-"]
-    options = [f"-max_total_time={seconds}", *limits, "-print_final_stats=1", str(corpus), str(start)]
+    options = [f"-max_total_time={seconds}", f"-seed={seed}", *limits, "-print_final_stats=1", str(corpus), str(start)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.target", name, *options],
         cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
