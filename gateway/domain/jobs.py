@@ -65,6 +65,7 @@ class PrepareJob:
 
     `telling`: how a refusal is to be told; it decides nothing.
     `approved`: this is the release of a held transfer, the only one of the job.
+    `at_once`: recipients whose transfers may be sent as soon as they are committed; the first envelope is made here.
     """
 
     submission_id: SubmissionId
@@ -77,6 +78,15 @@ class PrepareJob:
     now: datetime
     telling: Telling = PLAIN
     approved: Approved | None = None
+    at_once: frozenset[PartyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEnvelope:
+    """A compact JWE, ready to be sent, and the SHA-256 (hex) that a problem about it must name."""
+
+    jwe: str = field(repr=False)
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +96,8 @@ class PreparedTransfer:
 
     `held_for`: the rules that ask for a person; the transfer starts HELD. `approvals`: how many officers release it.
     `warned`: what the profile of the agreement finds fault with and lets go.
+    `envelope`: the first one, if the job asked for it, nothing holds the transfer, and the partner's key could be had;
+    without it `seal` makes it later. It is kept in memory only.
     """
 
     slot: Slot
@@ -100,6 +112,7 @@ class PreparedTransfer:
     warned: tuple[Violation, ...] = ()
     held_for: tuple[Violation, ...] = ()
     approvals: int = 1
+    envelope: SealedEnvelope | None = None
 
     @property
     def signed(self) -> bool:
@@ -145,14 +158,6 @@ class SealJob:
     recipient: PartyId
     sealed_jws: bytes
     now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedEnvelope:
-    """A compact JWE, ready to be sent, and the SHA-256 (hex) that a problem about it must name."""
-
-    jwe: str
-    sha256: str
 
 
 SealResult = SealedEnvelope | GatewayError

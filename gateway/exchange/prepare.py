@@ -7,6 +7,9 @@ none: every failure is gathered, and one is enough to prepare nothing.
 What a rule holds is not signed: its view is sealed as it is, and prepared once more when officers have approved it
 (`PrepareJob.approved`). Only if the same agreement then gives the same bytes are they signed; the type of a view is
 still made by `apply_policy` alone, and what an officer saw is what leaves.
+
+Where nothing is ahead of a transfer, its first envelope is made here too, while the JWS is at hand. It is a favour to
+`seal`, never a condition: a partner without a usable key gets its transfer queued all the same.
 """
 
 import hashlib
@@ -23,13 +26,15 @@ from gateway.domain.jobs import (
     PrepareResult,
     ReferenceKind,
     RefusedSubmission,
+    SealedEnvelope,
     SealedReference,
     Slot,
 )
 from gateway.domain.message import DocumentFacts, MessageHeader, View
-from gateway.envelope import sign_view
-from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaError
+from gateway.envelope import SignedView, sign_view
+from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaError, TrustError
 from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
+from gateway.exchange.seal import wrap
 from gateway.policy import apply_policy
 from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
@@ -142,7 +147,7 @@ def _transfer(
     header = _header(job, slot, recipient, view.facts, agreement, flow)
     held_for = tuple(violation for one in found for violation in one.held)
     waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
-    digest, sealed = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
+    digest, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
     return PreparedTransfer(
         slot=slot,
         recipient=recipient,
@@ -157,18 +162,39 @@ def _transfer(
         held_for=held_for if waits else (),
         approvals=agreement.release_approvals,
         warned=tuple(violation for one in found for violation in one.warned),
+        envelope=envelope,
     )
 
 
-def _signed(view: View, header: MessageHeader, slot: Slot, job: PrepareJob, desk: Desk) -> tuple[str, bytes]:
-    """Return the digest of the message, and its sealed JWS."""
+def _signed(
+    view: View, header: MessageHeader, slot: Slot, job: PrepareJob, desk: Desk
+) -> tuple[str, bytes, SealedEnvelope | None]:
+    """Return the digest of the message, its sealed JWS, and its first envelope if it is wanted and can be made."""
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
-    return signed.digest, desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
+    sealed = desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
+    return signed.digest, sealed, _first_envelope(signed, job, desk)
 
 
-def _held(view: View, slot: Slot, desk: Desk) -> tuple[str, bytes]:
-    """Return no digest, for there is no message yet, and the sealed view."""
-    return "", desk.sealer.seal(view.xml, row=held_view_row(slot.transfer_id))
+def _first_envelope(signed: SignedView, job: PrepareJob, desk: Desk) -> SealedEnvelope | None:
+    header = signed.header
+    if header.recipient not in job.at_once:
+        return None
+    try:
+        return wrap(
+            signed.jws,
+            message_id=header.message_id,
+            sender=header.sender,
+            recipient=header.recipient,
+            now=job.now,
+            trust=desk.trust,
+        )
+    except TrustError:  # `seal` will meet it again, and dispatch knows what to do then
+        return None
+
+
+def _held(view: View, slot: Slot, desk: Desk) -> tuple[str, bytes, None]:
+    """Return no digest, for there is no message yet, the sealed view, and no envelope."""
+    return "", desk.sealer.seal(view.xml, row=held_view_row(slot.transfer_id)), None
 
 
 def _is_another(approved: Approved, slot: Slot, view: View, agreement: Agreement, desk: Desk) -> bool:

@@ -1,16 +1,43 @@
+import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from gateway.domain.ids import PartyId
-from gateway.domain.jobs import PreparedSubmission, PrepareJob, ReferenceKind, RefusedSubmission
+from gateway.domain.jobs import (
+    Admitted,
+    PreparedSubmission,
+    PreparedTransfer,
+    PrepareJob,
+    ReferenceKind,
+    RefusedSubmission,
+)
 from gateway.domain.message import MessageKind
-from gateway.exchange.desk import reference_row, submission_row, transfer_row
+from gateway.exchange.desk import inbox_row, reference_row, submission_row, transfer_row
 from gateway.exchange.prepare import prepare
-from tests.unit.exchange.desks import FR, GB, NOW, SUBMISSION, desks, prepare_job, prepared, sample, with_agreement
+from tests.unit.exchange.desks import (
+    FR,
+    GB,
+    LATER,
+    NOW,
+    SUBMISSION,
+    admitted,
+    desks,
+    prepare_job,
+    prepared,
+    sample,
+    with_agreement,
+)
 
 NL = PartyId("NL-DOUANE")
+
+
+def prepare_transfer(*, at_once: frozenset[PartyId] = frozenset(), now: datetime = NOW) -> PreparedTransfer:
+    job = replace(prepare_job(sample("import-two-items.xml"), now=now), at_once=at_once)
+    result = prepare(job, desks()[GB])
+    assert isinstance(result, PreparedSubmission)
+    return result.transfers[0]
 
 
 def refusal(job: PrepareJob) -> RefusedSubmission:
@@ -42,6 +69,28 @@ def test_the_signed_view_is_sealed_to_its_transfer() -> None:
     transfer = prepared().transfers[0]
     jws = desks()[GB].sealer.unseal(transfer.sealed, row=transfer_row(transfer.slot.transfer_id))
     assert jws.count(b".") == 2
+
+
+def test_a_transfer_with_nothing_ahead_leaves_prepare_in_an_envelope_of_the_very_message_that_is_stored() -> None:
+    transfer = prepare_transfer(at_once=frozenset({FR}))
+    assert transfer.envelope is not None
+    assert hashlib.sha256(transfer.envelope.jwe.encode()).hexdigest() == transfer.envelope.sha256
+    arrived = admitted(transfer.envelope.jwe)
+    assert isinstance(arrived, Admitted)
+    assert arrived.digest == transfer.digest
+    assert desks()[FR].sealer.unseal(arrived.sealed_message, row=inbox_row(GB, arrived.header.message_id)) == desks()[
+        GB
+    ].sealer.unseal(transfer.sealed, row=transfer_row(transfer.slot.transfer_id))
+
+
+def test_only_recipients_that_may_be_sent_to_at_once_get_an_envelope() -> None:
+    assert prepare_transfer().envelope is None
+    assert prepare_transfer(at_once=frozenset({NL})).envelope is None
+
+
+def test_a_partner_whose_key_can_not_be_had_gets_its_transfer_queued_all_the_same() -> None:
+    transfer = prepare_transfer(at_once=frozenset({FR}), now=NOW + LATER)  # the revocation lists are stale by then
+    assert (transfer.signed, transfer.envelope) == (True, None)
 
 
 def test_references_are_found_by_a_keyed_hash_and_shown_only_unsealed() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.bundled import schema_folder
-from gateway.domain.ids import RuleSetId
+from gateway.domain.ids import PartyId, RuleSetId
 from gateway.domain.jobs import PreparedSubmission, PrepareResult, RefusedSubmission
 from gateway.domain.profile import ProfileTerms, Severity, sealed_profile
 from gateway.exchange.desk import Desk
@@ -31,9 +31,9 @@ def desk(**severities: Severity) -> Desk:
     return replace(own, profiles=profiles)
 
 
-def bad(rule: str, **severities: Severity) -> PrepareResult:
+def bad(rule: str, *, at_once: frozenset[PartyId] = frozenset(), **severities: Severity) -> PrepareResult:
     raw = (schema_folder() / "rules" / RULES / f"{rule}.bad.xml").read_bytes()
-    return prepare(prepare_job(raw), desk(**severities))
+    return prepare(replace(prepare_job(raw), at_once=at_once), desk(**severities))
 
 
 def test_a_rule_that_holds_leaves_the_view_unsigned_and_names_itself() -> None:
@@ -42,6 +42,15 @@ def test_a_rule_that_holds_leaves_the_view_unsigned_and_names_itself() -> None:
     (transfer,) = result.transfers
     assert [one.rule for one in transfer.held_for] == ["packages-counted"]
     assert (transfer.digest, transfer.warned) == ("", ())
+
+
+def test_what_is_held_has_no_envelope_even_where_it_could_leave_at_once() -> None:
+    held = bad("packages-counted", at_once=frozenset({FR}), packages_counted=Severity.HOLD)
+    warned = bad("items-counted", at_once=frozenset({FR}), items_counted=Severity.WARN)
+    assert isinstance(held, PreparedSubmission)
+    assert isinstance(warned, PreparedSubmission)
+    assert held.transfers[0].envelope is None
+    assert warned.transfers[0].envelope is not None
 
 
 def test_a_rule_that_warns_lets_the_view_go_signed() -> None:
