@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from gateway import __version__
-from gateway.app.channels import hand_over_retries, open_backends, open_partner_channel, pull_leases
+from gateway.app.channels import Backends, hand_over_retries, open_backends, open_partner_channel, pull_leases
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.document_log import document_log
@@ -27,6 +27,7 @@ from gateway.app.rulebook import Rulebook, RulesInForce
 from gateway.app.showing import DocumentDesk, KnownKeys
 from gateway.app.statements import Statements
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.channels import HttpsPartnerChannel
 from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, TrustError
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
@@ -45,7 +46,7 @@ from gateway.exchange.submit import Submit
 from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
 from gateway.failpoints import read_failpoint
-from gateway.ports import Sealer, Telemetry
+from gateway.ports import Clock, Ids, Sealer, Telemetry
 from gateway.settings import Listener as ListenerSettings
 from gateway.settings import NodeSettings
 from gateway.storage import SqliteStore
@@ -103,7 +104,8 @@ class _UseCases:
 class Node:
     """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends.
 
-    `open_store` is how it opens its store; only tests give another, one that fails on purpose.
+    `open_store` is how it opens its store; only tests give another, one that fails on purpose. The simulation puts
+    other adapters in by the `_open_…` methods, and joins everything else as it stands here.
     """
 
     def __init__(
@@ -113,8 +115,8 @@ class Node:
         self._rules = RulesInForce(rulebook)
         self._telemetry = telemetry
         self._open = open_store
-        self._clock = SystemClock()
-        self._ids = SystemIds()
+        self._clock: Clock = SystemClock()
+        self._ids: Ids = SystemIds()
         self._bells = Doorbells()
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._stack = AsyncExitStack()
@@ -150,7 +152,7 @@ class Node:
 
     async def _open_adapters(self) -> _Adapters:
         settings = self._settings
-        trust, sealer = open_trust(settings), open_sealer(settings)
+        trust, sealer = self._open_trust()
         store = await self._open_store()
         snapshot = Snapshot(generation=1, settings=settings, rulebook=self._rules.book)
         workers = WorkerGenerations(self._open_workers, snapshot)
@@ -158,8 +160,14 @@ class Node:
         await workers.start()
         documents = DocumentDesk(snapshot)
         self._stack.push_async_callback(documents.close)
-        gate = PartnerGate(trust, clock=self._clock.now)
+        gate = self._open_gate(trust)
         return _Adapters(store=store, workers=workers, documents=documents, trust=trust, gate=gate, sealer=sealer)
+
+    def _open_trust(self) -> tuple[FileTrust, Sealer]:
+        return open_trust(self._settings), open_sealer(self._settings)
+
+    def _open_gate(self, trust: FileTrust) -> PartnerGate:
+        return PartnerGate(trust, clock=self._clock.now)
 
     def _open_workers(self, snapshot: Snapshot) -> WorkerPool | InlineWorkers[Snapshot, Desk]:
         return open_workers(
@@ -240,9 +248,9 @@ class Node:
     async def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
         """Run what nobody asks for: sending, handing over, sweeping. A loop that ends by an error ends the node."""
         settings, timing = self._settings, self._settings.timing
-        channel = open_partner_channel(settings, below.gate, clock=self._clock)
+        channel = self._open_partner_channel(below.gate)
         self._stack.push_async_callback(channel.close)
-        backends = open_backends(settings, clock=self._clock, reach=self._reach)
+        backends = self._open_backends()
         self._stack.push_async_callback(backends.close)
         await backends.start()
         dispatch = Dispatch(
@@ -290,6 +298,12 @@ class Node:
         partners = sorted(partner.id for partner in settings.partners)
         loops = [loop for partner in partners for loop in (dispatch.serve(partner), notify.serve(partner))]
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
+
+    def _open_partner_channel(self, gate: PartnerGate) -> HttpsPartnerChannel:
+        return open_partner_channel(self._settings, gate, clock=self._clock)
+
+    def _open_backends(self) -> Backends:
+        return open_backends(self._settings, clock=self._clock, reach=self._reach)
 
     def _run(self, loops: list[Coroutine[Any, Any, None]]) -> None:
         tasks = [asyncio.create_task(loop) for loop in loops]

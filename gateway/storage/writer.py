@@ -118,24 +118,30 @@ class Writer:
     # ── on the thread ──
 
     def _run(self) -> None:
-        while True:
-            first = self._queue.get()
-            batch: list[_Waiting] = []
-            last: _Waiting | _Upkeep | _Stop = first
-            while isinstance(last, _Waiting):
-                batch.append(last)
-                if len(batch) == BATCH:
-                    break
-                try:
-                    last = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            if batch:
-                self._write(batch)
-            if isinstance(last, _Upkeep):
-                self._keep_up(last)
-            elif isinstance(last, _Stop):
-                return
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """Do one transaction with what waits, once anything does, and tell whether there may be more to come.
+
+        The whole of the thread's work; the simulation calls it without a thread.
+        """
+        first = self._queue.get()
+        batch: list[_Waiting] = []
+        last: _Waiting | _Upkeep | _Stop = first
+        while isinstance(last, _Waiting):
+            batch.append(last)
+            if len(batch) == BATCH:
+                break
+            try:
+                last = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        if batch:
+            self._write(batch)
+        if isinstance(last, _Upkeep):
+            self._keep_up(last)
+        return not isinstance(last, _Stop)
 
     def _write(self, batch: list[_Waiting]) -> None:
         try:
