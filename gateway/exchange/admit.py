@@ -29,18 +29,25 @@ from gateway.envelope import (
 from gateway.errors import AgreementError, EnvelopeError, GatewayError
 from gateway.exchange.desk import Desk, inbox_row
 from gateway.exchange.prepare import references_of
+from gateway.exchange.steps import Steps, alone
 from gateway.policy import inspect
 from gateway.schema import validate
 
 
 def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
     """Return what this envelope is worth. `job.channel_party` is whom the client certificate names."""
+    return alone(admit_in_steps(job, desk))
+
+
+def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
+    """Return what `admit` does, as steps that a batch takes together."""
     try:
-        jws, opened = _open(job, desk)
+        jws, opened = yield from _open(job, desk)
     except GatewayError as error:
         return _unopened(job, error, desk)
+    yield
     try:
-        facts = _judge(opened, job, desk)
+        facts = yield from _judge(opened, job, desk)
     except GatewayError as error:
         if error.retryable:
             return _unopened(job, error, desk)
@@ -52,6 +59,7 @@ def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
             receipt=receipt,
             receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
         )
+    yield
     receipt = _receipt(job, opened, Verdict.ACCEPTED, "ok")
     header = opened.header
     return Admitted(
@@ -66,15 +74,16 @@ def admit(job: AdmitJob, desk: Desk) -> AdmitResult:
     )
 
 
-def _open(job: AdmitJob, desk: Desk) -> tuple[str, OpenedMessage]:
+def _open(job: AdmitJob, desk: Desk) -> Steps[tuple[str, OpenedMessage]]:
     """Return the signed message as a token, which is kept as evidence, and what it says."""
     max_bytes = max_envelope_bytes(desk.limits.size_bytes)
     decrypted = decrypt_envelope(job.jwe, ours=desk.own, unwrapper=desk.trust.unwrapper, max_bytes=max_bytes)
+    yield
     opened = verify_message(decrypted, channel_party=job.channel_party, verification_key=desk.trust.verification_key)
     return decrypted.jws, opened
 
 
-def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> DocumentFacts:
+def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> Steps[DocumentFacts]:
     """Raise what speaks against a message whose signature holds, or return the facts of its document."""
     header = opened.header
     check_times(header, now=job.now)
@@ -84,7 +93,9 @@ def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> DocumentFacts:
     document = read_unmeasured(opened.payload, limits)
     if document.facts.kind != header.kind:
         raise EnvelopeError("envelope.header_disagrees", "The signed header names another message kind")
+    yield
     valid = validate(document, desk.sets[flow.schema_set])
+    yield
     inspect(valid, desk.policies[flow.policy_sha256])
     return document.facts
 

@@ -35,16 +35,23 @@ from gateway.envelope import SignedView, sign_view
 from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaError, TrustError
 from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
 from gateway.exchange.seal import wrap
+from gateway.exchange.steps import Steps, alone
 from gateway.policy import apply_policy
 from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
 
 def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
     """Return the prepared submission, or why not: by recipient, or under None for the document itself."""
+    return alone(prepare_in_steps(job, desk))
+
+
+def prepare_in_steps(job: PrepareJob, desk: Desk) -> Steps[PrepareResult]:
+    """Return what `prepare` does, as steps that a batch takes together."""
     try:
         document = read_unmeasured(job.body, desk.limits)
     except DocumentError as error:
         return RefusedSubmission(problems={None: error})
+    yield
 
     problems: dict[PartyId | None, GatewayError] = {}
     permitted: dict[PartyId, tuple[Agreement, Flow]] = {}
@@ -60,15 +67,20 @@ def prepare(job: PrepareJob, desk: Desk) -> PrepareResult:
             valid[schema_set] = validate(document, desk.sets[schema_set], job.telling)
         except (DocumentError, SchemaError) as error:
             return RefusedSubmission(problems={None: error})
+    yield
 
     judged = _Judged(job.now.date(), desk)
     transfers: list[PreparedTransfer] = []
     for recipient, (agreement, flow) in permitted.items():
         try:
             judgement = judged.document(valid[flow.schema_set], flow)
-            transfers.append(_transfer(job, valid[flow.schema_set], judgement, recipient, agreement, flow, desk))
+            yield
+            transfers.append(
+                (yield from _transfer(job, valid[flow.schema_set], judgement, recipient, agreement, flow, desk))
+            )
         except GatewayError as error:
             problems[recipient] = error
+        yield
     if problems:
         return RefusedSubmission(problems=problems)
     return _submission(job, document, tuple(transfers), desk)
@@ -134,7 +146,7 @@ def _transfer(
     agreement: Agreement,
     flow: Flow,
     desk: Desk,
-) -> PreparedTransfer:
+) -> Steps[PreparedTransfer]:
     found = [judgement]
     profile = desk.profiles.get((flow.schema_set, flow.profile.sha256))
 
@@ -143,6 +155,7 @@ def _transfer(
             found.append(_unless_refused(judge_view(view, profile, job.now.date())))
 
     view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set], judge_it)
+    yield
     slot = job.slots[recipient]
     header = _header(job, slot, recipient, view.facts, agreement, flow)
     held_for = tuple(violation for one in found for violation in one.held)
