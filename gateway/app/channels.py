@@ -47,7 +47,9 @@ class Backends(BackendRouter):
             await folder.close()
 
 
-def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Clock) -> HttpsPartnerChannel:
+def open_partner_channel(
+    settings: NodeSettings, gate: PartnerGate, *, clock: Clock, reach: Reach = pass_by
+) -> HttpsPartnerChannel:
     """Return the channel to all partners. Our first party shows its certificate. Raises TrustError."""
     identity = key_files(settings.parties[0].tls)
     endpoints = {
@@ -61,7 +63,7 @@ def open_partner_channel(settings: NodeSettings, gate: PartnerGate, *, clock: Cl
         )
         for partner in settings.partners
     }
-    return HttpsPartnerChannel(endpoints, clock=clock)
+    return HttpsPartnerChannel(endpoints, clock=clock, reach=reach)
 
 
 def open_backends(settings: NodeSettings, *, clock: Clock, reach: Reach = pass_by) -> Backends:

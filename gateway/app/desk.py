@@ -1,5 +1,6 @@
 """How a worker lays out its desk: from a frozen snapshot it opens its own keys and compiles its own rules."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from gateway.domain.ids import SchemaSetId
 from gateway.domain.profile import ProfileTerms
 from gateway.errors import ConfigurationError
 from gateway.exchange.desk import Desk
+from gateway.failpoints import read_failpoint
 from gateway.policy import compile_policy
 from gateway.ports import Sealer
 from gateway.schema import CompiledProfile, CompiledSet, compile_code_lists, compile_profile, compile_set
@@ -44,6 +46,7 @@ def lay_desk(snapshot: Snapshot) -> Desk:
         trust=open_trust(settings),
         sealer=open_sealer(settings),
         profiles=_profiles(rulebook, sets),
+        reach=read_failpoint(os.environ, allowed=settings.insecure_failpoints),
     )
 
 

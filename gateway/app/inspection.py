@@ -22,7 +22,7 @@ from gateway.trust import PartnerGate, plain_server_context
 _FIX: Final = "Mend or replace the file; docs/security.md tells how each is made"
 _FIXES: Final = {
     "parties.backend": "Mend the secret or the folder; docs/operating.md tells what each must be like",
-    "insecure_failpoints": "Unset the variable; it is for fault tests only (docs/operating.md)",
+    "insecure_failpoints": "Unset the variable; it is for fault tests only (docs/reliability.md)",
 }
 
 

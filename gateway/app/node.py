@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -28,6 +29,7 @@ from gateway.app.showing import DocumentDesk, KnownKeys
 from gateway.app.statements import Statements
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.channels import HttpsPartnerChannel
+from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, TrustError
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
@@ -70,9 +72,9 @@ DATABASE: Final = "gateway.db"
 OpenStore = Callable[[NodeSettings], Awaitable[SqliteStore]]
 
 
-async def open_store(settings: NodeSettings) -> SqliteStore:
+async def _open_in_place(settings: NodeSettings, *, reach: Reach) -> SqliteStore:
     """Return the store of a node, open. Raises StorageError."""
-    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name)
+    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, reach=reach)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,21 +106,26 @@ class _UseCases:
 class Node:
     """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends.
 
-    `open_store` is how it opens its store; only tests give another, one that fails on purpose. The simulation puts
-    other adapters in by the `_open_…` methods, and joins everything else as it stands here.
+    `open_store` is how it opens its store if not in its data folder; only tests give one, which fails on purpose. The
+    simulation puts other adapters in by the `_open_…` methods, and joins everything else as it stands here.
     """
 
     def __init__(
-        self, settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry, *, open_store: OpenStore = open_store
+        self,
+        settings: NodeSettings,
+        rulebook: Rulebook,
+        telemetry: Telemetry,
+        *,
+        open_store: OpenStore | None = None,
     ) -> None:
         self._settings = settings
         self._rules = RulesInForce(rulebook)
         self._telemetry = telemetry
-        self._open = open_store
         self._clock: Clock = SystemClock()
         self._ids: Ids = SystemIds()
         self._bells = Doorbells()
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
+        self._open = open_store or partial(_open_in_place, reach=self._reach)
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
         self._reload: Reload | None = None
@@ -191,6 +198,7 @@ class Node:
         return store
 
     async def _record_stop(self, store: SqliteStore) -> None:
+        self._reach(Failpoint.STOPPING)
         await store.record(self._entry(AuditEvent.NODE_STOPPED))
 
     def _entry(self, event: AuditEvent, **facts: str | int) -> AuditEntry:
@@ -208,6 +216,7 @@ class Node:
                 ids=ids,
                 bells=bells,
                 document_log=document_log(self._telemetry) if self._settings.insecure_log_documents else None,
+                reach=self._reach,
             ),
             settle=Settle(store=store, workers=workers, clock=clock),
             operate=Operate(store=store, clock=clock, bells=bells),
@@ -222,7 +231,13 @@ class Node:
             ),
             turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
             reload=Reload(
-                self._settings, self._rules, workers=workers, documents=below.documents, store=store, clock=clock
+                self._settings,
+                self._rules,
+                workers=workers,
+                documents=below.documents,
+                store=store,
+                clock=clock,
+                reach=self._reach,
             ),
             pull=Pull(
                 store=store,
@@ -242,6 +257,7 @@ class Node:
                 ids=ids,
                 bells=bells,
                 telemetry=self._telemetry,
+                reach=self._reach,
             ),
         )
 
@@ -264,6 +280,7 @@ class Node:
             bells=self._bells,
             telemetry=self._telemetry,
             limits=DispatchLimits(lease=timing.lease, poll=timing.poll),
+            reach=self._reach,
         )
         hand_over = HandOver(
             store=below.store,
@@ -300,7 +317,7 @@ class Node:
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
 
     def _open_partner_channel(self, gate: PartnerGate) -> HttpsPartnerChannel:
-        return open_partner_channel(self._settings, gate, clock=self._clock)
+        return open_partner_channel(self._settings, gate, clock=self._clock, reach=self._reach)
 
     def _open_backends(self) -> Backends:
         return open_backends(self._settings, clock=self._clock, reach=self._reach)
@@ -330,6 +347,7 @@ class Node:
             pull=use.pull,
             tokens=tokens,
             max_document_bytes=settings.documents.max_bytes,
+            reach=self._reach,
         )
         await self._listen("submission", where.submission, submission_app(submission))
         operations = OperationsParts(
@@ -360,6 +378,7 @@ class Node:
             capabilities=lambda partner, now: statements.capabilities(us, partner, now),
             pong=lambda partner, now: statements.pong(us, partner, now),
             max_document_bytes=settings.documents.max_bytes,
+            reach=self._reach,
         )
         context = self._partner_context(below.gate, use.turn_away)
         await self._listen("partner", where.partner, partner_app(partner), context=context)

@@ -17,6 +17,7 @@ from gateway.app.inspection import check_start
 from gateway.app.rulebook import RulesInForce, rulebook_of
 from gateway.app.showing import DocumentDesk
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.records import RulesReloaded
 from gateway.errors import ConfigurationError, Finding
 from gateway.exchange.desk import Desk
@@ -41,6 +42,7 @@ class Reload:
         documents: DocumentDesk,
         store: Store,
         clock: Clock,
+        reach: Reach = pass_by,
     ) -> None:
         self._settings = settings
         self._rules = rules
@@ -48,6 +50,7 @@ class Reload:
         self._documents = documents
         self._store = store
         self._clock = clock
+        self._reach = reach
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, *, actor: str, reason: str = "") -> RulesReloaded:
@@ -63,6 +66,7 @@ class Reload:
                 return self._told(changed=False)
             snapshot = Snapshot(generation=self._rules.generation + 1, settings=self._settings, rulebook=book)
             await self._workers.swap(snapshot)
+            self._reach(Failpoint.KEYS_OPENED_ANEW)
             self._documents.renew(snapshot)
             self._rules.book, self._rules.generation = book, snapshot.generation
             await self._store.record(self._entry(actor, reason))

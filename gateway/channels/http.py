@@ -8,7 +8,7 @@ hangs holds only its own connections.
 import asyncio
 import io
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from gateway.channels.addresses import GuardedResolver
 from gateway.channels.endpoint import Endpoint
 from gateway.channels.failures import EXPECTED, Progress, explain
 from gateway.channels.retry_after import read_retry_after
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.outcome import TransientFailure
 from gateway.ports import Clock
 
@@ -76,18 +77,20 @@ class HttpLine:
         body: bytes = b"",
         reads: str | None = None,
         within: timedelta | None = None,
+        reach: Reach = pass_by,
     ) -> Answer | TransientFailure:
         """Send one request and return the answer, or why there is none. Never raises for what the other side does.
 
         `path`: below the endpoint's URL. `reads`: the media type whose body is read; no other body is. `within`: how
-        long to wait, if not `Timeouts.total`.
+        long to wait, if not `Timeouts.total`. `reach`: is told how far the body has come; only tests give one.
         """
         progress = Progress()
         if self._closed:
             return progress.failed("channel.unreachable", "This side is closing its connections")
         try:
             async with asyncio.timeout((within or self._endpoint.timeouts.total).total_seconds()):
-                return await self._exchange(method, path, headers=headers, body=body, reads=reads, progress=progress)
+                sent, headers = (body, headers) if reach is pass_by else _in_steps(body, headers, reach)
+                return await self._exchange(method, path, headers=headers, body=sent, reads=reads, progress=progress)
         except EXPECTED as error:
             return explain(error, progress, plain=self._endpoint.plain)
 
@@ -103,7 +106,7 @@ class HttpLine:
         path: str,
         *,
         headers: Mapping[str, str],
-        body: bytes,
+        body: bytes | AsyncIterator[bytes],
         reads: str | None,
         progress: Progress,
     ) -> Answer:
@@ -111,7 +114,7 @@ class HttpLine:
         async with session.request(
             method,
             self._endpoint.address(path),
-            data=io.BytesIO(body) if len(body) >= _STREAMED_FROM_BYTES else body,
+            data=io.BytesIO(body) if isinstance(body, bytes) and len(body) >= _STREAMED_FROM_BYTES else body,
             headers={"Accept-Encoding": "identity", **headers},
             allow_redirects=False,
             trace_request_ctx=progress,
@@ -142,6 +145,28 @@ class HttpLine:
                 trace_configs=[_tracing()],
             )
         return self._session
+
+
+def _in_steps(body: bytes, headers: Mapping[str, str], reach: Reach) -> tuple[AsyncIterator[bytes], Mapping[str, str]]:
+    """Return a body that tells `reach` how far it has come, and the headers that go with it."""
+
+    async def steps() -> AsyncIterator[bytes]:
+        middle = len(body) // 2
+        reach(Failpoint.PARTNER_CONNECTED)
+        yield body[:middle]
+        await _flushed()
+        reach(Failpoint.ENVELOPE_HALF_SENT)
+        yield body[middle:]
+        await _flushed()
+        reach(Failpoint.ENVELOPE_SENT)
+
+    return steps(), {**headers, "Content-Length": str(len(body))}
+
+
+async def _flushed() -> None:
+    # The loop hands what was written to the socket at the end of its turn.
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:

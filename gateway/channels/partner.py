@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from gateway.channels.endpoint import Endpoint
 from gateway.channels.http import MAX_ANSWER_BYTES, Answer, HttpLine
+from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
 from gateway.errors import ConfigurationError
@@ -27,10 +28,11 @@ RECEIPTS_PATH: Final = "/exchange/v1/receipts"
 class HttpsPartnerChannel:
     """Implements `ports.PartnerChannel`. One `HttpLine` a partner, with 2 to 8 connections."""
 
-    def __init__(self, endpoints: Mapping[PartyId, Endpoint], *, clock: Clock) -> None:
+    def __init__(self, endpoints: Mapping[PartyId, Endpoint], *, clock: Clock, reach: Reach = pass_by) -> None:
         if not all(2 <= endpoint.connections <= 8 for endpoint in endpoints.values()):
             raise ConfigurationError("config.invalid", "The connections to a partner must be from 2 to 8")
         self._endpoints = dict(endpoints)
+        self._reach = reach
         self._lines = {party: HttpLine(endpoint, clock=clock) for party, endpoint in endpoints.items()}
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:  # noqa: ARG002
@@ -38,7 +40,7 @@ class HttpsPartnerChannel:
 
         The message id is not in the request: the envelope names it, and the partner reads it there.
         """
-        return await self._ask(recipient, "POST", MESSAGES_PATH, body=jwe.encode("ascii"))
+        return await self._ask(recipient, "POST", MESSAGES_PATH, body=jwe.encode("ascii"), reach=self._reach)
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
         """Ask whether the partner's gateway is there and lets us in. Nothing is stored by it.
@@ -67,7 +69,14 @@ class HttpsPartnerChannel:
             await line.close()
 
     async def _ask(
-        self, recipient: PartyId, method: str, path: str, *, body: bytes = b"", within: timedelta | None = None
+        self,
+        recipient: PartyId,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        within: timedelta | None = None,
+        reach: Reach = pass_by,
     ) -> SendOutcome:
         line = self._lines.get(recipient)
         if line is None:
@@ -77,7 +86,9 @@ class HttpsPartnerChannel:
         headers = {"Accept": MEDIA_TYPE}
         if body:
             headers["Content-Type"] = MEDIA_TYPE
-        answer = await line.request(method, path, headers=headers, body=body, reads=MEDIA_TYPE, within=within)
+        answer = await line.request(
+            method, path, headers=headers, body=body, reads=MEDIA_TYPE, within=within, reach=reach
+        )
         return answer if isinstance(answer, TransientFailure) else _outcome(answer)
 
 

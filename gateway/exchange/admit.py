@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from gateway.document import read_unmeasured
 from gateway.domain.agreement import Agreement, Flow, check_in_force
+from gateway.domain.failpoint import Failpoint
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.limits import max_envelope_bytes
 from gateway.domain.message import DocumentFacts, MessageHeader
@@ -59,9 +60,12 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
             receipt=receipt,
             receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
         )
+    desk.reach(Failpoint.MESSAGE_JUDGED)
     yield
     receipt = _receipt(job, opened, Verdict.ACCEPTED, "ok")
     header = opened.header
+    token = sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now))
+    desk.reach(Failpoint.RECEIPT_SIGNED)
     return Admitted(
         header=header,
         digest=opened.digest,
@@ -70,7 +74,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
         sealed_message=desk.sealer.seal(jws.encode("ascii"), row=inbox_row(header.sender, header.message_id)),
         references=references_of(facts, owner=header.message_id, desk=desk),
         receipt=receipt,
-        receipt_token=sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now)),
+        receipt_token=token,
     )
 
 
@@ -78,8 +82,10 @@ def _open(job: AdmitJob, desk: Desk) -> Steps[tuple[str, OpenedMessage]]:
     """Return the signed message as a token, which is kept as evidence, and what it says."""
     max_bytes = max_envelope_bytes(desk.limits.size_bytes)
     decrypted = decrypt_envelope(job.jwe, ours=desk.own, unwrapper=desk.trust.unwrapper, max_bytes=max_bytes)
+    desk.reach(Failpoint.MESSAGE_DECRYPTED)
     yield
     opened = verify_message(decrypted, channel_party=job.channel_party, verification_key=desk.trust.verification_key)
+    desk.reach(Failpoint.SIGNATURE_VERIFIED)
     return decrypted.jws, opened
 
 

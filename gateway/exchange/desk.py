@@ -7,6 +7,7 @@ thread: lxml's schema objects must not be shared (another thread's error text wo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.policy import CompiledPolicy
@@ -29,6 +30,7 @@ class Desk:
     trust: Trust
     sealer: Sealer
     profiles: Mapping[tuple[SchemaSetId, str], CompiledProfile] = field(default_factory=dict)
+    reach: Reach = pass_by
 
 
 def submission_row(submission_id: str) -> str:

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import PartyId
 from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
 from gateway.domain.lifecycle import TransferEvent
@@ -67,6 +68,7 @@ class Dispatch:
         bells: Doorbells,
         telemetry: Telemetry,
         limits: DispatchLimits,
+        reach: Reach = pass_by,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -78,6 +80,7 @@ class Dispatch:
         self._bells = bells
         self._telemetry = telemetry
         self._limits = limits
+        self._reach = reach
         self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
         self._sending: Counter[PartyId] = Counter()  # messages under way
 
@@ -133,6 +136,7 @@ class Dispatch:
         started, clock = self._clock.now(), self._clock.monotonic()
         row, labels = claimed.row, {}
         try:
+            self._reach(Failpoint.TRANSFER_LEASED)
             outcome, envelope_sha256 = await self._send(claimed)
             code = await self._commit(claimed, outcome, envelope_sha256, started)
         except GatewayError as error:
@@ -193,6 +197,7 @@ class Dispatch:
                 assert_never(outcome)
 
     async def _statement(self, claimed: ClaimedTransfer, token: str, envelope_sha256: str, started: datetime) -> str:
+        self._reach(Failpoint.RECEIPT_IN)
         row, now = claimed.row, self._clock.now()
         job = CheckJob(
             token=token,
@@ -211,9 +216,11 @@ class Dispatch:
             failure = TransientFailure(code=error.code, detail=error.detail, sent=True, connected=True)
             return await self._failed(claimed, failure, started)
         if isinstance(checked, Receipt):
+            self._reach(Failpoint.RECEIPT_VERIFIED)
             accepted = checked.verdict is Verdict.ACCEPTED
             attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
             await self._settle.receipt(row, checked, token, fence=claimed.fence, attempt=attempt)
+            self._reach(Failpoint.RECEIPT_COMMITTED)
             return checked.code
         if isinstance(checked, Problem):
             detail = "The partner could not open the message, and said so in a signed problem"

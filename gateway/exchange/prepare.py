@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 
 from gateway.document import Document, read_unmeasured
 from gateway.domain.agreement import Agreement, Flow, check_unchanged
+from gateway.domain.failpoint import Failpoint
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.jobs import (
     Approved,
@@ -67,6 +68,7 @@ def prepare_in_steps(job: PrepareJob, desk: Desk) -> Steps[PrepareResult]:
             valid[schema_set] = validate(document, desk.sets[schema_set], job.telling)
         except (DocumentError, SchemaError) as error:
             return RefusedSubmission(problems={None: error})
+    desk.reach(Failpoint.DOCUMENT_VALID)
     yield
 
     judged = _Judged(job.now.date(), desk)
@@ -155,6 +157,7 @@ def _transfer(
             found.append(_unless_refused(judge_view(view, profile, job.now.date())))
 
     view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set], judge_it)
+    desk.reach(Failpoint.VIEW_MADE)
     yield
     slot = job.slots[recipient]
     header = _header(job, slot, recipient, view.facts, agreement, flow)
@@ -184,6 +187,7 @@ def _signed(
 ) -> tuple[str, bytes, SealedEnvelope | None]:
     """Return the digest of the message, its sealed JWS, and its first envelope if it is wanted and can be made."""
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
+    desk.reach(Failpoint.VIEW_SIGNED)
     sealed = desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
     return signed.digest, sealed, _first_envelope(signed, job, desk)
 

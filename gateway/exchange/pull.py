@@ -87,7 +87,7 @@ class Pull:
             {party}, limit=limit, now=now, lease=lasting, actor=f"client:{caller.client}"
         )
         if claimed:
-            self._reach(Failpoint.HAND_OVER_LEASED)
+            self._reach(Failpoint.PULL_LEASED)
         opened = [await self._open(one, now + lasting) for one in claimed]
         return [one for one in opened if one is not None]
 
@@ -174,7 +174,7 @@ class Pull:
         event, wait = self._what_follows(row, event)
         coded = {"code": code} if code else {}
         if event is HandOverEvent.ACKNOWLEDGED:
-            self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
+            self._reach(Failpoint.PULL_ACKNOWLEDGED)
         settled = await self._store.settle_hand_over(
             row,
             event,
@@ -192,7 +192,7 @@ class Pull:
             detail=detail,
         )
         if event is HandOverEvent.ACKNOWLEDGED:
-            self._reach(Failpoint.HAND_OVER_COMMITTED)
+            self._reach(Failpoint.PULL_COMMITTED)
         self._telemetry.line(
             "hand_over.attempt",
             outcome="failure" if code else "success",

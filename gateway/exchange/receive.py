@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.records import AdmitStored
@@ -44,6 +45,7 @@ class Receive:
         ids: Ids,
         bells: Doorbells,
         telemetry: Telemetry,
+        reach: Reach = pass_by,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -52,6 +54,7 @@ class Receive:
         self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
+        self._reach = reach
 
     async def __call__(self, jwe: str, *, channel_party: PartyId) -> Answer:
         """Return the answer to one envelope. Raises StorageError when nothing may be acknowledged."""
@@ -108,6 +111,7 @@ class Receive:
         if stored.conflict:
             return Answer(status=409, token=self._conflict(result), code=stored.code)
         if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
+            self._reach(Failpoint.MESSAGE_COMMITTED)
             self._bells.ring(HAND_OVER_BELL)
         return Answer(status=200, token=stored.token, code=stored.code)
 

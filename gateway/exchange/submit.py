@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedSubmission, PreparedTransfer, PrepareJob, RefusedSubmission, Slot
 from gateway.domain.limits import MAX_RECIPIENTS
@@ -92,6 +93,7 @@ class Submit:
         ids: Ids,
         bells: Doorbells,
         document_log: Callable[[bytes], None] | None = None,
+        reach: Reach = pass_by,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -99,6 +101,7 @@ class Submit:
         self._ids = ids
         self._bells = bells
         self._document_log = document_log
+        self._reach = reach
         self._in_progress: set[tuple[ClientId, str]] = set()
 
     async def __call__(self, request: SubmitRequest) -> tuple[SubmissionRow, bool]:
@@ -148,6 +151,7 @@ class Submit:
                 case ConversationKnown():
                     places.update(outcome.places)
                 case Accepted():
+                    self._reach(Failpoint.SUBMISSION_COMMITTED)
                     for recipient in request.recipients:
                         self._bells.ring(recipient)
                     return outcome

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.audit import AuditEntry, AuditRecord
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.hold import Approval, HoldStart
 from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
@@ -56,11 +57,20 @@ from gateway.storage.writer import Writer
 class SqlStore:
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
-    def __init__(self, *, writer: Writer, readers: Readers, chain: str, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        readers: Readers,
+        chain: str,
+        on_close: Callable[[], None],
+        reach: Reach = pass_by,
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._chain = chain
         self._on_close = on_close
+        self._reach = reach
 
     async def close(self) -> None:
         """Commit what waits, then close everything. Every later call raises `storage.unavailable`."""
@@ -84,6 +94,7 @@ class SqlStore:
             outcome = submissions.accept(transaction, change)
             if isinstance(outcome, Accepted):
                 evidence.record_all(transaction, audit)
+                self._reach(Failpoint.SUBMISSION_WRITTEN)
             return outcome
 
         return await self._writer.write(accept)
@@ -257,7 +268,14 @@ class SqlStore:
     # ── receiving ──
 
     async def admit(self, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
-        return await self._writer.write(lambda transaction: receiving.admit(transaction, result, now=now, audit=audit))
+        """Decide about a message in the commit: new, known, or another under a known id."""
+
+        def admit(transaction: Transaction) -> AdmitStored:
+            stored = receiving.admit(transaction, result, now=now, audit=audit)
+            self._reach(Failpoint.MESSAGE_WRITTEN)
+            return stored
+
+        return await self._writer.write(admit)
 
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
@@ -369,16 +387,23 @@ class SqlStore:
         return await self._readers.read(upkeep.counts)
 
     async def recover(self, *, now: datetime) -> int:
+        """Give back what the process before had leased; return how much."""
         given_back = 0
         for some in (transfers.give_back_leases, hand_overs.give_back_leases):
             while count := await self._writer.write(partial(some, now=now)):
                 given_back += count
+            self._reach(Failpoint.RECOVERING)
         return given_back
 
     async def purge(self, *, now: datetime) -> int:
         gone = 0
         while await self._readers.read(partial(upkeep.anything_to_purge, now=now)):
-            gone += await self._writer.write(partial(upkeep.purge, now=now))
+            gone += await self._writer.write(partial(self._purge, now=now))
+        return gone
+
+    def _purge(self, transaction: Transaction, *, now: datetime) -> int:
+        gone = upkeep.purge(transaction, now=now)
+        self._reach(Failpoint.PURGED)
         return gone
 
     async def ready(self) -> None:

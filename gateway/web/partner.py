@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.domain.access import Role
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, is_uuid
 from gateway.domain.limits import MAX_DOCUMENT_BYTES, max_envelope_bytes
 from gateway.envelope.compact import parse_json, parse_jws
@@ -28,6 +29,7 @@ from gateway.ports import Peers
 from gateway.web.door import Admits, Door, Route, build_app, request_id
 from gateway.web.problem import Audience, public_problem
 from gateway.web.query import Query, path_id, read_body
+from gateway.web.steps import half_answered
 
 __all__ = ["ROUTES", "PartnerParts", "partner_app"]
 
@@ -67,6 +69,7 @@ class PartnerParts:
     capabilities_kept: timedelta = timedelta(minutes=1)
     max_document_bytes: int = MAX_DOCUMENT_BYTES
     kept: KeptTokens = field(default_factory=KeptTokens, repr=False)
+    reach: Reach = pass_by
 
 
 def partner_app(parts: PartnerParts) -> web.Application:
@@ -100,7 +103,7 @@ def _certificate(request: web.Request) -> bytes | None:
     return connection.getpeercert(binary_form=True)
 
 
-async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.StreamResponse:
     try:
         Query(request, ())
         body = await read_body(
@@ -112,10 +115,11 @@ async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) 
     except RequestError as error:
         await parts.receive.unread(error, channel_party=partner)
         raise
+    parts.reach(Failpoint.MESSAGE_IN)
     # Latin-1 takes any byte, so whatever is no token reaches the strict parser and is refused there.
     answer = await parts.receive(body.decode("latin-1"), channel_party=partner)
     if answer.token is not None:
-        return _jose(answer.token, status=answer.status)
+        return await half_answered(request, _jose(answer.token, status=answer.status), parts.reach)
     return public_problem(answer.code, answer.status, instance=request_id(request))
 
 

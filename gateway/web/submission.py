@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.domain.access import Caller, Role
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
 from gateway.domain.telling import Telling
@@ -24,6 +25,7 @@ from gateway.web.language import language_of
 from gateway.web.problem import Audience
 from gateway.web.query import Query, idempotency_key, path_id, read_body
 from gateway.web.shapes import json_response, submission_json
+from gateway.web.steps import answered
 from gateway.web.waiting import submissions_as_they_wait
 
 __all__ = ["ROUTES", "SubmissionParts", "submission_app"]
@@ -48,12 +50,14 @@ class SubmissionParts:
     pull: Pull
     tokens: Tokens
     max_document_bytes: int = MAX_DOCUMENT_BYTES
+    reach: Reach = pass_by
 
 
 def submission_app(parts: SubmissionParts) -> web.Application:
     """Return the listener as an application, ready for `serve`."""
 
     async def ask(request: web.Request, admits: frozenset[Role] | Admits) -> Caller:
+        parts.reach(Failpoint.SUBMISSION_IN)
         return await admit_caller(request, admits, parts.tokens)
 
     return build_app(
@@ -61,7 +65,7 @@ def submission_app(parts: SubmissionParts) -> web.Application:
     )
 
 
-async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.Response:
+async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.StreamResponse:
     query = Query(request, {"from", "to", "conversation", "in_reply_to", "explain"})
     key = idempotency_key(request)
     recipients = query.parties("to")
@@ -77,6 +81,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
     body = await read_body(
         request, media_types=_XML, max_bytes=parts.max_document_bytes, within=parts.door.body_timeout
     )
+    parts.reach(Failpoint.SUBMITTER_KNOWN)
     row, replayed = await parts.submit(
         SubmitRequest(
             client=caller.client,
@@ -92,7 +97,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
     headers = {"Location": f"/v1/submissions/{row.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_response(submission_json(row), status=202, headers=headers)
+    return await answered(request, json_response(submission_json(row), status=202, headers=headers), parts.reach)
 
 
 def _sender(named: PartyId | None, caller: Caller) -> PartyId:

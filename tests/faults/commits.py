@@ -54,7 +54,7 @@ class Commits:
         self.choose = choose
 
     async def open_store(self, settings: NodeSettings) -> SqliteStore:
-        """Return a node's store; see `gateway.app.node.open_store`."""
+        """Return a node's store; as `Node` takes it."""
         return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, commit=self._commit)
 
     def _commit(self, connection: sqlite3.Connection) -> None:

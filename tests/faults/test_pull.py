@@ -88,7 +88,7 @@ async def test_messages_wait_for_the_back_end_and_come_in_order(run: PullRun) ->
 
 
 async def test_a_kill_after_the_lease_brings_the_message_again_at_once(run: PullRun) -> None:
-    await run.start_fr("R9:1:kill")
+    await run.start_fr("R9-pull:1:kill")
     message_id = await run.submit("leased")
     with pytest.raises(ClientError):
         await run.inbox.lease()
@@ -109,7 +109,7 @@ async def test_a_kill_after_the_lease_brings_the_message_again_at_once(run: Pull
 
 
 async def test_an_acknowledgement_that_a_kill_swallowed_is_made_under_the_next_lease(run: PullRun) -> None:
-    await run.start_fr("R11:1:kill")
+    await run.start_fr("R11-pull:1:kill")
     await run.submit("swallowed")
     (first,) = await run.inbox.lease()
     with pytest.raises(ClientError):
@@ -127,7 +127,7 @@ async def test_an_acknowledgement_that_a_kill_swallowed_is_made_under_the_next_l
 
 
 async def test_an_acknowledgement_whose_answer_a_kill_swallowed_may_be_repeated(run: PullRun) -> None:
-    await run.start_fr("R12:1:kill")
+    await run.start_fr("R12-pull:1:kill")
     message_id = await run.submit("committed")
     (message,) = await run.inbox.lease()
     with pytest.raises(ClientError):

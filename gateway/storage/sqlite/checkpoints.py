@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.errors import StorageError
 from gateway.storage.engine import Connection
 from gateway.storage.sqlite.connection import BUSY_MS, SqliteConnection, open_writing
@@ -29,8 +30,9 @@ _FRAMES_PER_CHANGE: Final = 5
 class Checkpoints:
     """A thread that checkpoints when enough was committed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reach: Reach = pass_by) -> None:
         self._path = path
+        self._reach = reach
         self._between: Callable[[Callable[[Connection], None]], None] = _nothing
         self._wake = threading.Event()
         self._stop = False
@@ -66,6 +68,7 @@ class Checkpoints:
             try:
                 connection = connection or open_writing(self._path)
                 frames = checkpoint(connection, "PASSIVE")
+                self._reach(Failpoint.CHECKPOINTED)
             except (StorageError, sqlite3.Error):
                 # The writer meets the same trouble and reports it; the log only stays longer until the next try.
                 if connection is not None:

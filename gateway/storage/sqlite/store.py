@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.audit import AuditRecord, AuditVerdict
+from gateway.domain.failpoint import Reach, pass_by
 from gateway.errors import StorageError
 from gateway.storage import evidence, migrate
 from gateway.storage.readers import Readers
@@ -38,7 +39,9 @@ class SqliteStore(SqlStore):
     """The store of a node in one SQLite file."""
 
     @classmethod
-    async def open(cls, path: Path, *, chain: str, readers: int = READERS, commit: Commit = commit) -> Self:
+    async def open(
+        cls, path: Path, *, chain: str, readers: int = READERS, commit: Commit = commit, reach: Reach = pass_by
+    ) -> Self:
         """Open `path`, making or upgrading it as needed. `chain`: the name of this node's audit chain.
 
         `commit` is how a transaction is committed; only tests give one, to make it fail.
@@ -47,13 +50,13 @@ class SqliteStore(SqlStore):
         read it, `storage.schema_version` when it is newer than this program or not ours, `audit.broken` when the
         newest audit record is not the one written last, `storage.corrupt`, `storage.unavailable`.
         """
-        return await asyncio.to_thread(cls._open, path, chain, readers, commit)
+        return await asyncio.to_thread(cls._open, path, chain, readers, commit, reach)
 
     @classmethod
-    def _open(cls, path: Path, chain: str, readers: int, commit: Commit) -> Self:
+    def _open(cls, path: Path, chain: str, readers: int, commit: Commit, reach: Reach) -> Self:
         own_folder(path.parent)
         lock = WriterLock(path.with_name(f"{path.name}.lock"))
-        checkpoints = Checkpoints(path)
+        checkpoints = Checkpoints(path, reach=reach)
         writer = Writer(lambda: open_writing(path, commit=commit), chain=chain, after_commit=checkpoints.committed)
         try:
             own_file(path)
@@ -70,7 +73,7 @@ class SqliteStore(SqlStore):
             checkpoints.close()
             lock.release()
 
-        return cls(writer=writer, readers=pool, chain=chain, on_close=last)
+        return cls(writer=writer, readers=pool, chain=chain, on_close=last, reach=reach)
 
 
 def prepare_file(path: Path) -> None:
