@@ -41,21 +41,26 @@ class Document:
     """A message that passed the door: well-formed, within limits, of a known root. Only the door makes one.
 
     `root` is its tree without comments and processing instructions and must not be changed; `body` is its Declaration
-    or first Response. `raw` are the bytes as they came. It stays in the process that read it.
+    or first Response. `raw` are the bytes as they came, `tags` how many "<" are in them if someone had to count, else
+    None. It stays in the process that read it.
     """
 
-    __slots__ = ("_facts", "_unmeasured", "body", "raw", "root")
+    __slots__ = ("_facts", "_unmeasured", "body", "raw", "root", "tags")
 
     root: Final[etree._Element]
     body: Final[etree._Element]
     raw: Final[bytes]
+    tags: Final[int | None]
 
-    def __init__(self, root: etree._Element, raw: bytes, limits: DocumentLimits, door: object) -> None:
+    def __init__(
+        self, root: etree._Element, raw: bytes, tags: int | None, limits: DocumentLimits, door: object
+    ) -> None:
         if door is not _DOOR:
             raise TypeError("only gateway.document.read makes a Document")
         self.root = root
         self.body = find_body(root)
         self.raw = raw
+        self.tags = tags
         self._unmeasured: DocumentLimits | None = limits
         self._facts: DocumentFacts | None = None
 
@@ -102,9 +107,9 @@ def read_unmeasured(raw: bytes, limits: DocumentLimits) -> Document:
 
     Only for documents that go straight to `schema.validate`, which makes sure of both.
     """
-    root = _tree(raw, limits)
+    root, tags = _tree(raw, limits)
     try:
-        return Document(root, raw, limits, _DOOR)
+        return Document(root, raw, tags, limits, _DOOR)
     except DocumentError:
         # No set will prove anything of a message that nobody knows: a tower of elements is told for what it is.
         _measure(root, raw, limits)
@@ -116,19 +121,21 @@ def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
 
     Raises DocumentError as `read` does, but for what the document is about.
     """
-    root = _tree(raw, limits)
+    root, _ = _tree(raw, limits)
     _measure(root, raw, limits)
     return root
 
 
-def _tree(raw: bytes, limits: DocumentLimits) -> etree._Element:
+def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | None]:
+    """Return the root of the tree, and how many "<" are in the bytes if that was to be counted."""
     # 1. Size, before anything looks inside.
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
     # 2. Encoding and DOCTYPE.
     plain = sniff(raw)
     # 3. Bounds that the bytes show: an element takes four bytes and a "<".
-    if len(raw) > 4 * limits.elements and raw.count(b"<") > limits.elements:
+    tags = raw.count(b"<") if len(raw) > 4 * limits.elements else None
+    if tags is not None and tags > limits.elements:
         _count_elements(raw, limits)
     # 4. Tags so long that the parser would take its time over them. Shorter ones are measured on the tree.
     for tag in _long_tags(raw):
@@ -146,7 +153,7 @@ def _tree(raw: bytes, limits: DocumentLimits) -> etree._Element:
     # 7. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
     if not plain and root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover
         raise DocumentError("document.doctype_refused")
-    return root
+    return root, tags
 
 
 def _measure(root: etree._Element, raw: bytes, limits: DocumentLimits) -> None:

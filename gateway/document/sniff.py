@@ -25,7 +25,8 @@ _FOREIGN_STARTS: Final = (
 )
 # How nearly every message starts: it shows in one match that nothing below can be wrong.
 _PLAIN_START: Final = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="(?:yes|no)")?\?>)?"""
+    rb"""(?:\xef\xbb\xbf)?(?:<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?"""
+    rb"""(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))?\?>)?"""
     rb"""[ \t\r\n]*+(?:<!--[^-<]*+-->[ \t\r\n]*+){0,4}+<[A-Za-z_]"""
 )
 _XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")

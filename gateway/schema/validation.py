@@ -62,20 +62,24 @@ class CompiledSet:
             self._tree = read_tree(self.schema_set)
         return self._tree
 
-    def accepts(self, root: etree._Element, raw: bytes = b"") -> bool:
+    def accepts(self, root: etree._Element, raw: bytes = b"", tags: int | None = None) -> bool:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root.
 
         `raw`: the bytes it was read from, if it came from elsewhere: one that is made to hold errors without end is
-        judged piece by piece (document/flood.py).
+        judged piece by piece (document/flood.py). `tags`: see `is_crowded`.
         """
+        # Nothing is kept of what is accepted, for nobody asks why: held until the next document came, its tree would be
+        # let go when it is cold, and two trees would share the cache.
+        if root.tag in self.roots:
+            end = first_breach(raw, self._xsd) if is_crowded(raw, root, tags) else None
+            if end is not None:
+                self._judged = _Judged(*read_start(raw, end, root))
+                self._holds(self._judged.root)
+                return False
+            if self._holds(root):
+                self._judged = None
+                return True
         self._judged = _Judged(root, {})
-        if root.tag not in self.roots:
-            return False
-        end = first_breach(raw, self._xsd) if is_crowded(raw, root) else None
-        if end is None:
-            return self._holds(root)
-        self._judged = _Judged(*read_start(raw, end, root))
-        self._holds(self._judged.root)
         return False
 
     def _holds(self, root: etree._Element) -> bool:
@@ -176,7 +180,7 @@ def validate(document: Document, compiled: CompiledSet, telling: Telling = PLAIN
             f"{compiled.id} is not for messages of kind {kind}",
             facts={"schema_set": compiled.id, "kind": str(kind)},
         )
-    if not compiled.accepts(document.root, document.raw):
+    if not compiled.accepts(document.root, document.raw, document.tags):
         document.measure()
         raise compiled.refusal(document.root, telling)
     if document.unmeasured is not None and not compiled.proves(document.unmeasured):

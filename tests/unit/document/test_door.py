@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.document import Document, read
+from gateway.document.sniff import sniff
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError
 from tests.unit.document.messages import DEC, LIMITS, MD, VALID, declaration
@@ -297,7 +298,7 @@ def test_threads_do_not_see_each_others_errors() -> None:
 def test_only_read_makes_a_document() -> None:
     document = read(declaration(), LIMITS)
     with pytest.raises(TypeError, match="only"):
-        Document(document.root, document.raw, LIMITS, object())
+        Document(document.root, document.raw, None, LIMITS, object())
 
 
 def test_a_document_does_not_travel_and_does_not_show_itself() -> None:
@@ -368,3 +369,16 @@ def test_a_damaged_sample_makes_a_document_or_a_document_error(data: st.DataObje
 
 def test_what_does_not_end_before_the_root_is_told_with_its_place() -> None:
     assert dict(refused(b"<?xml version='1.0'?>\n  <!-- never").facts) == {"line": 2, "column": 3}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"<?xml version='1.0' encoding='UTF-8'?>\n",
+        b"<?xml version='1.0' encoding='utf-8' standalone='yes'?>",
+        b'<?xml version="1.0" encoding=\'UTF-8\' standalone="no"?>',
+    ],
+)
+def test_either_quote_makes_a_start_that_leaves_no_doubt(start: bytes) -> None:
+    assert sniff(start + b"<a/>") is True
+    assert sniff(start.replace(b"1.0", b"1.1") + b"<a/>") is False

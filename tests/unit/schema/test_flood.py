@@ -61,6 +61,26 @@ def test_a_crowded_document_that_is_valid_is_valid() -> None:
     assert explain("f", raw, SET, LIMITS).valid
 
 
+def nested(levels: str, inside: str) -> str:
+    return "".join(f"<{name}>" for name in levels) + inside + "".join(f"</{name}>" for name in reversed(levels))
+
+
+@pytest.mark.parametrize(
+    ("inside", "crowded"),
+    [
+        ("<a/>" * 9_900, False),  # too few tags for it to matter
+        ("<a/>" * 10_100, True),
+        ("<a><b/></a>" * 1_101 + nested("cde", "<f/>" * 8_000), True),
+        (nested("abcdefgh", "<i/>" * 1_101) + nested("jk", "<l><m/><m/></l>" * 1_000) * 9, True),
+        (nested("abcdefgh", "<i/>" * 1_100) + nested("jk", "<l><m/><m/></l>" * 1_100) * 9, False),
+        (nested("a", "<b/>" * 1_000) * 11, False),
+    ],
+)
+def test_siblings_count_wherever_they_stand(inside: str, *, crowded: bool) -> None:
+    raw = f"<r>{inside}</r>".encode()
+    assert is_crowded(raw, etree.fromstring(raw)) is crowded
+
+
 def test_a_real_declaration_of_many_items_is_not_crowded() -> None:
     raw = (DATA / "samples/valid/import-24-items.xml").read_bytes()
     start = raw.index(b"<GovernmentAgencyGoodsItem>")
