@@ -219,7 +219,7 @@ class Store(Protocol):
         """Commit a submission with its transfers, references, idempotency row and audit entries.
 
         An answer joins the conversation of what it answers, which must be in the inbox of the sender, from the
-        recipient that is answered: else AnswersUnknown.
+        recipient that is answered: else AnswersUnknown. `change.claim` leases what `claim` would, in the same commit.
         """
         ...
 

@@ -36,6 +36,7 @@ from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
 from gateway.exchange.notify import Notify, NotifyLimits
@@ -124,6 +125,7 @@ class Node:
         self._clock: Clock = SystemClock()
         self._ids: Ids = SystemIds()
         self._bells = Doorbells()
+        self._fast_path = FastPath(agreements=self._rules, clock=self._clock, lease=settings.timing.lease)
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._open = open_store or partial(_open_in_place, reach=self._reach)
         self._stack = AsyncExitStack()
@@ -215,6 +217,7 @@ class Node:
                 clock=clock,
                 ids=ids,
                 bells=bells,
+                fast_path=self._fast_path,
                 document_log=document_log(self._telemetry) if self._settings.insecure_log_documents else None,
                 reach=self._reach,
             ),
@@ -279,6 +282,7 @@ class Node:
             ids=self._ids,
             bells=self._bells,
             telemetry=self._telemetry,
+            fast_path=self._fast_path,
             limits=DispatchLimits(lease=timing.lease, poll=timing.poll),
             reach=self._reach,
         )

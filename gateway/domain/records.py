@@ -5,7 +5,7 @@ Times are aware UTC. `version` counts changes of a row and is the other half of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.domain.hold import Hold
@@ -28,6 +28,15 @@ class IdempotencyScope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAtOnce:
+    """Whose transfers may be leased in the very commit that accepts them, and for how long. Only a signed one goes that
+    nothing stands before in its conversation, to a partner without a back-off."""
+
+    recipients: frozenset[PartyId]
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptSubmission:
     """The commit of one submission: everything or nothing."""
 
@@ -36,13 +45,15 @@ class AcceptSubmission:
     scope: IdempotencyScope
     prepared: PreparedSubmission
     now: datetime
+    claim: ClaimAtOnce | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Committed now."""
+    """Committed now. `claimed`: those of its transfers that were leased to this node in the same commit."""
 
     submission_id: SubmissionId
+    claimed: "tuple[ClaimedTransfer, ...]" = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ that is down, or whose certificate does not hold, or that does not accept ours, 
 stay as they are. Why they wait stands in the partner's health, and in the audit where a certificate was refused.
 
 Nor is anything sent under an agreement that is no longer in force: the claim holds it instead, for a person to decide.
+
+What was claimed in the commit that accepted it comes by the fast path (`fast_path.py`), and is worked on the same way.
 """
 
 from collections import Counter
@@ -23,7 +25,7 @@ from typing import assert_never
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import PartyId
-from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
+from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob, SealResult
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
 from gateway.domain.records import Attempt, ClaimedTransfer, PartnerHealth, TransferRow
@@ -32,6 +34,7 @@ from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
 from gateway.exchange.claiming import work_off
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath
 from gateway.exchange.settle import Settle, rejected
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
@@ -52,6 +55,10 @@ class DispatchLimits:
     longest_wait: timedelta = timedelta(seconds=20)
 
 
+_Leased = tuple[ClaimedTransfer, SealedEnvelope | None]
+"""What one attempt begins with: a lease, and the first envelope if there is one already."""
+
+
 class Dispatch:
     """The use case. `serve` runs for one partner until it is cancelled."""
 
@@ -67,6 +74,7 @@ class Dispatch:
         ids: Ids,
         bells: Doorbells,
         telemetry: Telemetry,
+        fast_path: FastPath,
         limits: DispatchLimits,
         reach: Reach = pass_by,
     ) -> None:
@@ -79,6 +87,7 @@ class Dispatch:
         self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
+        self._fast_path = fast_path
         self._limits = limits
         self._reach = reach
         self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
@@ -87,12 +96,9 @@ class Dispatch:
     async def serve(self, partner: PartyId) -> None:
         """Send to `partner` until cancelled."""
 
-        async def claim(free: int) -> list[ClaimedTransfer]:
-            if not await self._reaches(partner):
-                return []
-            now = self._clock.now()
-            in_force = self._agreements.in_force(now)
-            return await self._store.claim(partner, limit=free, now=now, lease=self._limits.lease, in_force=in_force)
+        async def claim(free: int) -> list[_Leased]:
+            fast = self._fast_path.take(partner, free)
+            return [(one.claimed, one.envelope) for one in fast] or await self._claim(partner, free)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
@@ -107,6 +113,21 @@ class Dispatch:
             poll=limits.poll,
             failed=failed,
         )
+
+    async def _claim(self, partner: PartyId, free: int) -> list[_Leased]:
+        """Lease what is due in the store. If that is all, what comes now may take the fast path for a moment: no
+        longer, so that whatever falls due meanwhile is not overtaken for ever."""
+        if not await self._reaches(partner):
+            self._fast_path.close(partner)
+            return []
+        now, limits = self._clock.now(), self._limits
+        in_force = self._agreements.in_force(now)
+        claimed = await self._store.claim(partner, limit=free, now=now, lease=limits.lease, in_force=in_force)
+        if len(claimed) < free:
+            self._fast_path.open(partner, lasting=limits.reached_for)
+        else:
+            self._fast_path.close(partner)
+        return [(one, None) for one in claimed]
 
     async def _reaches(self, partner: PartyId) -> bool:
         """Tell whether to claim for `partner`: it answered a moment ago, or something is due and it answers a ping."""
@@ -131,13 +152,14 @@ class Dispatch:
         self._reached[partner] = self._clock.monotonic()
         return True
 
-    async def _attempt(self, claimed: ClaimedTransfer) -> None:
+    async def _attempt(self, leased: _Leased) -> None:
         """Make one attempt from claim to commit. What the store can not commit now is left to the end of the lease."""
+        claimed, made = leased
         started, clock = self._clock.now(), self._clock.monotonic()
         row, labels = claimed.row, {}
         try:
             self._reach(Failpoint.TRANSFER_LEASED)
-            outcome, envelope_sha256 = await self._send(claimed)
+            outcome, envelope_sha256 = await self._send(claimed, made)
             code = await self._commit(claimed, outcome, envelope_sha256, started)
         except GatewayError as error:
             code = error.code
@@ -154,20 +176,9 @@ class Dispatch:
             **labels,
         )
 
-    async def _send(self, claimed: ClaimedTransfer) -> tuple[SendOutcome, str]:
+    async def _send(self, claimed: ClaimedTransfer, made: SealedEnvelope | None) -> tuple[SendOutcome, str]:
         row = claimed.row
-        job = SealJob(
-            transfer_id=row.id,
-            message_id=row.message_id,
-            sender=row.sender,
-            recipient=row.recipient,
-            sealed_jws=claimed.sealed_jws,
-            now=self._clock.now(),
-        )
-        try:
-            sealed = await self._workers.seal(job)
-        except GatewayError as error:
-            sealed = error  # no worker could be had
+        sealed = made or await self._sealed(claimed)
         if not isinstance(sealed, SealedEnvelope):
             failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
             return failure, ""
@@ -178,9 +189,25 @@ class Dispatch:
             self._sending[row.recipient] -= 1
         if isinstance(outcome, TransientFailure) and not _answered(outcome):
             self._reached.pop(row.recipient, None)
+            self._fast_path.close(row.recipient)
         else:
             self._reached[row.recipient] = self._clock.monotonic()
         return outcome, sealed.sha256
+
+    async def _sealed(self, claimed: ClaimedTransfer) -> SealResult:
+        row = claimed.row
+        job = SealJob(
+            transfer_id=row.id,
+            message_id=row.message_id,
+            sender=row.sender,
+            recipient=row.recipient,
+            sealed_jws=claimed.sealed_jws,
+            now=self._clock.now(),
+        )
+        try:
+            return await self._workers.seal(job)
+        except GatewayError as error:
+            return error  # no worker could be had
 
     async def _commit(
         self, claimed: ClaimedTransfer, outcome: SendOutcome, envelope_sha256: str, started: datetime

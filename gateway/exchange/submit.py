@@ -24,6 +24,7 @@ from gateway.domain.jobs import PreparedSubmission, PreparedTransfer, PrepareJob
 from gateway.domain.limits import MAX_RECIPIENTS
 from gateway.domain.records import (
     Accepted,
+    AcceptOutcome,
     AcceptSubmission,
     AnswersUnknown,
     ConversationKnown,
@@ -35,6 +36,7 @@ from gateway.domain.records import (
 from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import GatewayError, RequestError, StorageError, Violation
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath
 from gateway.ports import Clock, Ids, Store, Workers
 
 _TRIES = 8
@@ -92,6 +94,7 @@ class Submit:
         clock: Clock,
         ids: Ids,
         bells: Doorbells,
+        fast_path: FastPath,
         document_log: Callable[[bytes], None] | None = None,
         reach: Reach = pass_by,
     ) -> None:
@@ -100,6 +103,7 @@ class Submit:
         self._clock = clock
         self._ids = ids
         self._bells = bells
+        self._fast_path = fast_path
         self._document_log = document_log
         self._reach = reach
         self._in_progress: set[tuple[ClientId, str]] = set()
@@ -143,10 +147,7 @@ class Submit:
             if isinstance(prepared, RefusedSubmission):
                 await self._record_refusal(request, prepared)
                 raise RecipientsRefusedError(prepared.problems)
-            change = AcceptSubmission(
-                submission_id=job.submission_id, sender=request.sender, scope=scope, prepared=prepared, now=job.now
-            )
-            outcome = await self._store.accept(change, self._evidence(request, change))
+            outcome = await self._commit(request, scope, job, prepared)
             match outcome:
                 case ConversationKnown():
                     places.update(outcome.places)
@@ -164,6 +165,24 @@ class Submit:
                 case _:
                     assert_never(outcome)
         raise RequestError("capacity.exhausted", "Too many submissions of one conversation at once; try again")
+
+    async def _commit(
+        self, request: SubmitRequest, scope: IdempotencyScope, job: PrepareJob, prepared: PreparedSubmission
+    ) -> AcceptOutcome:
+        """Commit what was prepared. What nothing stands before is claimed in the same commit and handed to dispatch."""
+        with self._fast_path.place_for(prepared.transfers) as claim:
+            change = AcceptSubmission(
+                submission_id=job.submission_id,
+                sender=request.sender,
+                scope=scope,
+                prepared=prepared,
+                now=job.now,
+                claim=claim,
+            )
+            outcome = await self._store.accept(change, self._evidence(request, change))
+            if isinstance(outcome, Accepted):
+                self._fast_path.put(prepared.transfers, outcome.claimed)
+            return outcome
 
     def _job(self, request: SubmitRequest, places: Mapping[PartyId, tuple[ConversationId, int]]) -> PrepareJob:
         slots: dict[PartyId, Slot] = {}
@@ -187,6 +206,7 @@ class Submit:
             in_reply_to=request.in_reply_to,
             now=self._clock.now(),
             telling=request.telling,
+            at_once=self._fast_path.open_for(slots),
         )
 
     def _evidence(self, request: SubmitRequest, change: AcceptSubmission) -> Sequence[AuditEntry]:

@@ -91,9 +91,12 @@ class SqlStore:
         """Commit a submission with all that follows from it, or tell why nothing was written."""
 
         def accept(transaction: Transaction) -> AcceptOutcome:
+            """Write the evidence in the order in which it becomes true: accepted, then claimed."""
             outcome = submissions.accept(transaction, change)
             if isinstance(outcome, Accepted):
                 evidence.record_all(transaction, audit)
+                leased = (transfers.claim_entry(one.row, one.fence, change.now) for one in outcome.claimed)
+                evidence.record_all(transaction, leased)
                 self._reach(Failpoint.SUBMISSION_WRITTEN)
             return outcome
 

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from gateway.domain.hold import HoldCause, HoldStart, difficulty
 from gateway.domain.ids import ClientId, ConversationId, PartyId, SubmissionId
 from gateway.domain.jobs import PreparedTransfer, SealedReference
-from gateway.domain.lifecycle import TransferState
+from gateway.domain.lifecycle import TransferEvent, TransferState, advance
 from gateway.domain.limits import IDEMPOTENCY_KEPT
 from gateway.domain.message import MessageKind
 from gateway.domain.records import (
@@ -16,13 +16,14 @@ from gateway.domain.records import (
     AcceptOutcome,
     AcceptSubmission,
     AnswersUnknown,
+    ClaimedTransfer,
     ConversationKnown,
     IdempotencyScope,
     KeyReused,
     Replayed,
     SubmissionRow,
 )
-from gateway.storage import answers, conversations, holds
+from gateway.storage import answers, conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
 from gateway.storage.values import micros, span, time_of, transfer_row, violations_of, violations_text
@@ -78,9 +79,14 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     if elsewhere:
         return ConversationKnown(places=elsewhere)
     _insert_submission(connection, change)
+    leased: list[ClaimedTransfer] = []
     for prepared in change.prepared.transfers:
         place = known_places[prepared.recipient]
-        connection.run(_INSERT_TRANSFER, _transfer_values(connection, change, prepared, place))
+        values = _transfer_values(connection, change, prepared, place)
+        if lease := _lease_at_once(connection, change, prepared, first=bool(values["head"])):
+            values |= lease
+            leased.append(ClaimedTransfer(row=transfer_row(values), fence=1, sealed_jws=prepared.sealed))
+        connection.run(_INSERT_TRANSFER, values)
         connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed})
         if not prepared.signed:
             holds.begin(connection, prepared.slot.transfer_id, hold_of(change, prepared), change.now)
@@ -92,7 +98,29 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
             sequence=prepared.slot.sequence,
             now=change.now,
         )
-    return Accepted(submission_id=change.submission_id)
+    return Accepted(submission_id=change.submission_id, claimed=tuple(leased))
+
+
+def _lease_at_once(
+    connection: Connection, change: AcceptSubmission, prepared: PreparedTransfer, *, first: bool
+) -> dict[str, Any]:
+    """Return what a claim right after the commit would make of a transfer: its first lease, and its first fence.
+
+    Nothing, if no claim would take it. `first`: nothing unfinished stands before it in its conversation.
+    """
+    claim = change.claim
+    if claim is None or prepared.recipient not in claim.recipients or not (first and prepared.signed):
+        return {}
+    if health.is_backing_off(connection, prepared.recipient, change.now):
+        return {}
+    return {
+        "state": advance(TransferState.QUEUED, TransferEvent.CLAIMED).value,
+        "version": 2,
+        "fence": 1,
+        "attempts": 1,
+        "lease_until": micros(change.now + claim.lease),
+        "next_attempt_at": None,
+    }
 
 
 def _answered(connection: Connection, change: AcceptSubmission) -> dict[PartyId, ConversationId | None]:

@@ -199,18 +199,21 @@ def _claimed(transaction: Transaction, before: Row, state: TransferState, now: d
         updated=now,
     )
     fence = before["fence"] + 1
-    transaction.record(
-        AuditEntry(
-            event=AuditEvent.TRANSFER_CLAIMED,
-            at=now,
-            actor="system",
-            transfer_id=row.id,
-            message_id=row.message_id,
-            facts={"recipient": row.recipient, "attempt": row.attempts, "fence": fence},
-        )
-    )
+    transaction.record(claim_entry(row, fence, now))
     sealed = transaction.connection.rows(_PAYLOAD, {"transfer_id": row.id})[0]["sealed"]
     return ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed)
+
+
+def claim_entry(row: TransferRow, fence: int, now: datetime) -> AuditEntry:
+    """Return the evidence of a claim. `row` is as the claim left it."""
+    return AuditEntry(
+        event=AuditEvent.TRANSFER_CLAIMED,
+        at=now,
+        actor="system",
+        transfer_id=row.id,
+        message_id=row.message_id,
+        facts={"recipient": row.recipient, "attempt": row.attempts, "fence": fence},
+    )
 
 
 # ── settle ───────────────────────────────────────────────────────────────────────────────────────────────────────────

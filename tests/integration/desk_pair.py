@@ -28,6 +28,7 @@ from gateway.exchange.batches import run_admit, run_check, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
@@ -78,6 +79,7 @@ class Side:
     store: SqliteStore
     workers: InlineWorkers[Snapshot, Desk]
     desk: Desk
+    fast_path: FastPath
     submit: Submit
     settle: Settle
     receive: Receive
@@ -142,8 +144,15 @@ class Pair:
         return outcome
 
     @asynccontextmanager
-    async def dispatching(self, *, parallel: int = 8, lease: timedelta = timedelta(seconds=90)) -> AsyncIterator[None]:
+    async def dispatching(
+        self,
+        *,
+        parallel: int = 8,
+        lease: timedelta = timedelta(seconds=90),
+        reached_for: timedelta = timedelta(milliseconds=100),
+    ) -> AsyncIterator[None]:
         """Send from GB while the block runs."""
+        poll = timedelta(milliseconds=20)
         dispatch = Dispatch(
             store=self.gb.store,
             workers=self.gb.workers,
@@ -154,7 +163,8 @@ class Pair:
             ids=SystemIds(),
             bells=self.gb.bells,
             telemetry=self.telemetry,
-            limits=DispatchLimits(parallel=parallel, lease=lease, poll=timedelta(milliseconds=20)),
+            fast_path=self.gb.fast_path,
+            limits=DispatchLimits(parallel=parallel, lease=lease, poll=poll, reached_for=reached_for),
         )
         async with _running(dispatch.serve(FR)):
             yield
@@ -216,11 +226,13 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
     workers = InlineWorkers(setup=lay_desk, snapshot=snapshot, table=table)
     await workers.start()
     ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
+    fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, lease=DispatchLimits().lease)
     return Side(
         store=store,
         workers=workers,
         desk=desk,
-        submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells),
+        fast_path=fast_path,
+        submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells, fast_path=fast_path),
         settle=Settle(store=store, workers=workers, clock=clock),
         receive=Receive(
             store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry

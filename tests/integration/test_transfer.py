@@ -459,3 +459,20 @@ async def test_a_receipt_whose_lease_ended_on_the_way_settles_the_transfer_witho
         row = await reaches(pair, transfer_id, TransferState.DELIVERED)
     assert row.attempts == 1
     assert len(pair.sent) == 1
+
+
+async def test_what_nothing_stands_before_is_accepted_and_claimed_in_one_commit(pair: Pair) -> None:
+    async with pair.dispatching(reached_for=timedelta(minutes=5)):
+        await reaches(pair, await submitted(pair, key="first"), TransferState.DELIVERED)
+        await until(lambda: pair.gb.fast_path.open_for([FR]))
+        row, _ = await pair.gb.submit(request(key="second"))  # of the same conversation
+        delivered = await reaches(pair, row.transfers[0].id, TransferState.DELIVERED)
+    assert (delivered.sequence, delivered.attempts) == (2, 1)
+    records = await pair.gb.store.audit(transfer_id=delivered.id)
+    assert [record.entry.event for record in records] == [
+        AuditEvent.TRANSFER_ACCEPTED,
+        AuditEvent.TRANSFER_CLAIMED,
+        AuditEvent.TRANSFER_DELIVERED,
+    ]
+    assert [record.seq for record in records[:2]] == [records[0].seq, records[0].seq + 1]
+    assert records[1].entry.at == records[0].entry.at

@@ -50,6 +50,7 @@ from gateway.errors import (
 )
 from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
@@ -253,9 +254,12 @@ class Node:
         return Door(name=name, clock=self.clock, ids=self.ids, telemetry=self.lines, **limits)
 
     def submission(self, *, max_document_bytes: int = 100_000, **limits: Any) -> SubmissionParts:
+        path = FastPath(agreements=self.agreements, clock=self.clock, lease=LEASE)
         return SubmissionParts(
             door=self.door("submission", **limits),
-            submit=Submit(store=self.store, workers=self.workers, clock=self.clock, ids=self.ids, bells=self.bells),
+            submit=Submit(
+                store=self.store, workers=self.workers, clock=self.clock, ids=self.ids, bells=self.bells, fast_path=path
+            ),
             store=self.store,
             pull=self.pull(),
             tokens=WordTokens(),

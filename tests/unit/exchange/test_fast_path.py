@@ -1,0 +1,180 @@
+"""The queue between acceptance and dispatch: when it is open, what it holds at most, and what it gives back."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.ids import AgreementId, PartyId
+from gateway.domain.jobs import PreparedTransfer, SealedEnvelope
+from gateway.domain.lifecycle import TransferState
+from gateway.domain.message import MessageKind
+from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
+from gateway.exchange.fast_path import MAX_WAITING, WAIT, FastPath
+from tests.store_values import AGREEMENT, LEASE, OTHER, PARTNER, StoreValues, held
+from tests.unit.exchange.rows import claimed_of
+
+SHORT = timedelta(milliseconds=100)
+
+
+class Time:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class SomeAgreements:
+    """Agreements of which only the hashes in force are asked for."""
+
+    def __init__(self, *hashes: str) -> None:
+        self.hashes: Collection[str] = hashes
+
+    def choose(
+        self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
+    ) -> tuple[Agreement, Flow]:
+        raise NotImplementedError
+
+    def version(self, agreement: AgreementId, version: int) -> Agreement:
+        raise NotImplementedError
+
+    def partners(self) -> frozenset[PartyId]:
+        raise NotImplementedError
+
+    def in_force(self, now: datetime) -> frozenset[str]:  # noqa: ARG002  the port's signature
+        return frozenset(self.hashes)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def agreements() -> SomeAgreements:
+    return SomeAgreements(AGREEMENT.sha256)
+
+
+@pytest.fixture
+def path(time: Time, agreements: SomeAgreements) -> FastPath:
+    made = FastPath(agreements=agreements, clock=time, lease=LEASE, max_waiting_bytes=1_000)
+    made.open(PARTNER, lasting=SHORT)
+    return made
+
+
+@pytest.fixture
+def values() -> StoreValues:
+    return StoreValues()
+
+
+def prepared(values: StoreValues, *recipients: PartyId, size: int = 100, jwe: str = "") -> tuple[PreparedTransfer, ...]:
+    envelope = SealedEnvelope(jwe=jwe, sha256="0" * 64) if jwe else None
+    made = values.submission(*recipients).prepared.transfers
+    return tuple(replace(one, sealed=b"s" * size, envelope=envelope) for one in made)
+
+
+def offered(path: FastPath, transfers: tuple[PreparedTransfer, ...]) -> ClaimAtOnce | None:
+    with path.place_for(transfers) as claim:
+        return claim
+
+
+def committed(path: FastPath, transfers: tuple[PreparedTransfer, ...]) -> list[ClaimedTransfer]:
+    """As `submit` does it, with a store that claims whatever it may."""
+    with path.place_for(transfers) as claim:
+        claims = [claimed_of(one) for one in transfers if claim is not None and one.recipient in claim.recipients]
+        path.put(transfers, claims)
+    return claims
+
+
+def test_what_a_commit_claimed_is_taken_once_in_its_order_with_its_envelope(
+    path: FastPath, values: StoreValues
+) -> None:
+    transfers = [prepared(values, jwe=f"envelope {number}") for number in range(3)]
+    claims = [one for some in transfers for one in committed(path, some)]
+    first, rest = path.take(PARTNER, 1), path.take(PARTNER, 10)
+    assert [one.claimed for one in first + rest] == claims
+    assert [one.envelope for one in first + rest] == [some[0].envelope for some in transfers]
+    assert path.take(PARTNER, 10) == []
+
+
+def test_the_lease_outlasts_the_time_a_transfer_may_wait(path: FastPath, values: StoreValues) -> None:
+    assert offered(path, prepared(values)) == ClaimAtOnce(recipients=frozenset({PARTNER}), lease=LEASE + WAIT)
+
+
+def test_it_is_closed_until_dispatch_opens_it_and_again_after_a_moment(
+    path: FastPath, values: StoreValues, time: Time
+) -> None:
+    assert path.open_for([PARTNER, OTHER]) == {PARTNER}
+    claim = offered(path, prepared(values, PARTNER, OTHER))
+    assert claim is not None
+    assert claim.recipients == {PARTNER}
+    time.seconds += SHORT.total_seconds()
+    assert path.open_for([PARTNER]) == frozenset()
+    assert offered(path, prepared(values)) is None
+    path.open(PARTNER, lasting=SHORT)
+    assert path.open_for([PARTNER]) == {PARTNER}
+    path.close(PARTNER)
+    assert offered(path, prepared(values)) is None
+
+
+def test_nothing_goes_under_an_agreement_that_is_no_longer_in_force(
+    path: FastPath, values: StoreValues, agreements: SomeAgreements
+) -> None:
+    agreements.hashes = ()
+    assert offered(path, prepared(values)) is None
+
+
+def test_nothing_unsigned_goes(path: FastPath, values: StoreValues) -> None:
+    (one,) = prepared(values)
+    assert offered(path, (held(one, ()),)) is None
+
+
+def test_bodies_in_memory_are_bounded_while_they_wait_and_while_they_are_committed(
+    path: FastPath, values: StoreValues
+) -> None:
+    with path.place_for(prepared(values, size=600)) as claim:
+        assert claim is not None
+        assert offered(path, prepared(values, size=600)) is None
+    committed(path, prepared(values, size=300, jwe="j" * 300))
+    assert offered(path, prepared(values, size=600)) is None
+    assert len(path.take(PARTNER, 10)) == 1
+    assert offered(path, prepared(values, size=600)) is not None
+
+
+def test_one_partner_has_only_so_many_places(path: FastPath, values: StoreValues) -> None:
+    path.open(OTHER, lasting=SHORT)
+    for _ in range(MAX_WAITING):
+        assert committed(path, prepared(values, size=1))
+    assert path.open_for([PARTNER, OTHER]) == {OTHER}
+    path.take(PARTNER, 1)
+    assert path.open_for([PARTNER]) == {PARTNER}
+
+
+def test_what_was_not_claimed_gives_its_place_back(path: FastPath, values: StoreValues) -> None:
+    def fails() -> None:
+        with path.place_for(prepared(values, size=900)):
+            raise RuntimeError
+
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            fails()
+        assert offered(path, prepared(values, size=900)) is not None
+    assert path.take(PARTNER, 10) == []
+
+
+def test_what_nobody_took_in_time_is_left_to_its_lease(path: FastPath, values: StoreValues, time: Time) -> None:
+    committed(path, prepared(values, size=900))
+    time.seconds += WAIT.total_seconds() + 1
+    path.open(PARTNER, lasting=SHORT)
+    assert path.take(PARTNER, 10) == []
+    (claimed,) = committed(path, prepared(values, size=900))
+    assert [one.claimed for one in path.take(PARTNER, 10)] == [claimed]
+    assert claimed.row.state is TransferState.IN_FLIGHT
