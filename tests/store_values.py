@@ -138,6 +138,7 @@ class StoreValues:
             header=header,
             digest=sha(message_id),
             sealed=sealed + b" of " + message_id.encode(),
+            size_bytes=len(sealed),
             deadline=now + deadline,
             retry=RetryPolicy(attempts=20),
             kept=61,

@@ -92,7 +92,7 @@ class SealedEnvelope:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTransfer:
     """One view, sealed for storage: the JWS, or the unsigned view of one that is held. `digest`: of the message in hex,
-    empty for an unsigned view.
+    empty for an unsigned view. `size_bytes`: of what is sealed, before it was.
 
     `held_for`: the rules that ask for a person; the transfer starts HELD. `approvals`: how many officers release it.
     `warned`: what the profile of the agreement finds fault with and lets go.
@@ -105,6 +105,7 @@ class PreparedTransfer:
     header: MessageHeader
     digest: str
     sealed: bytes
+    size_bytes: int
     deadline: datetime
     retry: RetryPolicy
     kept: int

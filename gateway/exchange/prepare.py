@@ -163,13 +163,14 @@ def _transfer(
     header = _header(job, slot, recipient, view.facts, agreement, flow)
     held_for = tuple(violation for one in found for violation in one.held)
     waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
-    digest, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
+    digest, size, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
     return PreparedTransfer(
         slot=slot,
         recipient=recipient,
         header=header,
         digest=digest,
         sealed=sealed,
+        size_bytes=size,
         # What waits for a person may wait as long as its message may live; time to send it begins with its release.
         deadline=header.expires if waits else min(job.now + agreement.retry.deadline, header.expires),
         retry=agreement.retry,
@@ -184,12 +185,13 @@ def _transfer(
 
 def _signed(
     view: View, header: MessageHeader, slot: Slot, job: PrepareJob, desk: Desk
-) -> tuple[str, bytes, SealedEnvelope | None]:
-    """Return the digest of the message, its sealed JWS, and its first envelope if it is wanted and can be made."""
+) -> tuple[str, int, bytes, SealedEnvelope | None]:
+    """Return the digest of the message, the size of its JWS, that JWS sealed, and its first envelope if it is wanted
+    and can be made."""
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
     desk.reach(Failpoint.VIEW_SIGNED)
     sealed = desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
-    return signed.digest, sealed, _first_envelope(signed, job, desk)
+    return signed.digest, len(signed.jws), sealed, _first_envelope(signed, job, desk)
 
 
 def _first_envelope(signed: SignedView, job: PrepareJob, desk: Desk) -> SealedEnvelope | None:
@@ -209,9 +211,9 @@ def _first_envelope(signed: SignedView, job: PrepareJob, desk: Desk) -> SealedEn
         return None
 
 
-def _held(view: View, slot: Slot, desk: Desk) -> tuple[str, bytes, None]:
-    """Return no digest, for there is no message yet, the sealed view, and no envelope."""
-    return "", desk.sealer.seal(view.xml, row=held_view_row(slot.transfer_id)), None
+def _held(view: View, slot: Slot, desk: Desk) -> tuple[str, int, bytes, None]:
+    """Return no digest, for there is no message yet, the size of the view, that view sealed, and no envelope."""
+    return "", len(view.xml), desk.sealer.seal(view.xml, row=held_view_row(slot.transfer_id)), None
 
 
 def _is_another(approved: Approved, slot: Slot, view: View, agreement: Agreement, desk: Desk) -> bool:

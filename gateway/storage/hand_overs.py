@@ -26,7 +26,6 @@ _COLUMNS = select(
     hand_over.c.state,
     hand_over.c.version,
     hand_over.c.fence,
-    hand_over.c.sealed_bytes,
     hand_over.c.attempts,
     hand_over.c.next_attempt_at,
     hand_over.c.handed_over,
@@ -118,7 +117,7 @@ def claim(
     taken: list[Row] = []
     total = 0
     for row in _due(connection, recipients, limit=limit, now=now):
-        total += row["sealed_bytes"]
+        total += row["size_bytes"]
         if taken and total > MAX_BATCH_BYTES:
             break
         taken.append(row)

@@ -33,7 +33,7 @@ _PREPARED = (
     )
     .values(
         digest=bindparam("mark"),
-        sealed_bytes=bindparam("size"),
+        message_bytes=bindparam("size"),
         agreement_id=bindparam("agreed"),
         agreement_version=bindparam("agreed_version"),
         agreement_sha256=bindparam("agreed_sha256"),
@@ -171,7 +171,7 @@ def _put(connection: Connection, row: TransferRow, prepared: PreparedTransfer) -
         "of": row.id,
         "seen": row.version,
         "mark": prepared.digest,
-        "size": len(prepared.sealed),
+        "size": prepared.size_bytes,
         "agreed": header.agreement.id,
         "agreed_version": header.agreement.version,
         "agreed_sha256": header.agreement.sha256,

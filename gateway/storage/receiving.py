@@ -133,7 +133,7 @@ def _write_message(connection: Connection, result: Admitted, now: datetime) -> N
     name = {"sender": header.sender, "message_id": header.message_id}
     connection.run(_INSERT_INBOX, {**name, **_inbox_values(header, result, now)})
     connection.run(_INSERT_PAYLOAD, {**name, "sealed": result.sealed_message})
-    connection.run(_INSERT_HAND_OVER, {**name, **_hand_over_values(header, result, now)})
+    connection.run(_INSERT_HAND_OVER, {**name, **_hand_over_values(header, now)})
     connection.run(
         _INSERT_DEDUPE,
         {
@@ -192,7 +192,7 @@ def _inbox_values(header: MessageHeader, result: Admitted, now: datetime) -> dic
     }
 
 
-def _hand_over_values(header: MessageHeader, result: Admitted, now: datetime) -> dict[str, Any]:
+def _hand_over_values(header: MessageHeader, now: datetime) -> dict[str, Any]:
     return {
         "recipient": header.recipient,
         "conversation": header.conversation,
@@ -202,7 +202,6 @@ def _hand_over_values(header: MessageHeader, result: Admitted, now: datetime) ->
         "head": 0,  # decided right after, among all of the conversation
         "fence": 0,
         "lease_until": None,
-        "sealed_bytes": len(result.sealed_message),
         "attempts": 0,
         "next_attempt_at": micros(now),
         "updated": micros(now),

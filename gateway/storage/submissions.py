@@ -252,7 +252,7 @@ def _transfer_values(
         "lease_until": None,
         "ever_sent": 0,
         "digest": prepared.digest,
-        "sealed_bytes": len(prepared.sealed),
+        "message_bytes": prepared.size_bytes,
         "agreement_id": header.agreement.id,
         "agreement_version": header.agreement.version,
         "agreement_sha256": header.agreement.sha256,

@@ -153,7 +153,7 @@ transfer = _table(
     _time("lease_until", null=True),
     *_flag("ever_sent"),
     _text("digest"),
-    _number("sealed_bytes"),
+    _number("message_bytes"),
     _text("agreement_id"),
     _number("agreement_version"),
     _text("agreement_sha256"),
@@ -193,7 +193,8 @@ transfer = _table(
 
 `fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null. `handed_over`: when
 the partner's back end took it, as its notice says; no part of the life of the transfer. `digest`: empty while there is
-no signed message, only a view that a person has to look at; no such transfer is ever queued.
+no signed message, only a view that a person has to look at; no such transfer is ever queued. `message_bytes`: of the
+JWS, or of that view, as they are before they are sealed.
 """
 
 payload = _table(
@@ -376,7 +377,6 @@ hand_over = _table(
     *_flag("head"),
     _number("fence"),
     _time("lease_until", null=True),
-    _number("sealed_bytes"),
     _number("attempts"),
     _time("next_attempt_at", null=True),
     _time("updated"),

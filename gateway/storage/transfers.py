@@ -182,7 +182,7 @@ def _within_bytes(rows: list[Row]) -> list[Row]:
     taken: list[Row] = []
     total = 0
     for row in rows:
-        total += row["sealed_bytes"]
+        total += row["message_bytes"]
         if taken and total > MAX_BATCH_BYTES:
             break
         taken.append(row)

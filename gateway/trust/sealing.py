@@ -6,7 +6,8 @@ A sealed blob, version 1:
 
 Each blob has its own data key, AES-256-GCM (NIST SP 800-38D) under a random nonce; the data key is wrapped the same way
 under a key-encryption key. Both layers take version, format, key id and the row's name as associated data, so that no
-blob can be moved to another row. Format 0x00 is the plaintext as it is; other numbers are free for compression.
+blob can be moved to another row. The format says how the plaintext was packed before (`packing.py`): 0x00 as it is,
+0x01 compressed, 0x02 a token, taken apart and compressed.
 
 A key file is JSON, mode 0600: an id, a 256-bit key, and the index secret. Rotation makes a new file that keeps the
 index secret, so what was indexed stays findable; the newest file seals, all unseal. One key wraps at most 2³² times
@@ -30,6 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.domain.jobs import ReferenceKind
 from gateway.errors import TrustError
 from gateway.trust.files import read_secret, write_secret
+from gateway.trust.packing import FORMS, pack, unpack
 
 __all__ = ["FileSealer", "PlainSealer", "create_at_rest_key", "rotate_at_rest_key"]
 
@@ -37,7 +39,6 @@ KEY_FORMAT: Final = "wco-gateway-at-rest-key/1"
 OVERHEAD_BYTES: Final = 1 + 1 + 8 + 12 + 48 + 12 + 16
 
 _VERSION: Final = 1
-_FORMAT_PLAIN: Final = 0
 _MEMBERS: Final = frozenset({"format", "id", "key", "index_secret"})
 _WRAP: Final = b"wco-gateway at rest: data key\0"
 _DATA: Final = b"wco-gateway at rest: content\0"
@@ -73,27 +74,29 @@ class FileSealer:
         self._index_key = derive.derive(current.index_secret)
 
     def seal(self, plaintext: bytes, *, row: str) -> bytes:
-        """Return `plaintext` sealed for `row`; `OVERHEAD_BYTES` longer."""
-        head = bytes((_VERSION, _FORMAT_PLAIN)) + self._current
+        """Return `plaintext` packed and sealed for `row`; at most `OVERHEAD_BYTES` longer."""
+        form, packed = pack(plaintext)
+        head = bytes((_VERSION, form)) + self._current
         bound = head + row.encode()
         data_key, wrap_nonce, nonce = os.urandom(32), os.urandom(12), os.urandom(12)
         wrapped = self._wrapping[self._current].encrypt(wrap_nonce, data_key, _WRAP + bound)
-        return b"".join((head, wrap_nonce, wrapped, nonce, AESGCM(data_key).encrypt(nonce, plaintext, _DATA + bound)))
+        return b"".join((head, wrap_nonce, wrapped, nonce, AESGCM(data_key).encrypt(nonce, packed, _DATA + bound)))
 
     def unseal(self, sealed: bytes, *, row: str) -> bytes:
         """Return the plaintext. Raises TrustError `trust.unsealing_failed`: changed bytes, another row, unknown key."""
         head, wrap_nonce, wrapped, nonce = sealed[:10], sealed[10:22], sealed[22:70], sealed[70:82]
         wrapping = self._wrapping.get(head[2:])
-        if len(sealed) < OVERHEAD_BYTES or head[:2] != bytes((_VERSION, _FORMAT_PLAIN)) or wrapping is None:
+        if len(sealed) < OVERHEAD_BYTES or head[0] != _VERSION or head[1] not in FORMS or wrapping is None:
             raise TrustError("trust.unsealing_failed", "the stored bytes have no known form or key")
         bound = head + row.encode()
         try:
             data_key = wrapping.decrypt(wrap_nonce, wrapped, _WRAP + bound)
-            return AESGCM(data_key).decrypt(nonce, sealed[82:], _DATA + bound)
+            packed = AESGCM(data_key).decrypt(nonce, sealed[82:], _DATA + bound)
         except InvalidTag as error:
             raise TrustError(
                 "trust.unsealing_failed", "the stored bytes were changed or belong to another row"
             ) from error
+        return unpack(head[1], packed)
 
     def index(self, kind: ReferenceKind, value: str) -> str:
         """Return HMAC-SHA256 over kind and value, in hex; the same under every key of a rotation."""

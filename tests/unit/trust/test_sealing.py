@@ -1,6 +1,7 @@
 """At-rest keys: rotation, key files, and what must never be shown."""
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -56,7 +57,19 @@ def test_two_nodes_index_the_same_value_differently(old: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("size", [0, 1, 5000])
 def test_the_overhead_is_what_it_says(old: Path, size: int) -> None:
-    assert len(FileSealer(old).seal(b"x" * size, row="r")) == size + OVERHEAD_BYTES
+    assert len(FileSealer(old).seal(os.urandom(size), row="r")) == size + OVERHEAD_BYTES
+
+
+def test_what_repeats_is_sealed_smaller_and_its_form_is_bound_to_it(old: Path) -> None:
+    sealer = FileSealer(old)
+    plaintext = b"<GoodsItem><SequenceNumeric>1</SequenceNumeric></GoodsItem>" * 200
+    sealed = bytearray(sealer.seal(plaintext, row="r"))
+    assert len(sealed) < len(plaintext) / 10
+    assert sealer.unseal(bytes(sealed), row="r") == plaintext
+    for form in range(256):
+        if form != sealed[1]:
+            with pytest.raises(TrustError, match="unsealing_failed"):
+                sealer.unseal(bytes(sealed[:1]) + bytes([form]) + bytes(sealed[2:]), row="r")
 
 
 def test_a_key_file_is_private_and_never_overwritten(old: Path) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -195,20 +195,16 @@ class ScriptedWorkers:
     def _transfer(self, job: PrepareJob, recipient: PartyId) -> PreparedTransfer:
         slot = job.slots[recipient]
         header = self.values.header(
-            slot.message_id,
-            job.sender,
-            recipient,
-            slot.conversation,
-            sequence=slot.sequence,
-            in_reply_to=job.in_reply_to,
-            now=job.now,
+            slot.message_id, job.sender, recipient, slot.conversation, sequence=slot.sequence, now=job.now
         )
+        header = replace(header, in_reply_to=job.in_reply_to)
         return PreparedTransfer(
             slot=slot,
             recipient=recipient,
             header=header,
             digest=sha(slot.message_id),
             sealed=b"sealed",
+            size_bytes=6,
             deadline=job.now + timedelta(hours=24),
             retry=RetryPolicy(),
             kept=61,
