@@ -1,8 +1,9 @@
 # All a developer types. Needs Python >= 3.11 and make; every target first sees to it that .venv matches requirements.lock.
-# Once .venv stands, nothing here needs a network but `lock`.
+# Once .venv stands, nothing here needs a network but `lock`. JOBS: test processes at once, one more than there are cores,
+# since many tests wait for another process.
 
 PYTHON ?= python3
-JOBS   ?= 2
+JOBS   ?= 3
 ARGS   ?=
 SECONDS ?= 15
 SEED    ?= 1
@@ -12,8 +13,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 PYTEST := $(BIN)/python -m pytest
 
+# The tests start hundreds of processes. Without kept byte code each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console check lint types imports spelling schemas coverage docs faults fuzz bench bench-quick test-material lock clean
+.PHONY: help setup demo test test-console test-all check check-source lint types imports spelling schemas coverage docs faults fuzz bench bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +43,15 @@ test: $(STAMP)  ## the test suite; ARGS='-k retry' goes to pytest
 test-console: $(STAMP)  ## the console in a real browser (needs Debian's chromium); pictures go to build/screenshots
 	$(PYTEST) -m console tests/acceptance $(ARGS)
 
-check: lint types imports spelling schemas test test-console fuzz  ## everything CI runs
+# One run for all: a browser of its own at the end would keep one core idle.
+test-all: $(STAMP)
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m '' $(ARGS)
+
+check: check-source test-all  ## everything CI runs
+
+# None of these uses more than one core, so two go on beside each other.
+check-source: $(STAMP)
+	+$(MAKE) --no-print-directory --jobs=2 --output-sync=target fuzz types lint imports spelling schemas
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -82,7 +94,7 @@ bench-quick: $(STAMP)  ## measure the floor and the whole line in turn, about tw
 test-material: $(STAMP)  ## GATEWAY_MATERIAL=DIR: the tests over real messages and vectors; prints what it counted
 	@test -n "$(GATEWAY_MATERIAL)" || { echo 'GATEWAY_MATERIAL=DIR is needed: the folder with the real messages' >&2; exit 1; }
 	@test -d "$(GATEWAY_MATERIAL)" || { echo 'GATEWAY_MATERIAL: there is no folder $(GATEWAY_MATERIAL)' >&2; exit 1; }
-	GATEWAY_MATERIAL="$(abspath $(GATEWAY_MATERIAL))" $(PYTEST) tests/material $(ARGS)
+	GATEWAY_MATERIAL="$(abspath $(GATEWAY_MATERIAL))" $(PYTEST) -n $(JOBS) --dist worksteal tests/material $(ARGS)
 
 lock: $(STAMP)  ## make requirements.lock again from pyproject.toml (needs uv and a package index)
 	uv pip compile pyproject.toml --universal --extra dev --generate-hashes \

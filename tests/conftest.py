@@ -1,6 +1,7 @@
 """What all tests share: the switch for long forms, and counts that a run prints at its end."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,16 +27,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def count(pytestconfig: pytest.Config) -> Callable[..., None]:
-    """Adds to a count that is printed at the end of the run: `count("valid declarations accepted", 1)`.
+    """Adds to a count that is printed at the end of the run: `count("valid declarations accepted", 1)`."""
 
-    For runs in one process (make test-material); workers of xdist keep theirs to themselves.
-    """
+    return lambda what, number=1: _add(pytestconfig, what, number)
 
-    def add(what: str, number: int = 1) -> None:
-        counts = pytestconfig.stash[COUNTS]
-        counts[what] = counts.get(what, 0) + number
 
-    return add
+def _add(config: pytest.Config, what: str, number: int) -> None:
+    counts = config.stash[COUNTS]
+    counts[what] = counts.get(what, 0) + number
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test process of several hands its counts to the one that prints."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["counts"] = dict(session.config.stash[COUNTS])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for what, number in getattr(node, "workeroutput", {}).get("counts", {}).items():
+        _add(node.config, what, number)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,11 +1,10 @@
 """Two real gateways (or more) and their stand-in back ends for integration and fault tests.
 
-Each gateway is a process of its own, started by the command line like in production, with a database, keys and ports
-of its own. The agreement is the bundled example with waits short enough for a test.
+Each gateway is a process of its own that runs the command line's `gateway serve` (tests/forked.py), with a database,
+keys and ports of its own. The agreement is the bundled example with waits short enough for a test.
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +16,17 @@ from gateway.demo.backend import StandInBackend
 from gateway.demo.layout import NodeLayout, World, copy_agreement, lay_out
 from gateway.demo.processes import GatewayProcess
 from gateway.domain.ids import PartyId
+from tests.forked import ForkedProcess
 
 GB = PartyId("GB-HMRC")
 FR = PartyId("FR-DGDDI")
+
+
+class ForkedGateway(GatewayProcess):
+    """`gateway serve` without the time that importing it takes."""
+
+    async def _serve(self, environment: Mapping[str, str]) -> ForkedProcess:
+        return ForkedProcess(["serve", "--config", str(self.config)], out=self.log, environment=environment)
 
 
 @dataclass(kw_only=True)
@@ -38,15 +45,11 @@ class Side:
 
     async def audit_is_whole(self) -> bool:
         """Run `gateway audit verify` on the database of this node, as an auditor would."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "audit", "verify", "--config", str(self.layout.config)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        if process.returncode not in {0, 1}:
-            raise AssertionError(output.decode())
-        return process.returncode == 0
+        told = self.layout.folder / "audit-verify.log"
+        code = await ForkedProcess(["audit", "verify", "--config", str(self.layout.config)], out=told).wait()
+        if code not in {0, 1}:
+            raise AssertionError(told.read_text(encoding="utf-8"))
+        return code == 0
 
 
 @dataclass(kw_only=True)
@@ -92,7 +95,7 @@ async def two_gateways(
     sides = {
         party: Side(
             layout=node,
-            process=GatewayProcess(node.config, operations_url=node.operations_url, operator_token=node.operator_token),
+            process=ForkedGateway(node.config, operations_url=node.operations_url, operator_token=node.operator_token),
             backend=StandInBackend(node.webhook_secret, port=node.backend_port),
         )
         for party, node in world.nodes.items()

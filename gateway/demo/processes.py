@@ -7,8 +7,25 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from gateway.client import ClientError, OperationsClient
+
+
+class RunningProcess(Protocol):
+    """What is asked of a process that was started; asyncio.subprocess.Process is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def send_signal(self, signal: int, /) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    async def wait(self) -> int: ...
 
 
 class GatewayProcess:
@@ -19,7 +36,7 @@ class GatewayProcess:
         self.log = config.parent / "gateway.log"
         self._operations_url = operations_url
         self._token = operator_token
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: RunningProcess | None = None
 
     @property
     def running(self) -> bool:
@@ -45,13 +62,7 @@ class GatewayProcess:
 
         `environment`: variables to add to those of this process.
         """
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gateway", "serve", "--config", str(self.config)),
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(environment or {})},
-            )
+        self._process = await self._serve({**os.environ, **(environment or {})})
         try:
             async with asyncio.timeout(timeout):
                 while not await self._ready():
@@ -60,6 +71,15 @@ class GatewayProcess:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise RuntimeError(f"the gateway of {self.config} is not ready:\n{self._log_end()}") from None
+
+    async def _serve(self, environment: Mapping[str, str]) -> RunningProcess:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gateway", "serve", "--config", str(self.config)),
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
 
     async def _ready(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Running commands as a person or a script does: a process of its own, its output, its exit code."""
+"""Running commands as a person or a script does: a process of its own (tests/forked.py), its output, its exit code."""
 
 import json
 import os
@@ -7,7 +7,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.forked import ForkedProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "wco_schemas" / "samples"
@@ -43,16 +46,33 @@ def gateway(
 ) -> Ran:
     """Run `gateway ARGUMENTS`, without colour and away from any terminal, for at most `timeout` seconds.
 
-    `cwd`: where to run it; a `gateway` package there is the one that runs.
+    `cwd`: where to run it, in an interpreter of its own: a `gateway` package there is the one that runs.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environment = {**inherited, **NO_OWN_SETS, "PYTHONIOENCODING": "utf-8", **(env or {})}
+    written = [str(one) for one in arguments]
+    return _forked(written, environment, timeout) if cwd is None else _started(written, environment, timeout, cwd)
+
+
+def _forked(arguments: list[str], environment: Mapping[str, str], timeout: float) -> Ran:
+    with TemporaryDirectory(prefix="gateway-ran-") as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = ForkedProcess(arguments, out=out, err=err, environment=environment)
+        code = process.join(timeout)
+        if code is None:
+            process.kill()
+            raise TimeoutError(f"gateway {' '.join(arguments)} has not ended within {timeout} s")
+        return Ran(code=code, out=out.read_text(encoding="utf-8"), err=err.read_text(encoding="utf-8"))
+
+
+def _started(arguments: list[str], environment: Mapping[str, str], timeout: float, folder: Path) -> Ran:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        [sys.executable, "-m", "gateway", *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
-        cwd=cwd,
+        cwd=folder,
         check=False,
-        env={**inherited, **NO_OWN_SETS, "PYTHONIOENCODING": "utf-8", **(env or {})},
+        env=environment,
     )
     return Ran(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -68,6 +68,7 @@ class _Reading:
         self.findings: list[Finding] = []
         self.entries: list[PrivacyEntry] = []
         self.names: list[tuple[str, Classed]] = []
+        self._texts: set[str] = set()
         self._rule = 0
 
     def note(self, key: str, problem: str, fix: str, line: int | None = None) -> None:
@@ -107,9 +108,10 @@ class _Reading:
         if not is_named and (place or not attribute):
             fix = "Write a WCO id (or -) and the last steps, `R031 Exporter/Name`; or a whole path from /"
             self.note(key, f"holds `{text}`, which names no element", fix, line)
-        elif text in {one.text for one in self.entries}:
+        elif text in self._texts:
             self.note(key, f"names {text} a second time", "Keep one of the two", line)
         else:
+            self._texts.add(text)
             known = None if is_whole or not place else ("" if wco_id == "-" else wco_id)
             self.entries.append(
                 PrivacyEntry(

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from gateway.domain.ids import SchemaSetId
 from gateway.errors import SchemaError
 from gateway.schema import SchemaNode, SchemaSet, ValueFacts, assemble_set, compile_set, expectation, read_tree
+from gateway.schema.facts.privacy_file import PrivacyFile
 from tests.unit.schema.sets import FOREIGN, SET_IDS, bundled, foreign
 
 
@@ -297,10 +299,11 @@ def test_a_set_that_xmlschema_can_not_take_is_refused_and_not_a_crash() -> None:
 
 READ_UNDER_WATCH = """
 import os, pickle, sys
+from dataclasses import replace
 from pathlib import Path
 from gateway.schema import read_tree
 sets = pickle.loads(Path(sys.argv[1]).read_bytes())
-read_tree(sets[-1])  # the first run imports modules
+read_tree(replace(sets[-1], id="another"))  # the first run imports modules
 seen = []
 sys.addaudithook(lambda event, args: seen.append(event) if watching else None)
 watching = True
@@ -319,6 +322,20 @@ def test_reading_a_tree_opens_no_file_and_no_socket(tmp_path: Path) -> None:
         [sys.executable, "-c", READ_UNDER_WATCH, str(packed)], capture_output=True, text=True, check=True
     )
     assert run.stdout == "True [] True\n"
+
+
+def test_a_set_that_was_just_read_is_not_read_again_and_another_is() -> None:
+    one = bundled("dms-cancellation").schema_set
+    tree = read_tree(one)
+    assert read_tree(replace(one, files=dict(one.files), title="the same by another title")) is tree
+    classed = PrivacyFile(file="other.toml", sets=(), entries=(), names=())
+    others = (
+        replace(one, id=SchemaSetId("another")),
+        replace(one, roots=one.roots[:1]),
+        replace(one, privacy=(classed,)),
+    )
+    assert all(read_tree(other) is not tree for other in others)
+    assert set(read_tree(others[1]).nodes) < set(tree.nodes)
 
 
 @pytest.mark.parametrize("set_id", SET_IDS)
