@@ -40,7 +40,7 @@ def _add(config: pytest.Config, what: str, number: int) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A test process of several hands its counts to the one that prints."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["counts"] = dict(session.config.stash[COUNTS])
+        output["counts"] = session.config.stash[COUNTS]
 
 
 @pytest.hookimpl(optionalhook=True)
