@@ -169,7 +169,7 @@ def _steps(books: Books) -> Iterator[Breach]:
     hand_overs: dict[str, str] = {}
     for record in books.records:
         entry = record.entry
-        if entry.event in _MOVES_NOTHING:
+        if entry.event in _MOVES_NOTHING or _cut_off(entry):
             continue
         states, steps = (hand_overs, HAND_OVER_STEPS) if entry.transfer_id is None else (transfers, TRANSFER_STEPS)
         name = str(entry.message_id)
@@ -184,6 +184,11 @@ def _steps(books: Books) -> Iterator[Breach]:
             told, found = played.get(name, "nothing"), rows.get(name, "nothing")
             if told != found:
                 yield Breach("I7", f"the {what} {name} at {books.party} is {found}, and its audit says {told}")
+
+
+def _cut_off(entry: AuditEntry) -> bool:
+    """Tell whether this is the first part of a request whose sender died while it sent."""
+    return entry.event is AuditEvent.MESSAGE_UNOPENED and entry.facts["code"] == "request.malformed"
 
 
 def _digests(books: Books) -> Iterator[Breach]:

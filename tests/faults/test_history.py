@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.audit import AuditEntry, AuditEvent, AuditRecord, genesis, link
+from gateway.audit import AuditEntry, AuditEvent, AuditRecord, ChainHead, genesis, link
 from gateway.domain.ids import PartyId
 from tests.faults.books import Books, check_books, unfinished
 from tests.faults.history import Answer, Arrival, History, Outage, check
@@ -314,3 +314,12 @@ def test_a_transfer_that_was_sent_before_its_release_is_found() -> None:
     books = Books(party=GB, records=[], transfers={"m-1": "DELIVERED"}, hand_overs={})
     steps = tuple(step for step in HELD_STEPS if step[1] is not E.TRANSFER_RELEASED)
     assert {breach.rule for breach in check_books(with_records(books, chained(GB, steps)))} == {"I7"}
+
+
+@pytest.mark.parametrize(("code", "rules"), [("request.malformed", []), ("envelope.rejected", ["I7"])])
+def test_what_could_not_be_opened_is_found_unless_its_sender_died_while_it_sent(code: str, rules: list[str]) -> None:
+    books = receiver()
+    head = ChainHead(chain=FR.lower(), seq=books.head[0], hash=books.head[1])
+    entry = AuditEntry(event=E.MESSAGE_UNOPENED, at=moment(20), actor="party:GB-HMRC", facts={"code": code})
+    record, _ = link(head, entry)
+    assert [breach.rule for breach in check_books(with_records(books, [*books.records, record]))] == rules
