@@ -35,7 +35,7 @@ from gateway.errors import GatewayError, TransferError
 from gateway.exchange.claiming import work_off
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
-from gateway.exchange.settle import Settle, rejected
+from gateway.exchange.settle import Settle, rejected, speaks_against
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
@@ -253,7 +253,8 @@ class Dispatch:
             detail = "The partner could not open the message, and said so in a signed problem"
             failure = TransientFailure(code=checked.code, detail=detail, sent=True, connected=True)
             return await self._failed(claimed, failure, started)
-        await self._store.record(rejected(row, checked, now))
+        if speaks_against(checked):
+            await self._store.record(rejected(row, checked, now))
         failure = TransientFailure(code=checked.code, detail=checked.detail, sent=True, connected=True)
         return await self._failed(claimed, failure, started)
 

@@ -16,7 +16,7 @@ from gateway.domain.jobs import CheckJob, CheckNoticeJob
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
 from gateway.domain.records import Attempt, NoticeStored, TransferRow
 from gateway.domain.statement import Notice, Receipt, Verdict
-from gateway.errors import GatewayError, TransferError
+from gateway.errors import GatewayError, PeerError, TransferError
 from gateway.ports import Clock, Store, Workers
 
 _TRIES = 5
@@ -101,6 +101,8 @@ class Settle:
         )
         if isinstance(checked, Receipt):
             return await self.receipt(row, checked, token)
+        if isinstance(checked, GatewayError) and not speaks_against(checked):
+            raise checked
         error = checked if isinstance(checked, GatewayError) else TransferError("transfer.illegal_transition")
         await self._store.record(rejected(row, error, now))
         raise error
@@ -129,6 +131,8 @@ class Settle:
         )
         if isinstance(checked, Notice):
             return await self._store.take_notice(row, checked, token, now=now, audit=_handed_over(row, checked, now))
+        if not speaks_against(checked):
+            raise checked
         await self._store.record(replace(rejected(row, checked, now), event=AuditEvent.NOTICE_REJECTED))
         raise checked
 
@@ -144,6 +148,14 @@ class Settle:
 
 
 _MAY_BE_REFUSED = frozenset({TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT})
+
+
+def speaks_against(error: GatewayError) -> bool:
+    """Tell whether what `check` said speaks against a partner's statement.
+
+    Else nobody could look at it, for a reason of ours (it ended its worker twice), which is no evidence about anybody.
+    """
+    return isinstance(error, PeerError)
 
 
 def rejected(row: TransferRow, error: GatewayError, now: datetime) -> AuditEntry:

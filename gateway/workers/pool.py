@@ -39,6 +39,9 @@ from gateway.workers.serve import PROTOCOL, Batch, SetUp
 from gateway.workers.table import DeskT, JobTable, Stage, verdict
 
 MAX_KILLS: Final = 2
+MAX_FAILED_STARTS: Final = 3
+"""Failed starts in a row, of all lanes together, after which callers are told to come back instead of kept: one may
+fail for want of memory or for a file that is being written, and the next succeed."""
 
 _NO_WORKER: Final = "No worker process can be started"
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -227,8 +230,8 @@ class WorkerPool:
         return True
 
     async def _without_worker(self) -> None:
-        """Wait before the next attempt to start one. While no lane has any, callers are told instead of kept."""
-        if self.alive == 0:
+        """Wait before the next attempt to start one. When no lane gets any, callers are told instead of kept."""
+        if self.alive == 0 and sum(lane.failed_starts for lane in self._lanes) >= MAX_FAILED_STARTS:
             self._queue.give_up(_NO_WORKER)
         failed = max(lane.failed_starts for lane in self._lanes)
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(failed, 10))

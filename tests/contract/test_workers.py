@@ -345,6 +345,18 @@ async def test_while_no_worker_can_be_started_callers_are_told_and_later_all_is_
     assert ("worker.start", "config.not_found", {}) in telemetry.lines
 
 
+async def test_one_start_that_fails_turns_nobody_away(tmp_path: Path) -> None:
+    telemetry = Recorder()
+    async with working(tmp_path, 1, telemetry=telemetry) as workers:
+        first = pid_of(await workers.seal(seal_job("a")))
+        (tmp_path / "refuse-once").touch()
+        os.kill(first, signal.SIGKILL)
+        await _ended(first)
+        results = await asyncio.gather(*(workers.seal(seal_job(name)) for name in "bcd"))
+        assert [told_by(result) for result in results] == ["b", "c", "d"]
+    assert telemetry.lines.count(("worker.start", "config.not_found", {})) == 1
+
+
 async def test_a_worker_that_ends_in_its_set_up_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "die").touch()
     pool = WorkerPool(setup=lay_out, snapshot=Snapshot(tmp_path), table=TABLE, size=2, telemetry=Recorder())

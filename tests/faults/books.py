@@ -188,7 +188,7 @@ def _steps(books: Books) -> Iterator[Breach]:
 
 def _cut_off(entry: AuditEntry) -> bool:
     """Tell whether this is the first part of a request whose sender died while it sent."""
-    return entry.event is AuditEvent.MESSAGE_UNOPENED and entry.facts["code"] == "request.malformed"
+    return entry.event is AuditEvent.MESSAGE_UNOPENED and entry.facts.get("code") == "request.malformed"
 
 
 def _digests(books: Books) -> Iterator[Breach]:

@@ -83,7 +83,6 @@ class Walk:
 
     def summary(self) -> str:
         """Return what happened, for people."""
-        run = self.run
         lines = [
             f"{death.at:%H:%M:%S.%f} · {death.party} · {death.point} · passing {death.nth}" for death in self.deaths
         ]

@@ -71,6 +71,9 @@ def lay_out(snapshot: Snapshot) -> ScriptedDesk:
     """Fail as files in the folder say, else lay out a desk and leave a line about it."""
     if (snapshot.folder / "refuse").exists():
         raise ConfigurationError("config.not_found", "a key is gone")
+    if (snapshot.folder / "refuse-once").exists():
+        (snapshot.folder / "refuse-once").unlink()
+        raise ConfigurationError("config.not_found", "a key is gone for a moment")
     if (snapshot.folder / "break").exists():
         raise KeyError(CANARY)
     if (snapshot.folder / "die").exists():
