@@ -1,11 +1,11 @@
-"""For the tables in which our gateway sends: one transfer after the other to GB, whose server a test scripts."""
+"""For the tables in which our gateway sends: one transfer after the other to GB, whose server a test scripts, or to whom it says."""
 
 import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.audit import AuditEvent
-from gateway.domain.ids import TransferId
+from gateway.domain.ids import PartyId, TransferId
 from tests.integration.one_gateway import DOCUMENT, GB, Event, OneGateway
 from tests.integration.scripted_server import eventually
 
@@ -24,10 +24,10 @@ def new_document() -> bytes:
     return document
 
 
-async def submit(world: OneGateway) -> "Underway":
-    """Submit a document for GB."""
+async def submit(world: OneGateway, *, to: PartyId = GB) -> "Underway":
+    """Submit a document for one partner."""
     async with world.submissions() as client:
-        submission = await client.submit(new_document(), to=[GB])
+        submission = await client.submit(new_document(), to=[to])
     return Underway(world=world, id=submission.transfers[0].id)
 
 
