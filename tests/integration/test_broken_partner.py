@@ -18,6 +18,10 @@ from tests.integration.scripted_server import accepts, answering, eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DELIVERED = (AuditEvent.TRANSFER_DELIVERED, "ok")
+BROKEN_OFF = {"channel.interrupted", "channel.tls_refused"}
+"""On a new connection an end without a word may also mean that our certificate was not accepted: TLS 1.3 tells only
+afterwards."""
+
 INTERRUPTED, TIMEOUT, UNEXPECTED = "channel.interrupted", "channel.timeout", "channel.unexpected_answer"
 
 
@@ -54,9 +58,8 @@ async def gets_well(world: OneGateway, transfer: Underway) -> None:
 
 MISBEHAVIOURS: dict[str, tuple[Misbehave, set[str]]] = {
     "hangs": (broken_server.hang, {TIMEOUT}),
-    # On a new connection a reset may also mean that our certificate was not accepted: TLS 1.3 tells only afterwards.
-    "resets": (broken_server.reset, {INTERRUPTED, "channel.tls_refused"}),
-    "hangs up": (broken_server.hang_up, {INTERRUPTED}),
+    "resets": (broken_server.reset, BROKEN_OFF),
+    "hangs up": (broken_server.hang_up, BROKEN_OFF),
     "talks nonsense": (broken_server.garbage, {UNEXPECTED, INTERRUPTED}),
     "answers by half and hangs": (broken_server.half_an_answer, {TIMEOUT}),
     "answers by half and hangs up": (broken_server.cut_short, {INTERRUPTED}),
