@@ -1,8 +1,9 @@
 """How a worker lays out its desk: from a frozen snapshot it opens its own keys and compiles its own rules."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.app.rulebook import Rulebook
 from gateway.domain.ids import SchemaSetId
@@ -72,8 +73,11 @@ def _profile(terms: ProfileTerms, compiled: CompiledSet, rulebook: Rulebook) -> 
     return compile_profile(terms, compiled, rule_set, checks)
 
 
-def open_trust(settings: NodeSettings) -> FileTrust:
-    """Return this process's own keys and those of partners. Raises ConfigurationError or TrustError."""
+def open_trust(settings: NodeSettings, *, clock: Callable[[], datetime] | None = None) -> FileTrust:
+    """Return this process's own keys and those of partners. Raises ConfigurationError or TrustError.
+
+    `clock` judges how fresh revocation lists are; the system's unless another is given.
+    """
     own = tuple(
         OwnFiles(
             party=party.id,
@@ -90,7 +94,7 @@ def open_trust(settings: NodeSettings) -> FileTrust:
     )
     trust = settings.trust
     files = TrustFiles(own=own, partners=partners, roots=trust.roots, crls=trust.crls, crl_max_age=trust.crl_max_age)
-    return FileTrust(files, clock=SystemClock().now)
+    return FileTrust(files, clock=clock or SystemClock().now)
 
 
 def open_sealer(settings: NodeSettings) -> Sealer:

@@ -1,0 +1,90 @@
+"""The back end of one party: takes what is handed over, or fails, or is slow, or takes it and does not say so."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+from gateway.domain.ids import PartyId
+from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
+from gateway.domain.records import InboxRow
+from tests.simulation.loop import Owner
+from tests.simulation.plan import NONE, Faults
+from tests.simulation.trace import Trace, short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message that the back end took, as it came."""
+
+    message_id: str
+    sender: PartyId
+    conversation: str
+    sequence: int
+    view: bytes = field(repr=False)
+
+
+class BackEnd:
+    """One party's back end; it outlives the lives of its gateway."""
+
+    def __init__(self, party: PartyId, chance: Random, trace: Trace) -> None:
+        self.party = party
+        self.faults: Faults = NONE
+        self.arrivals: list[Arrival] = []
+        self._chance = chance
+        self._trace = trace
+
+    def of(self, owner: Owner) -> "BackEndChannel":
+        """Return the way to it for a node in one life."""
+        return BackEndChannel(self, owner)
+
+    def take(self, row: InboxRow, view: bytes) -> None:
+        """Take a message."""
+        self._trace.say(
+            f"{self.party[:2]} backend",
+            "takes",
+            message=short(row.message_id),
+            conversation=row.conversation[:4],
+            sequence=row.sequence,
+        )
+        self.arrivals.append(
+            Arrival(
+                message_id=row.message_id,
+                sender=row.sender,
+                conversation=row.conversation,
+                sequence=row.sequence,
+                view=view,
+            )
+        )
+
+    def draw(self, low: float, high: float) -> float:
+        """Return a time in seconds."""
+        return self._chance.uniform(low, high)
+
+    def happens(self, rate: float) -> bool:
+        """Tell whether something of this likelihood happens now."""
+        return self._chance.random() < rate
+
+
+class BackEndChannel:
+    """Implements `ports.BackendChannel` for one life of a gateway."""
+
+    def __init__(self, backend: BackEnd, owner: Owner) -> None:
+        self._backend = backend
+        self._owner = owner
+
+    async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
+        """Hand one message over, as fate has it."""
+        backend = self._backend
+        faults = backend.faults
+        slow = backend.happens(faults.backend_slow)
+        await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 8.0))
+        if self._owner.dead:
+            raise asyncio.CancelledError
+        if backend.happens(faults.backend_fails):
+            return TransientFailure(code="channel.unexpected_answer", detail="HTTP 500", sent=True, connected=True)
+        backend.take(row, view)
+        if backend.happens(faults.backend_forgets):
+            await asyncio.sleep(backend.draw(1.0, 10.0))
+            return TransientFailure(code="channel.timeout", detail="No answer in time", sent=True, connected=True)
+        await asyncio.sleep(backend.draw(0.005, 0.05))
+        return HandedOver()

@@ -1,0 +1,128 @@
+"""Bugs that a gateway must not have, put into the product of this process one at a time.
+
+Each is the shortest change of real code that breaks one promise. The simulation must notice every one of them; a run
+without any must notice nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import bindparam, literal_column, select, update
+
+from gateway.domain.jobs import Admitted, Refused
+from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.records import AdmitStored
+from gateway.envelope import statement
+from gateway.envelope.compact import parse_json, parse_jws
+from gateway.envelope.statement import MAX_STATEMENT_BYTES
+from gateway.exchange import check as checking
+from gateway.storage import receiving, transfers, writer
+from gateway.storage.engine import Transaction
+from gateway.storage.tables import DUE, transfer
+
+
+def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a change is told its result as soon as it ran, before COMMIT."""
+    run_alone = writer._run_alone
+
+    def run_and_tell(waiting: Any, transaction: Transaction) -> None:
+        run_alone(waiting, transaction)
+        if waiting.error is None and not waiting.told.done():
+            waiting.told.set_result(waiting.result)
+
+    patch.setattr(writer, "_run_alone", run_and_tell)
+
+
+def forget_the_fence(patch: pytest.MonkeyPatch) -> None:
+    """A change under a lease names the row as it is now, whoever holds the lease meanwhile."""
+    settle = transfers.settle
+
+    def overwrite(transaction: Transaction, row: Any, event: TransferEvent, **given: Any) -> Any:
+        if given.get("fence") is not None:
+            given["fence"] = None
+            found = transaction.connection.one(transfers._ONE, {"id": row.id})
+            assert found is not None
+            row = replace(row, version=found["version"])
+        return settle(transaction, row, event, **given)
+
+    patch.setattr(transfers, "settle", overwrite)
+
+
+def judge_before_looking_up(patch: pytest.MonkeyPatch) -> None:
+    """A receiver acts on its judgement first, and looks for a stored receipt only if that was good."""
+    admit = receiving.admit
+
+    def judged_first(transaction: Transaction, result: Admitted | Refused, **given: Any) -> Any:
+        if isinstance(result, Refused):
+            receiving._write_refusal(transaction.connection, result, given["now"])
+            transaction.record(given["audit"])
+            said = result.receipt
+            return AdmitStored(token=result.receipt_token, verdict=said.verdict, code=said.code)
+        return admit(transaction, result, **given)
+
+    patch.setattr(receiving, "admit", judged_first)
+
+
+def believe_any_digest(patch: pytest.MonkeyPatch) -> None:
+    """A receipt counts for a message that it names, whatever digest it names."""
+    verify = statement.verify_receipt
+
+    def unbound(token: str, **given: Any) -> Any:
+        said = statement._read_receipt(parse_json(parse_jws(token, max_bytes=MAX_STATEMENT_BYTES).payload))
+        return verify(token, **{**given, "digest": said.digest})
+
+    patch.setattr(checking, "verify_receipt", unbound)
+
+
+def ignore_order_on_requeue(patch: pytest.MonkeyPatch) -> None:
+    """A dead letter lets those behind it go, and when it is requeued it goes after them."""
+    settle = transfers.settle
+
+    def let_all_go(transaction: Transaction, row: Any, event: TransferEvent, **given: Any) -> Any:
+        settled = settle(transaction, row, event, **given)
+        if settled.state is TransferState.DEAD_LETTERED or event is TransferEvent.REQUEUED:
+            place = {"of_conversation": row.conversation, "of_recipient": row.recipient}
+            transaction.connection.run(_ALL_MAY_GO, place)
+        return settled
+
+    patch.setattr(transfers, "settle", let_all_go)
+    patch.setattr(transfers, "_DUE", _DUE_OUT_OF_ORDER)
+
+
+_ALL_MAY_GO: Final = (
+    update(transfer)
+    .where(transfer.c.conversation == bindparam("of_conversation"), transfer.c.recipient == bindparam("of_recipient"))
+    .values(head=1)
+)
+_DUE_OUT_OF_ORDER: Final = (
+    select(transfer)
+    .where(
+        transfer.c.recipient == bindparam("recipient"),
+        transfer.c.lane == bindparam("lane"),
+        transfer.c.next_attempt_at <= bindparam("now"),
+        literal_column(DUE),
+    )
+    .order_by(transfer.c.next_attempt_at, transfer.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+def keep_the_audit_head(patch: pytest.MonkeyPatch) -> None:
+    """Taking back a change leaves the head of the audit chain where the change had brought it."""
+
+    def restore(transaction: Transaction, mark: tuple[Any, int]) -> None:
+        del transaction.records[mark[1] :]
+
+    patch.setattr(Transaction, "restore", restore)
+
+
+BUGS: Final[Mapping[str, Callable[[pytest.MonkeyPatch], None]]] = {
+    "acknowledging before commit": acknowledge_before_commit,
+    "no fencing token": forget_the_fence,
+    "dedupe after admit": judge_before_looking_up,
+    "a receipt that is not bound to the digest": believe_any_digest,
+    "order ignored on requeue": ignore_order_on_requeue,
+    "a savepoint that does not restore the audit head": keep_the_audit_head,
+}
