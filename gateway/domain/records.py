@@ -50,10 +50,12 @@ class AcceptSubmission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Committed now. `claimed`: those of its transfers that were leased to this node in the same commit."""
+    """Committed now. `claimed`: those of its transfers that were leased to this node in the same commit. `row`: what a
+    read right after the commit would find, if the store has it at hand."""
 
     submission_id: SubmissionId
     claimed: "tuple[ClaimedTransfer, ...]" = field(default=(), repr=False)
+    row: "SubmissionRow | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

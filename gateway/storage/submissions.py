@@ -1,12 +1,12 @@
 """Submissions: accepted with everything that follows from them, or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from gateway.domain.hold import HoldCause, HoldStart, difficulty
-from gateway.domain.ids import ClientId, ConversationId, PartyId, SubmissionId
+from gateway.domain.hold import Hold, HoldCause, HoldStart, difficulty
+from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedTransfer, SealedReference
 from gateway.domain.lifecycle import TransferEvent, TransferState, advance
 from gateway.domain.limits import IDEMPOTENCY_KEPT
@@ -15,6 +15,7 @@ from gateway.domain.records import (
     Accepted,
     AcceptOutcome,
     AcceptSubmission,
+    Answer,
     AnswersUnknown,
     ClaimedTransfer,
     ConversationKnown,
@@ -22,6 +23,7 @@ from gateway.domain.records import (
     KeyReused,
     Replayed,
     SubmissionRow,
+    TransferRow,
 )
 from gateway.storage import answers, conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
@@ -78,14 +80,17 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     elsewhere = _elsewhere(change, known_places)
     if elsewhere:
         return ConversationKnown(places=elsewhere)
-    _insert_submission(connection, change)
+    submitted = _insert_submission(connection, change)
+    rows: list[TransferRow] = []
     leased: list[ClaimedTransfer] = []
     for prepared in change.prepared.transfers:
         place = known_places[prepared.recipient]
         values = _transfer_values(connection, change, prepared, place)
-        if lease := _lease_at_once(connection, change, prepared, first=bool(values["head"])):
-            values |= lease
-            leased.append(ClaimedTransfer(row=transfer_row(values), fence=1, sealed_jws=prepared.sealed))
+        lease = _lease_at_once(connection, change, prepared, first=bool(values["head"]))
+        values |= lease
+        rows.append(transfer_row(values))
+        if lease:
+            leased.append(ClaimedTransfer(row=rows[-1], fence=1, sealed_jws=prepared.sealed))
         connection.run(_INSERT_TRANSFER, values)
         connection.run(_INSERT_PAYLOAD, {"transfer_id": prepared.slot.transfer_id, "sealed": prepared.sealed})
         if not prepared.signed:
@@ -98,7 +103,11 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
             sequence=prepared.slot.sequence,
             now=change.now,
         )
-    return Accepted(submission_id=change.submission_id, claimed=tuple(leased))
+    row = _submission_of(submitted, rows, answers={one.message_id: () for one in rows}, holds={})
+    any_held = any(not prepared.signed for prepared in change.prepared.transfers)
+    return Accepted(
+        submission_id=change.submission_id, claimed=tuple(leased), row=None if any_held else row
+    )  # a hold has more to tell than what was written here
 
 
 def _lease_at_once(
@@ -164,24 +173,23 @@ def _elsewhere(
     return places
 
 
-def _insert_submission(connection: Connection, change: AcceptSubmission) -> None:
+def _insert_submission(connection: Connection, change: AcceptSubmission) -> dict[str, Any]:
+    """Write what belongs to a submission but its transfers, and return its row."""
     prepared, scope = change.prepared, change.scope
-    connection.run(
-        _INSERT,
-        {
-            "id": change.submission_id,
-            "client": scope.client,
-            "sender": change.sender,
-            "kind": prepared.facts_kind.value,
-            "function_code": prepared.function_code,
-            "type_code": prepared.type_code,
-            "item_count": prepared.item_count,
-            "size_bytes": prepared.size_bytes,
-            "document_sha256": prepared.document_sha256,
-            "created": micros(change.now),
-            "warnings": violations_text({one.recipient: one.warned for one in prepared.transfers}),
-        },
-    )
+    row = {
+        "id": change.submission_id,
+        "client": scope.client,
+        "sender": change.sender,
+        "kind": prepared.facts_kind.value,
+        "function_code": prepared.function_code,
+        "type_code": prepared.type_code,
+        "item_count": prepared.item_count,
+        "size_bytes": prepared.size_bytes,
+        "document_sha256": prepared.document_sha256,
+        "created": micros(change.now),
+        "warnings": violations_text({one.recipient: one.warned for one in prepared.transfers}),
+    }
+    connection.run(_INSERT, row)
     connection.run(_INSERT_ORIGINAL, {"submission_id": change.submission_id, "sealed": prepared.sealed_document})
     connection.run(
         _INSERT_KEY,
@@ -195,6 +203,7 @@ def _insert_submission(connection: Connection, change: AcceptSubmission) -> None
         },
     )
     insert_references(connection, "submission", change.submission_id, prepared.references)
+    return row
 
 
 def insert_references(
@@ -298,8 +307,23 @@ def read_original(connection: Connection, submission_id: SubmissionId) -> bytes 
 
 
 def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
-    transfers = connection.rows(_TRANSFERS, {"submission_id": row["id"]})
-    held = [each["id"] for each in transfers if each["state"] == TransferState.HELD.value]
+    transfers = [transfer_row(each) for each in connection.rows(_TRANSFERS, {"submission_id": row["id"]})]
+    held = [each.id for each in transfers if each.state is TransferState.HELD]
+    return _submission_of(
+        row,
+        transfers,
+        answers={each.message_id: answers.read(connection, each) for each in transfers},
+        holds={transfer_id: found[-1] for transfer_id in held if (found := holds.read_of(connection, transfer_id))},
+    )
+
+
+def _submission_of(
+    row: Row,
+    transfers: Sequence[TransferRow],
+    *,
+    answers: Mapping[MessageId, tuple[Answer, ...]],
+    holds: Mapping[TransferId, Hold],
+) -> SubmissionRow:
     return SubmissionRow(
         id=row["id"],
         client=row["client"],
@@ -308,8 +332,8 @@ def _submission_row(connection: Connection, row: Row) -> SubmissionRow:
         created=time_of(row["created"]),
         item_count=row["item_count"],
         size_bytes=row["size_bytes"],
-        transfers=tuple(transfer_row(each) for each in transfers),
+        transfers=tuple(transfers),
         warnings=violations_of(row["warnings"]),
-        answers={each["message_id"]: answers.read(connection, transfer_row(each)) for each in transfers},
-        holds={transfer_id: found[-1] for transfer_id in held if (found := holds.read_of(connection, transfer_id))},
+        answers=answers,
+        holds=holds,
     )

@@ -3,15 +3,19 @@
 A token is a JWT signed with ES256 by the configured issuer, whose public keys stand in a JWKS file; the file is read
 again when it changes, and if the new content can not be used, the keys known before stay. Signature, issuer and
 audience are checked by PyJWT with one algorithm named; times are checked here, since PyJWT asks the system clock and
-ours comes in as a value. `create_issuer` and `issue_token` are for development.
+ours comes in as a value. A client sends the same token with every request, so what was verified is remembered, with a
+bound, as long as the keys are the same; its times are checked every time. `create_issuer` and `issue_token` are for
+development.
 """
 
 import json
 import math
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -31,6 +35,8 @@ __all__ = ["TokenHolder", "TokenVerifier", "create_issuer", "issue_token"]
 MAX_TOKEN_BYTES: Final = 8 * 1024
 MAX_NAME_CHARS: Final = 128
 MAX_ROLES: Final = 32
+MAX_REMEMBERED: Final = 1_024
+"""Verified tokens that are kept, the latest used: at most some MB."""
 LEEWAY: Final = timedelta(seconds=30)
 TOKEN_LIFETIME: Final = timedelta(hours=1)
 
@@ -57,6 +63,7 @@ class TokenVerifier:
         self._audience = audience
         self._stamp: FileStamp = stamp(jwks)
         self._keys = _read_jwks(jwks)
+        self._verified: OrderedDict[bytes, Mapping[str, Any]] = OrderedDict()
         self.problem: str | None = None
         """Why the file as it is now is not used, for the operator; None when all is well."""
 
@@ -75,8 +82,22 @@ class TokenVerifier:
         self._refresh()
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise AccessError("access.token_invalid", "the token is too long or not ASCII")
+        # By its hash: what lies in memory for long should not be what a client shows at the door.
+        name = sha256(token.encode("ascii")).digest()
+        claims = self._verified.get(name)
+        if claims is None:
+            claims = self._verified[name] = self._claims(token)
+            if len(self._verified) > MAX_REMEMBERED:
+                self._verified.popitem(last=False)
+        else:
+            self._verified.move_to_end(name)
+        _check_times(claims, now)
+        return TokenHolder(client=ClientId(_name(claims["sub"])), roles=_roles(claims["roles"]))
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """Return what the issuer says of the holder, whatever the time."""
         try:
-            claims = jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(
                 token,
                 self._key_of(token),
                 algorithms=[_ALGORITHM],
@@ -86,8 +107,7 @@ class TokenVerifier:
             )
         except jwt.InvalidTokenError as error:
             raise AccessError("access.token_invalid", _why(error)) from error
-        _check_times(claims, now)
-        return TokenHolder(client=ClientId(_name(claims["sub"])), roles=_roles(claims["roles"]))
+        return claims
 
     def _key_of(self, token: str) -> EllipticCurvePublicKey:
         key = self._keys.get(str(jwt.get_unverified_header(token).get("kid", "")))
@@ -105,6 +125,7 @@ class TokenVerifier:
         except ConfigurationError as error:
             self.problem = error.detail
         else:
+            self._verified.clear()
             self.problem = None
 
 

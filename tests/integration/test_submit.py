@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -138,3 +139,22 @@ async def test_a_value_that_its_submitter_asked_for_is_told_and_kept_nowhere(
     written = capfd.readouterr()
     assert "CANARY" not in f"{await pair.gb.store.audit()} {caplog.text} {written.out} {written.err}"
     assert fingerprint(asked) == fingerprint(request(broken))
+
+
+async def test_what_was_accepted_once_is_answered_the_same_whatever_would_be_said_of_it_now(pair: Pair) -> None:
+    row, _ = await pair.gb.submit(request())
+    records = len(await pair.gb.store.audit())
+    pair.clock.ahead += timedelta(days=36_500)  # no agreement lasts so long
+    again, replayed = await pair.gb.submit(request())
+    assert (again, replayed) == (row, True)
+    assert len(await pair.gb.store.audit()) == records
+    with pytest.raises(RequestError) as reused:
+        await pair.gb.submit(request(sample("cancellation.xml")))
+    assert reused.value.code == "request.idempotency_key_reused"
+    with pytest.raises(RecipientsRefusedError):
+        await pair.gb.submit(request(key="another"))
+
+
+async def test_the_answer_is_what_a_read_right_after_it_finds(pair: Pair) -> None:
+    row, _ = await pair.gb.submit(request())
+    assert await pair.gb.store.submission(row.id) == row

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from gateway.domain.ids import ClientId
 from gateway.errors import AccessError, ConfigurationError
-from gateway.trust import TokenHolder, TokenVerifier, create_issuer, issue_token
+from gateway.trust import TokenHolder, TokenVerifier, create_issuer, issue_token, tokens
 
 ISSUER, AUDIENCE = "https://issuer.example", "gateway"
 CLIENT = ClientId("ncts")
@@ -203,3 +203,31 @@ def test_a_key_set_without_a_usable_key_is_refused(folder: Path, change: Any) ->
 
 def test_the_issuers_key_is_private(folder: Path) -> None:
     assert (folder / "issuer.key.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_that_was_valid_before_still_expires(verifier: TokenVerifier, token: str, now: datetime) -> None:
+    verifier.verify_token(token, now)
+    expect_invalid(verifier, token, now + timedelta(hours=2))
+    assert verifier.verify_token(token, now).client == CLIENT
+
+
+def test_a_remembered_token_lends_nothing_to_one_that_differs(
+    verifier: TokenVerifier, token: str, now: datetime
+) -> None:
+    verifier.verify_token(token, now)
+    head, claims, signature = token.split(".")
+    for other in (f"{head}.{claims}.{signature[:-4]}AAAA", f"{head}.{claims}x.{signature}", f" {token}", token[:-1]):
+        expect_invalid(verifier, other, now)
+
+
+def test_only_so_many_tokens_are_remembered_and_none_that_is_invalid(
+    verifier: TokenVerifier, folder: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_REMEMBERED", 3)
+    made = [_sign(folder, now, jti=str(number)) for number in range(6)]
+    for one in made:
+        verifier.verify_token(one, now)
+        expect_invalid(verifier, f"{one}x", now)
+    assert len(verifier._verified) == 3
+    for one in made:
+        verifier.verify_token(one, now)
