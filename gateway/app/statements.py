@@ -51,6 +51,8 @@ class Statements:
             "limits": {
                 "document_bytes": self._settings.documents.max_bytes,
                 "envelope_bytes": limits.max_envelope_bytes(self._settings.documents.max_bytes),
+                "batch_envelopes": limits.MAX_BATCH_ENVELOPES,
+                "batch_bytes": limits.MAX_BATCH_BYTES,
             },
         }
         return sign_statement(StatementType.CAPABILITIES, claims, self._trust.signer(issuer, now))

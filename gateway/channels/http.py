@@ -76,13 +76,15 @@ class HttpLine:
         headers: Mapping[str, str],
         body: bytes = b"",
         reads: str | None = None,
+        longest: int = MAX_ANSWER_BYTES,
         within: timedelta | None = None,
         reach: Reach = pass_by,
     ) -> Answer | TransientFailure:
         """Send one request and return the answer, or why there is none. Never raises for what the other side does.
 
-        `path`: below the endpoint's URL. `reads`: the media type whose body is read; no other body is. `within`: how
-        long to wait, if not `Timeouts.total`. `reach`: is told how far the body has come; only tests give one.
+        `path`: below the endpoint's URL. `reads`: the media type whose body is read, up to `longest` bytes; no other
+        body is. `within`: how long to wait, if not `Timeouts.total`. `reach`: is told how far the body has come; only
+        tests give one.
         """
         progress = Progress()
         if self._closed:
@@ -90,7 +92,9 @@ class HttpLine:
         try:
             async with asyncio.timeout((within or self._endpoint.timeouts.total).total_seconds()):
                 sent, headers = (body, headers) if reach is pass_by else _in_steps(body, headers, reach)
-                return await self._exchange(method, path, headers=headers, body=sent, reads=reads, progress=progress)
+                return await self._exchange(
+                    method, path, headers=headers, body=sent, reads=reads, longest=longest, progress=progress
+                )
         except EXPECTED as error:
             return explain(error, progress, plain=self._endpoint.plain)
 
@@ -108,6 +112,7 @@ class HttpLine:
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes],
         reads: str | None,
+        longest: int,
         progress: Progress,
     ) -> Answer:
         session = self._open_session()
@@ -124,7 +129,7 @@ class HttpLine:
             return Answer(
                 status=response.status,
                 media_type=media_type,
-                body=await _read_bounded(response) if wanted else None,
+                body=await _read_bounded(response, longest) if wanted else None,
                 retry_after=read_retry_after(response.headers.get("Retry-After"), now=self._clock.now()),
             )
 
@@ -169,12 +174,12 @@ async def _flushed() -> None:
         await asyncio.sleep(0)
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, or None if it is longer than MAX_ANSWER_BYTES; the connection is then dropped."""
+async def _read_bounded(response: aiohttp.ClientResponse, longest: int) -> bytes | None:
+    """Return the body, or None if it has more than `longest` bytes; the connection is then dropped."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
+        if len(body) > longest:
             response.close()
             return None
     return bytes(body)

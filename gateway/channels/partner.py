@@ -3,26 +3,40 @@
 What comes back is a value, always. A statement (`application/jose`) is handed on unverified: only `check` in a worker
 may believe it. An unsigned answer, whatever it says, means try again. One partner's connections and time-outs are its
 own, so a partner that is slow, down or hostile hurts only its own transfers.
+
+Several envelopes go as one batch. A partner that says it knows no batches, or none so large, gets its messages one by
+one for a while, and is then asked again.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
+from gateway.channels.batch import MAX_ANSWERS_BYTES, Addressed, body_of, outcomes_of
 from gateway.channels.endpoint import Endpoint
 from gateway.channels.http import MAX_ANSWER_BYTES, Answer, HttpLine
+from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE
 from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
 from gateway.errors import ConfigurationError
 from gateway.ports import Clock
 
 MEDIA_TYPE: Final = "application/jose"
+BATCHES_PATH: Final = "/exchange/v1/batches"
 MESSAGES_PATH: Final = "/exchange/v1/messages"
 NOTICES_PATH: Final = "/exchange/v1/notices"
 PING_PATH: Final = "/exchange/v1/ping"
 RECEIPTS_PATH: Final = "/exchange/v1/receipts"
+
+ONE_BY_ONE_FOR: Final = timedelta(minutes=10)
+"""How long a partner that did not take a batch is sent single messages."""
+
+_NO_BATCHES: Final = frozenset({404, 405, 413, 415})
+"""What a gateway answers that has no such path, or takes less in one request. Nothing of the batch was looked at."""
 
 
 class HttpsPartnerChannel:
@@ -34,6 +48,8 @@ class HttpsPartnerChannel:
         self._endpoints = dict(endpoints)
         self._reach = reach
         self._lines = {party: HttpLine(endpoint, clock=clock) for party, endpoint in endpoints.items()}
+        self._clock = clock
+        self._one_by_one: dict[PartyId, float] = {}  # until when, in monotonic seconds
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:  # noqa: ARG002
         """Post one envelope (a compact JWE, ASCII) and return what came of it.
@@ -41,6 +57,22 @@ class HttpsPartnerChannel:
         The message id is not in the request: the envelope names it, and the partner reads it there.
         """
         return await self._ask(recipient, "POST", MESSAGES_PATH, body=jwe.encode("ascii"), reach=self._reach)
+
+    def takes(self, recipient: PartyId) -> int:
+        """Return how many envelopes one request to this partner may hold."""
+        return 1 if self._clock.monotonic() < self._one_by_one.get(recipient, float("-inf")) else MAX_BATCH_ENVELOPES
+
+    async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
+        """Post several envelopes, each of another message, and return what came of each, in their order.
+
+        One request, unless there is but one or the partner takes no batches. The sizes are the caller's to bound.
+        """
+        if len(envelopes) > 1 and self.takes(recipient) > 1:
+            outcomes = await self._post_batch(recipient, [Addressed(message_id=id_, jwe=jwe) for id_, jwe in envelopes])
+            if outcomes is not None:
+                return outcomes
+            self._one_by_one[recipient] = self._clock.monotonic() + ONE_BY_ONE_FOR.total_seconds()
+        return await asyncio.gather(*(self.send(recipient, message_id, jwe) for message_id, jwe in envelopes))
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
         """Ask whether the partner's gateway is there and lets us in. Nothing is stored by it.
@@ -68,6 +100,25 @@ class HttpsPartnerChannel:
         for line in self._lines.values():
             await line.close()
 
+    async def _post_batch(self, recipient: PartyId, envelopes: Sequence[Addressed]) -> list[SendOutcome] | None:
+        """Return what came of a batch, or None when the partner takes none."""
+        line = self._lines.get(recipient)
+        if line is None:
+            return [_unknown(recipient)] * len(envelopes)
+        headers = {"Accept": ANSWERS_TYPE, "Content-Type": BATCH_TYPE}
+        answer = await line.request(
+            "POST",
+            BATCHES_PATH,
+            headers=headers,
+            body=body_of(envelopes),
+            reads=ANSWERS_TYPE,
+            longest=MAX_ANSWERS_BYTES,
+            reach=self._reach,
+        )
+        if isinstance(answer, TransientFailure):
+            return [answer] * len(envelopes)
+        return None if answer.status in _NO_BATCHES else outcomes_of(answer, envelopes)
+
     async def _ask(
         self,
         recipient: PartyId,
@@ -80,9 +131,7 @@ class HttpsPartnerChannel:
     ) -> SendOutcome:
         line = self._lines.get(recipient)
         if line is None:
-            return TransientFailure(
-                code="channel.unreachable", detail=f"No endpoint of {recipient} is known", sent=False, connected=False
-            )
+            return _unknown(recipient)
         headers = {"Accept": MEDIA_TYPE}
         if body:
             headers["Content-Type"] = MEDIA_TYPE
@@ -90,6 +139,11 @@ class HttpsPartnerChannel:
             method, path, headers=headers, body=body, reads=MEDIA_TYPE, within=within, reach=reach
         )
         return answer if isinstance(answer, TransientFailure) else _outcome(answer)
+
+
+def _unknown(recipient: PartyId) -> TransientFailure:
+    detail = f"No endpoint of {recipient} is known"
+    return TransientFailure(code="channel.unreachable", detail=detail, sent=False, connected=False)
 
 
 def _outcome(answer: Answer) -> SendOutcome:

@@ -4,6 +4,7 @@ Start reading in `message.py`. Private keys stay behind the Protocols of `keys.p
 or a directory. Chance is drawn in one place, `es256.fresh_secrets`.
 """
 
+from gateway.envelope.claimed import claimed_message_id
 from gateway.envelope.es256 import PROFILE
 from gateway.envelope.header import Routing
 from gateway.envelope.jwk import certificate_thumbprint, jwk_from_public_key, public_key_from_jwk, thumbprint
@@ -54,6 +55,7 @@ __all__ = [
     "WrappingKey",
     "certificate_thumbprint",
     "check_times",
+    "claimed_message_id",
     "decrypt_envelope",
     "encrypt",
     "jwk_from_public_key",

@@ -1,18 +1,40 @@
-"""The loop of whoever works off the store: claim as much as there are free places, work, look again.
+"""The loops of whoever works off the store: claim what is due, work, look again.
 
-Used by `dispatch` for each partner and by `hand_over`. Work is found in the store, never remembered here; the bell only
+`work_off` gives every piece of work a task of its own (hand-over). `work_off_in_groups` gives a group one task: what is
+claimed together is sent together (dispatch, notices). Work is found in the store, never remembered here; the bell only
 says that looking may be worth it. A store that can not answer is asked again at the next poll.
+
+When to claim decides how much goes together. The rule is Nagle's (RFC 896): while nothing is under way, whatever is
+there goes at once; while something is, what arrives is collected until it is worth a group of its own, until something
+under way ends, or until `linger` has passed, so that a slow other side does not hold its queue.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.errors import GatewayError
 from gateway.exchange.doorbell import Doorbells
 
 Claimed = TypeVar("Claimed")
+
+_REASON_ENOUGH: Final = 1_000_000
+"""Rings that end any collecting: work under way has ended, or the whole queue may look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a loop claims. `most`: pieces in one claim. `at_once`: tasks under way at once. `worth`: as many arrivals are
+    worth a claim while something is under way. `linger`: how long to collect at most. `poll`: how often to look
+    without being told."""
+
+    most: int
+    at_once: int
+    worth: int
+    linger: timedelta = timedelta(milliseconds=50)
+    poll: timedelta = timedelta(seconds=1)
 
 
 async def work_off(
@@ -50,3 +72,48 @@ async def work_off(
                 task.add_done_callback(done)
             if not claimed:
                 await bells.wait(bell, poll.total_seconds())
+
+
+async def work_off_in_groups(
+    claim: Callable[[int], Awaitable[Sequence[Claimed]]],
+    work: Callable[[Sequence[Claimed]], Coroutine[Any, Any, None]],
+    *,
+    bells: Doorbells,
+    bell: str,
+    pace: Pace,
+    failed: Callable[[GatewayError], None],
+) -> None:
+    """Run until cancelled. `claim(n)` leases up to n pieces, which `work` does together; it must not raise.
+
+    `failed` is told when a claim could not be made.
+    """
+    under_way: set[asyncio.Task[None]] = set()
+
+    def done(task: asyncio.Task[None]) -> None:
+        # A group has ended, and the next of each of its conversations may have become the lowest: look at once.
+        under_way.discard(task)
+        bells.ring(bell, times=_REASON_ENOUGH)
+
+    async with asyncio.TaskGroup() as group:
+        while True:
+            claimed: Sequence[Claimed] = ()
+            try:
+                claimed = await claim(pace.most) if len(under_way) < pace.at_once else ()
+            except GatewayError as error:
+                failed(error)
+            if claimed:
+                task = group.create_task(work(claimed))
+                under_way.add(task)
+                task.add_done_callback(done)
+            if len(claimed) < pace.most:
+                await _collect(bells, bell, pace, len(under_way))
+
+
+async def _collect(bells: Doorbells, bell: str, pace: Pace, under_way: int) -> None:
+    """Return when there is a reason to claim again, so many groups being under way."""
+    if under_way >= pace.at_once:
+        await bells.wait(bell, pace.poll.total_seconds(), rings=_REASON_ENOUGH)
+        return
+    rings = await bells.wait(bell, pace.poll.total_seconds())
+    if under_way and 0 < rings < pace.worth:
+        await bells.wait(bell, pace.linger.total_seconds(), rings=pace.worth - rings)

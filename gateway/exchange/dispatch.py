@@ -1,23 +1,25 @@
 """Send what is due, one loop per partner, so that a slow or dead partner holds up nobody else's transfers.
 
-A loop claims due transfers from the store (a lease with a fencing token), has each sealed in a worker, sends it, has
-the answer checked in a worker, and commits what came of it. Nothing is kept in memory that the store does not know: a
-killed process loses its leases, `sweep` or `recover` gives them back, and the next attempt sends the same JWS under the
-same id, so the partner answers with the receipt it already gave.
+A loop claims a group of due transfers from the store (a lease with a fencing token each, one of a conversation), has
+them sealed in a worker, sends them in one request, has the answers checked in a worker, and commits what came of each.
+Nothing is kept in memory that the store does not know: a killed process loses its leases, `sweep` or `recover` gives
+them back, and the next attempt sends the same JWS under the same id, so the partner answers with the receipt it already
+gave.
+
+Going together is only for speed. Each transfer of a group keeps an attempt, an outcome and a commit of its own; one
+that fails, at any step, leaves the others alone. What changes in the store together shares a transaction there.
 
 Two kinds of waiting are told apart. A transfer waits for its own `next_attempt_at`. A partner that could not be reached
-at all is left alone as a whole until its back-off ends (durable, in partner health); hearing from it ends that at once.
-
-No transfer is claimed for a partner unless its gateway was reached a moment ago or answers a ping now. So a partner
-that is down, or whose certificate does not hold, or that does not accept ours, uses up nobody's attempts: its transfers
-stay as they are. Why they wait stands in the partner's health, and in the audit where a certificate was refused.
+at all is left alone as a whole until its back-off ends (`reaching`): nothing is claimed for it meanwhile.
 
 Nor is anything sent under an agreement that is no longer in force: the claim holds it instead, for a person to decide.
 
-What was claimed in the commit that accepted it comes by the fast path (`fast_path.py`), and is worked on the same way.
+What was claimed in the commit that accepted it comes by the fast path (`fast_path.py`), and goes with what the claim
+finds in the store.
 """
 
-from collections import Counter
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -25,38 +27,51 @@ from typing import assert_never
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import PartyId
-from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob, SealResult
+from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
 from gateway.domain.lifecycle import TransferEvent
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
-from gateway.domain.records import Attempt, ClaimedTransfer, PartnerHealth, TransferRow
-from gateway.domain.retry import RetryPolicy, next_attempt_at, wait_before_retry
+from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.retry import next_attempt_at
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
-from gateway.exchange.claiming import work_off
+from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.reaching import Reaching, ReachLimits
 from gateway.exchange.settle import Settle, rejected, speaks_against
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchLimits:
-    """`parallel`: transfers to one partner under way at once. `lease` must outlast the channel's longest attempt.
+    """`requests`: groups of transfers to one partner under way at once; `batch`: transfers in a group, and `one_by_one`
+    for a partner that takes one message a request. `batch_bytes`: of envelopes in one request, but for a single one.
+    `worth` and `linger`: when to claim while something is under way (`claiming`). `lease` must outlast the channel's
+    longest attempt. `poll`: how often to look for what is due without being told. `reached_for`: see `reaching`."""
 
-    `poll`: how often to look for what is due without being told. `reached_for`: how long an answer of any kind proves
-    that the partner can be reached; one that could not be is left alone for `poll`, then longer, up to `longest_wait`
-    and half of it. A partner that comes back must not wait long for what is due, and a ping costs next to nothing.
-    """
-
-    parallel: int = 8
+    requests: int = 4
+    batch: int = MAX_BATCH_ENVELOPES
+    one_by_one: int = 8
+    batch_bytes: int = 8 * 1024 * 1024
+    worth: int = 32
+    linger: timedelta = timedelta(milliseconds=50)
     lease: timedelta = timedelta(seconds=90)
     poll: timedelta = timedelta(seconds=1)
     reached_for: timedelta = timedelta(milliseconds=100)
-    longest_wait: timedelta = timedelta(seconds=20)
 
 
 _Leased = tuple[ClaimedTransfer, SealedEnvelope | None]
 """What one attempt begins with: a lease, and the first envelope if there is one already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """One attempt, and what came of it so far. `envelope_sha256`: empty if no envelope was made."""
+
+    claimed: ClaimedTransfer
+    outcome: SendOutcome
+    envelope_sha256: str = ""
 
 
 class Dispatch:
@@ -90,81 +105,88 @@ class Dispatch:
         self._fast_path = fast_path
         self._limits = limits
         self._reach = reach
-        self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
-        self._sending: Counter[PartyId] = Counter()  # messages under way
+        self._reaching = Reaching(
+            store=store,
+            channel=channel,
+            clock=clock,
+            ids=ids,
+            telemetry=telemetry,
+            limits=ReachLimits(first_wait=limits.poll, reached_for=limits.reached_for),
+        )
 
     async def serve(self, partner: PartyId) -> None:
         """Send to `partner` until cancelled."""
+        limits = self._limits
 
-        async def claim(free: int) -> list[_Leased]:
-            fast = self._fast_path.take(partner, free)
-            return [(one.claimed, one.envelope) for one in fast] or await self._claim(partner, free)
+        async def claim(most: int) -> list[_Leased]:
+            return await self._claim(partner, most if self._channel.takes(partner) > 1 else limits.one_by_one)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
 
-        limits = self._limits
-        await work_off(
-            claim,
-            self._attempt,
-            bells=self._bells,
-            bell=partner,
-            parallel=limits.parallel,
-            poll=limits.poll,
-            failed=failed,
+        pace = Pace(
+            most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
         )
+        await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=partner, pace=pace, failed=failed)
 
-    async def _claim(self, partner: PartyId, free: int) -> list[_Leased]:
+    async def _claim(self, partner: PartyId, most: int) -> list[_Leased]:
+        """Return what came by the fast path and, as far as there is room, what is due in the store."""
+        fast: list[_Leased] = [(one.claimed, one.envelope) for one in self._fast_path.take(partner, most)]
+        if fast and (len(fast) == most or not self._reaching.lately(partner)):
+            return fast  # it is leased already, and must not wait for a ping
+        try:
+            return [*fast, *await self._claim_stored(partner, most - len(fast))]
+        except GatewayError:
+            if fast:
+                return fast
+            raise
+
+    async def _claim_stored(self, partner: PartyId, most: int) -> list[_Leased]:
         """Lease what is due in the store. If that is all, what comes now may take the fast path for a moment: no
         longer, so that whatever falls due meanwhile is not overtaken for ever."""
-        if not await self._reaches(partner):
+        if not await self._reaching(partner):
             self._fast_path.close(partner)
             return []
         now, limits = self._clock.now(), self._limits
         in_force = self._agreements.in_force(now)
-        claimed = await self._store.claim(partner, limit=free, now=now, lease=limits.lease, in_force=in_force)
-        if len(claimed) < free:
+        claimed = await self._store.claim(partner, limit=most, now=now, lease=limits.lease, in_force=in_force)
+        if len(claimed) < most:
             self._fast_path.open(partner, lasting=limits.reached_for)
         else:
             self._fast_path.close(partner)
         return [(one, None) for one in claimed]
 
-    async def _reaches(self, partner: PartyId) -> bool:
-        """Tell whether to claim for `partner`: it answered a moment ago, or something is due and it answers a ping."""
-        last = self._reached.get(partner)
-        if last is not None and self._clock.monotonic() - last < self._limits.reached_for.total_seconds():
-            return True
-        due = await self._store.due_at(partner)
-        if due is None or due > self._clock.now():
-            return False
-        began = self._clock.now()
-        outcome = await self._channel.ping(partner)
-        if isinstance(outcome, TransientFailure) and not _answered(outcome):
-            if self._sending[partner]:
-                return False  # a ping may wait behind the messages under way; what comes of those will tell
-            self._telemetry.line("partner.ping", outcome="failure", code=outcome.code, partner=partner)
-            await self._leave_alone(partner, outcome, began, evidence=outcome.code not in _OUT_OF_REACH)
-            return False
-        health = await self._health(partner)
-        if health is not None and health.failures:
-            # What kept everything waiting is over. From here on a transfer that fails shows a difficulty of its own.
-            await self._store.partner_reached(partner, now=self._clock.now())
-        self._reached[partner] = self._clock.monotonic()
-        return True
+    async def _attempt(self, group: Sequence[_Leased]) -> None:
+        """Make one attempt for each of a group, all to one partner, from claim to commit.
 
-    async def _attempt(self, leased: _Leased) -> None:
-        """Make one attempt from claim to commit. What the store can not commit now is left to the end of the lease."""
-        claimed, made = leased
+        What the store can not commit now is left to the end of the lease.
+        """
         started, clock = self._clock.now(), self._clock.monotonic()
-        row, labels = claimed.row, {}
+        partner = group[0][0].row.recipient
         try:
             self._reach(Failpoint.TRANSFER_LEASED)
-            outcome, envelope_sha256 = await self._send(claimed, made)
-            code = await self._commit(claimed, outcome, envelope_sha256, started)
+            sent = await self._send(partner, group)
+        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
+            for claimed, _ in group:
+                self._line(claimed.row, clock, "internal", error=type(error).__name__)
+            return
+        concluded = await asyncio.gather(*(self._conclude(one, started) for one in sent))
+        lost = next((one.outcome for one in sent if _is_lost(one.outcome)), None)
+        if isinstance(lost, TransientFailure):
+            await self._leave_alone(partner, lost, started)
+        for one, (code, labels) in zip(sent, concluded, strict=True):
+            self._line(one.claimed.row, clock, code, **labels)
+
+    async def _conclude(self, sent: _Sent, started: datetime) -> tuple[str, dict[str, str]]:
+        """Commit what came of one attempt; return the code that explains it, and what else its line says."""
+        try:
+            return await self._commit(sent.claimed, sent.outcome, sent.envelope_sha256, started), {}
         except GatewayError as error:
-            code = error.code
-        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one message must not stop the rest
-            code, labels = "internal", {"error": type(error).__name__}
+            return error.code, {}
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others of its group
+            return "internal", {"error": type(error).__name__}
+
+    def _line(self, row: TransferRow, clock: float, code: str, **labels: str) -> None:
         self._telemetry.line(
             "transfer.attempt",
             outcome="success" if code == "ok" else "failure",
@@ -176,25 +198,29 @@ class Dispatch:
             **labels,
         )
 
-    async def _send(self, claimed: ClaimedTransfer, made: SealedEnvelope | None) -> tuple[SendOutcome, str]:
-        row = claimed.row
-        sealed = made or await self._sealed(claimed)
-        if not isinstance(sealed, SealedEnvelope):
-            failure = TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
-            return failure, ""
-        self._sending[row.recipient] += 1
+    async def _leave_alone(self, partner: PartyId, failure: TransientFailure, started: datetime) -> None:
         try:
-            outcome = await self._channel.send(row.recipient, row.message_id, sealed.jwe)
-        finally:
-            self._sending[row.recipient] -= 1
-        if isinstance(outcome, TransientFailure) and not _answered(outcome):
-            self._reached.pop(row.recipient, None)
-            self._fast_path.close(row.recipient)
-        else:
-            self._reached[row.recipient] = self._clock.monotonic()
-        return outcome, sealed.sha256
+            await self._reaching.leave_alone(partner, failure, started)
+        except GatewayError as error:
+            self._telemetry.line("partner.leave_alone", outcome="failure", code=error.code, partner=partner)
 
-    async def _sealed(self, claimed: ClaimedTransfer) -> SealResult:
+    # ── sending ──
+
+    async def _send(self, partner: PartyId, group: Sequence[_Leased]) -> list[_Sent]:
+        """Return what came of sealing and sending each of a group."""
+        ready = [(claimed, envelope) for claimed, envelope in group if envelope is not None]
+        waiting = [claimed for claimed, envelope in group if envelope is None]
+        failed: list[_Sent] = []
+        for claimed, sealed in zip(waiting, await asyncio.gather(*map(self._seal, waiting)), strict=True):
+            if isinstance(sealed, SealedEnvelope):
+                ready.append((claimed, sealed))
+            else:
+                failed.append(_Sent(claimed=claimed, outcome=sealed))
+        requests = _within(ready, self._limits.batch_bytes)
+        sent = await asyncio.gather(*(self._request(partner, request) for request in requests))
+        return [*failed, *(one for some in sent for one in some)]
+
+    async def _seal(self, claimed: ClaimedTransfer) -> SealedEnvelope | TransientFailure:
         row = claimed.row
         job = SealJob(
             transfer_id=row.id,
@@ -205,9 +231,29 @@ class Dispatch:
             now=self._clock.now(),
         )
         try:
-            return await self._workers.seal(job)
+            sealed = await self._workers.seal(job)
         except GatewayError as error:
-            return error  # no worker could be had
+            sealed = error  # no worker could be had
+        if isinstance(sealed, SealedEnvelope):
+            return sealed
+        return TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
+
+    async def _request(
+        self, partner: PartyId, request: Sequence[tuple[ClaimedTransfer, SealedEnvelope]]
+    ) -> list[_Sent]:
+        """Send envelopes together."""
+        with self._reaching.sending(partner):
+            outcomes = await self._channel.send_batch(
+                partner, [(claimed.row.message_id, envelope.jwe) for claimed, envelope in request]
+            )
+        if not self._reaching.note(partner, outcomes):
+            self._fast_path.close(partner)
+        return [
+            _Sent(claimed=claimed, outcome=outcome, envelope_sha256=envelope.sha256)
+            for (claimed, envelope), outcome in zip(request, outcomes, strict=True)
+        ]
+
+    # ── committing ──
 
     async def _commit(
         self, claimed: ClaimedTransfer, outcome: SendOutcome, envelope_sha256: str, started: datetime
@@ -296,38 +342,7 @@ class Dispatch:
         except TransferError as error:
             # Our lease ended, or a receipt came by another way. Who holds the row now decides about it.
             return error.code
-        if not failure.connected:
-            await self._leave_alone(
-                row.recipient, failure, started, evidence=False
-            )  # this attempt's own record is evidence
         return failure.code
-
-    async def _leave_alone(
-        self, partner: PartyId, failure: TransientFailure, began: datetime, *, evidence: bool
-    ) -> None:
-        """Leave a partner that could not be reached alone, longer each time in a row.
-
-        `began`: when this attempt did; those that fail together count once. `evidence`: this is worth an audit
-        record, unless the failure before it was the same.
-        """
-        now = self._clock.now()
-        back_off = RetryPolicy(first_wait=self._limits.poll, cap=self._limits.longest_wait)
-        health = await self._health(partner)
-        failures = health.failures if health else 0
-        again = health is not None and failures > 0 and health.last_code == failure.code
-        wait = wait_before_retry(back_off, attempt=failures + 1, jitter=self._ids.jitter()) or back_off.cap
-        await self._store.partner_failed(
-            partner,
-            now=now,
-            not_before=now + wait,
-            since=began,
-            code=failure.code,
-            detail=failure.detail,
-            audit=_refused(partner, failure, now) if evidence and not again else None,
-        )
-
-    async def _health(self, partner: PartyId) -> PartnerHealth | None:
-        return next((one for one in await self._store.partners() if one.partner == partner), None)
 
     def _attempt_row(self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str) -> Attempt:
         return Attempt(
@@ -341,19 +356,26 @@ class Dispatch:
         )
 
 
-_OUT_OF_REACH = frozenset({"channel.unreachable", "channel.timeout", "channel.interrupted"})
-"""Codes of failures that say nothing about who is there; every other one comes from what TLS proved, or could not."""
+def _within(
+    ready: Sequence[tuple[ClaimedTransfer, SealedEnvelope]], most_bytes: int
+) -> Iterator[list[tuple[ClaimedTransfer, SealedEnvelope]]]:
+    """Yield the envelopes in requests of at most `most_bytes`; one that is larger goes alone."""
+    request: list[tuple[ClaimedTransfer, SealedEnvelope]] = []
+    size = 0
+    for one in ready:
+        weight = len(one[1].jwe) + 1
+        if request and size + weight > most_bytes:
+            yield request
+            request, size = [], 0
+        request.append(one)
+        size += weight
+    if request:
+        yield request
 
 
-def _answered(failure: TransientFailure) -> bool:
-    """Tell whether a failure is an answer, whatever it says; silence on a connection that stands is none."""
-    return failure.connected and failure.code not in _OUT_OF_REACH
-
-
-def _refused(partner: PartyId, failure: TransientFailure, now: datetime) -> AuditEntry:
-    """Return the evidence that no connection to a partner was accepted, by us or by it. No message was involved."""
-    facts = {"recipient": partner, "code": failure.code, "detail": failure.detail}
-    return AuditEntry(event=AuditEvent.CHANNEL_REFUSED, at=now, actor="system", facts=facts)
+def _is_lost(outcome: SendOutcome) -> bool:
+    """Tell whether the partner could not be reached at all."""
+    return isinstance(outcome, TransientFailure) and not outcome.connected
 
 
 def _why_no_more(row: TransferRow) -> str:

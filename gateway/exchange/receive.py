@@ -1,11 +1,15 @@
-"""Take an envelope from a partner: judge it in a worker, commit, and only then hand the receipt back.
+"""Take envelopes from a partner: judge each in a worker, commit, and only then hand its receipt back.
 
 The commit decides, not the judgement: an id accepted before gets its stored receipt again, byte for byte, and another
 message under a known id gets a refusal bound to its own digest while the first stays what it is. So does an answer to a
 message that we never sent to its sender, which only the store can know.
+
+Envelopes that came in one request are judged at once and committed together, and each gets the answer it would have got
+alone: a line that can not be read, or fails in any other way, changes nothing for its neighbours.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,21 +19,28 @@ from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.records import AdmitStored
 from gateway.domain.statement import Verdict
-from gateway.envelope import sign_receipt
-from gateway.errors import EnvelopeError, GatewayError
+from gateway.envelope import claimed_message_id, sign_receipt
+from gateway.errors import EnvelopeError, GatewayError, RequestError
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
 HAND_OVER_BELL = "hand-over"
 
+_LOOK_EVERY_SECONDS = 0.1
+"""A partner that sends is alive, and sends a lot. Whether it was thought dead is not asked more often than this."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back to the partner: an HTTP status and a signed statement, or None if none can be signed."""
+    """What goes back to the partner: an HTTP status and a signed statement, or None if none can be signed.
+
+    `message_id`: which message it is about, as far as that can be told.
+    """
 
     status: int
     token: str | None
     code: str
+    message_id: MessageId | None = None
 
 
 class Receive:
@@ -55,17 +66,50 @@ class Receive:
         self._bells = bells
         self._telemetry = telemetry
         self._reach = reach
+        self._looked: dict[PartyId, float] = {}  # when a partner's back-off was last looked at, in monotonic seconds
 
     async def __call__(self, jwe: str, *, channel_party: PartyId) -> Answer:
         """Return the answer to one envelope. Raises StorageError when nothing may be acknowledged."""
+        await self._heard_from(channel_party)
+        return await self._judged(jwe, channel_party)
+
+    async def batch(self, envelopes: Sequence[str], *, channel_party: PartyId, max_bytes: int) -> list[Answer]:
+        """Return the answer to each of several envelopes, in their order.
+
+        `max_bytes`: of one envelope; a longer one is not looked at.
+        """
+        await self._heard_from(channel_party)
+        return await asyncio.gather(*(self._line(one, channel_party, max_bytes) for one in envelopes))
+
+    async def _line(self, jwe: str, channel_party: PartyId, max_bytes: int) -> Answer:
+        """Return the answer to one envelope of a batch, whatever happens to it."""
+        try:
+            if len(jwe) > max_bytes:
+                return await self._too_large(jwe, channel_party)
+            return await self._judged(jwe, channel_party)
+        except GatewayError as error:
+            code, status = error.public_code, error.entry.status
+        except Exception as error:  # noqa: BLE001 - one envelope must not cost the others of its batch their answers
+            code, status = "internal", 500
+            self._telemetry.line(
+                "message.receive", outcome="failure", code=code, partner=channel_party, error=type(error).__name__
+            )
+        return Answer(status=status, token=None, code=code, message_id=claimed_message_id(jwe))
+
+    async def _too_large(self, jwe: str, channel_party: PartyId) -> Answer:
+        error = RequestError("request.too_large")
+        await self.unread(error, channel_party=channel_party)
+        about = claimed_message_id(jwe)
+        return Answer(status=error.entry.status, token=None, code=error.public_code, message_id=about)
+
+    async def _judged(self, jwe: str, channel_party: PartyId) -> Answer:
         clock = self._clock.monotonic()
         now = self._clock.now()
         result = await self._workers.admit(
             AdmitJob(jwe=jwe, channel_party=channel_party, statement_id=self._ids.uuid4(), now=now)
         )
-        await self._heard_from(channel_party)
         if isinstance(result, Unopened):
-            answer = await self._unopened(result, channel_party)
+            answer = replace(await self._unopened(result, channel_party), message_id=claimed_message_id(jwe))
         else:
             answer = await self._admitted_or_refused(result)
         self._telemetry.line(
@@ -108,12 +152,13 @@ class Receive:
         stored = await self._commit(result)
         if stored.answers_unknown:
             stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")))
+        about = result.header.message_id
         if stored.conflict:
-            return Answer(status=409, token=self._conflict(result), code=stored.code)
+            return Answer(status=409, token=self._conflict(result), code=stored.code, message_id=about)
         if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
             self._reach(Failpoint.MESSAGE_COMMITTED)
             self._bells.ring(HAND_OVER_BELL)
-        return Answer(status=200, token=stored.token, code=stored.code)
+        return Answer(status=200, token=stored.token, code=stored.code, message_id=about)
 
     async def _commit(self, result: Admitted | Refused) -> AdmitStored:
         header, now = result.header, self._clock.now()
@@ -147,6 +192,10 @@ class Receive:
 
     async def _heard_from(self, partner: PartyId) -> None:
         """A partner that calls is alive: what waits for it may try at once."""
+        at = self._clock.monotonic()
+        if at - self._looked.get(partner, float("-inf")) < _LOOK_EVERY_SECONDS:
+            return
+        self._looked[partner] = at
         if any(one.partner == partner and one.not_before is not None for one in await self._store.partners()):
             await self._store.partner_heard(partner, now=self._clock.now())
             self._bells.ring(partner)

@@ -4,11 +4,15 @@ Who a partner is comes from its client certificate, judged anew on every request
 revocation. The answer to a message is a signed statement whenever one could be signed; only where none could, and for
 what is wrong with the request itself, a problem is sent, and it tells the public code only. The body of a message is
 passed on as it came: what is no envelope is the worker's to say, so that it leaves its one audit record.
+
+A batch is judged line by line. How much of batches one partner may have under way is bounded before a byte is read.
 """
 
 import hashlib
 import ssl
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,24 +20,53 @@ from typing import Final
 from aiohttp import web
 
 from gateway.domain.access import Role
+from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE, LineAnswer, write_answers
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, is_uuid
-from gateway.domain.limits import MAX_DOCUMENT_BYTES, max_envelope_bytes
+from gateway.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, MAX_DOCUMENT_BYTES, max_envelope_bytes
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.errors import EnvelopeError, GatewayError, RequestError
-from gateway.exchange.receive import Receive
+from gateway.exchange.receive import Answer, Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.turn_away import TurnAway
 from gateway.ports import Peers
 from gateway.web.door import Admits, Door, Route, build_app, request_id
-from gateway.web.problem import Audience, public_problem
+from gateway.web.problem import Audience, public_problem, retry_after_seconds
 from gateway.web.query import Query, path_id, read_body
 from gateway.web.steps import half_answered
 
 __all__ = ["ROUTES", "PartnerParts", "partner_app"]
 
 _JOSE: Final = frozenset({"application/jose"})
+_BATCH: Final = frozenset({BATCH_TYPE})
+
+BATCHES_UNDER_WAY: Final = 8
+"""Of one partner, at once: as many as it may have connections."""
+
+BATCH_BYTES_UNDER_WAY: Final = 2 * MAX_BATCH_BYTES
+"""Of one partner, at once. How much all may have together, the door bounds (`Door.in_work_bytes`)."""
+
+
+class BatchesUnderWay:
+    """How many batches each partner has in work, and how many bytes they declare."""
+
+    def __init__(self) -> None:
+        self._batches: Counter[PartyId] = Counter()
+        self._size: Counter[PartyId] = Counter()
+
+    @contextmanager
+    def room_for(self, size: int, partner: PartyId) -> Iterator[None]:
+        """Know of one more batch of `size` bytes while the block runs. Raises GatewayError `capacity.exhausted`."""
+        if self._batches[partner] >= BATCHES_UNDER_WAY or self._size[partner] + size > BATCH_BYTES_UNDER_WAY:
+            raise GatewayError("capacity.exhausted")
+        self._batches[partner] += 1
+        self._size[partner] += size
+        try:
+            yield
+        finally:
+            self._batches[partner] -= 1
+            self._size[partner] -= size
 
 
 class KeptTokens:
@@ -69,6 +102,7 @@ class PartnerParts:
     capabilities_kept: timedelta = timedelta(minutes=1)
     max_document_bytes: int = MAX_DOCUMENT_BYTES
     kept: KeptTokens = field(default_factory=KeptTokens, repr=False)
+    batches: BatchesUnderWay = field(default_factory=BatchesUnderWay, repr=False)
     reach: Reach = pass_by
 
 
@@ -90,7 +124,7 @@ def partner_app(parts: PartnerParts) -> web.Application:
         parts,
         ask=ask,
         audience=Audience.PARTNER,
-        max_body_bytes=max_envelope_bytes(parts.max_document_bytes),
+        max_body_bytes=max(max_envelope_bytes(parts.max_document_bytes), MAX_BATCH_BYTES),
     )
 
 
@@ -104,23 +138,69 @@ def _certificate(request: web.Request) -> bytes | None:
 
 
 async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.StreamResponse:
+    max_bytes = max_envelope_bytes(parts.max_document_bytes)
+    (jwe,) = await _envelopes(
+        request, parts, partner, media_types=_JOSE, max_bytes=max_bytes, split=lambda body: [body]
+    )
+    answer = await parts.receive(jwe, channel_party=partner)
+    if answer.token is not None:
+        return await half_answered(request, _jose(answer.token, status=answer.status), parts.reach)
+    return public_problem(answer.code, answer.status, instance=request_id(request))
+
+
+async def _batch(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.StreamResponse:
+    size = request.content_length
+    with parts.batches.room_for(MAX_BATCH_BYTES if size is None else min(size, MAX_BATCH_BYTES), partner):
+        lines = await _envelopes(
+            request, parts, partner, media_types=_BATCH, max_bytes=MAX_BATCH_BYTES, split=_lines_of
+        )
+        max_bytes = max_envelope_bytes(parts.max_document_bytes)
+        answers = await parts.receive.batch(lines, channel_party=partner, max_bytes=max_bytes)
+    response = web.Response(body=write_answers(map(_line, answers)), content_type=ANSWERS_TYPE)
+    return await half_answered(request, response, parts.reach)
+
+
+async def _envelopes(
+    request: web.Request,
+    parts: PartnerParts,
+    partner: PartyId,
+    *,
+    media_types: Collection[str],
+    max_bytes: int,
+    split: Callable[[str], list[str]],
+) -> list[str]:
+    """Return the envelopes that a request brings, unread. One that brings none is recorded. Raises RequestError."""
     try:
         Query(request, ())
-        body = await read_body(
-            request,
-            media_types=_JOSE,
-            max_bytes=max_envelope_bytes(parts.max_document_bytes),
-            within=parts.door.body_timeout,
-        )
+        within = parts.door.body_timeout
+        body = await read_body(request, media_types=media_types, max_bytes=max_bytes, within=within)
+        # Latin-1 takes any byte, so whatever is no token reaches the strict parser and is refused there.
+        envelopes = split(body.decode("latin-1"))
     except RequestError as error:
         await parts.receive.unread(error, channel_party=partner)
         raise
     parts.reach(Failpoint.MESSAGE_IN)
-    # Latin-1 takes any byte, so whatever is no token reaches the strict parser and is refused there.
-    answer = await parts.receive(body.decode("latin-1"), channel_party=partner)
-    if answer.token is not None:
-        return await half_answered(request, _jose(answer.token, status=answer.status), parts.reach)
-    return public_problem(answer.code, answer.status, instance=request_id(request))
+    return envelopes
+
+
+def _lines_of(body: str) -> list[str]:
+    """Return the lines of a batch, whatever they hold; a line feed at the end begins no other. Raises RequestError."""
+    lines = body.removesuffix("\n").split("\n")
+    if len(lines) > MAX_BATCH_ENVELOPES:
+        raise RequestError("request.too_large", f"A batch has at most {MAX_BATCH_ENVELOPES} envelopes")
+    if lines == [""]:
+        raise RequestError("request.malformed", "The batch is empty")
+    return lines
+
+
+def _line(answer: Answer) -> LineAnswer:
+    return LineAnswer(
+        message_id=answer.message_id,
+        status=answer.status,
+        token=answer.token,
+        code=answer.code if answer.token is None else "",
+        retry_after=retry_after_seconds(answer.status) if answer.token is None else None,
+    )
 
 
 async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
@@ -187,6 +267,7 @@ def _jose(token: str, *, status: int = 200) -> web.Response:
 
 
 ROUTES: Final[tuple[Route[PartnerParts, PartyId], ...]] = (
+    Route(method="POST", path="/exchange/v1/batches", handler=_batch, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/messages", handler=_message, admits=Admits.PARTNER),
     Route(method="GET", path="/exchange/v1/receipts/{id}", handler=_receipt, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/receipts", handler=_late_receipt, admits=Admits.PARTNER),

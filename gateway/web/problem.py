@@ -26,6 +26,7 @@ __all__ = [
     "problem",
     "problem_members",
     "public_problem",
+    "retry_after_seconds",
     "told_of",
 ]
 
@@ -68,6 +69,11 @@ def public_problem(code: str, status: int, *, instance: str) -> web.Response:
     """Return the answer to a partner for which no signed statement could be made. `code`: a public code."""
     members = {"type": f"{TYPE_PREFIX}{code}", "status": status, "code": code, "title": _public_title(code)}
     return _response(members, retryable=status in {429, 503}, instance=instance)
+
+
+def retry_after_seconds(status: int) -> int | None:
+    """Return how long to stay away after an answer of 429 or 503, None for any other."""
+    return _RETRY_AFTER_SECONDS[status] if status in {429, 503} else None
 
 
 def _response(members: dict[str, Any], *, retryable: bool, instance: str) -> web.Response:

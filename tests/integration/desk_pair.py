@@ -4,7 +4,7 @@ For tests of the use cases themselves. Whole gateways over mutual TLS are in `te
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -127,6 +127,14 @@ class Pair:
             return TransientFailure(code=answer.code, detail="", sent=True, connected=True)
         return ReceiptReturned(token=answer.token)
 
+    def takes(self, recipient: PartyId) -> int:
+        assert recipient == FR
+        return 64
+
+    async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
+        """Be the channel for several messages, each of which the script may answer otherwise."""
+        return await asyncio.gather(*(self.send(recipient, message_id, jwe) for message_id, jwe in envelopes))
+
     async def ping(self, recipient: PartyId) -> SendOutcome:
         """Be the way on which GB reaches FR without a message."""
         assert recipient == FR
@@ -147,7 +155,7 @@ class Pair:
     async def dispatching(
         self,
         *,
-        parallel: int = 8,
+        parallel: int = 4,
         lease: timedelta = timedelta(seconds=90),
         reached_for: timedelta = timedelta(milliseconds=100),
     ) -> AsyncIterator[None]:
@@ -164,7 +172,7 @@ class Pair:
             bells=self.gb.bells,
             telemetry=self.telemetry,
             fast_path=self.gb.fast_path,
-            limits=DispatchLimits(parallel=parallel, lease=lease, poll=poll, reached_for=reached_for),
+            limits=DispatchLimits(requests=parallel, lease=lease, poll=poll, reached_for=reached_for),
         )
         async with _running(dispatch.serve(FR)):
             yield

@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.audit import AuditEvent
-from gateway.domain.limits import max_envelope_bytes
+from gateway.domain.batch import BATCH_TYPE
+from gateway.domain.limits import MAX_BATCH_BYTES, max_envelope_bytes
 from gateway.trust import KeyFiles
 from tests.integration.hostile_stage import Row, Sent, Stage
 from tests.integration.one_gateway import GB, MAX_DOCUMENT_BYTES, NL, US
-from tests.integration.scripted_partner import JOSE, MESSAGES, Reply, careless_context, now
+from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, Reply, careless_context, now
 from tests.pki import forge, make_pki, uri
 from tests.unit.trust.flaws import ANY, SERVER_ONLY
 
@@ -108,9 +109,9 @@ async def _no_tls(stage: Stage) -> Sent:
     return Sent(reply=reply)
 
 
-def _declared(size: int) -> Callable[[Stage], Awaitable[Reply]]:
+def _declared(size: int, path: str = MESSAGES, media_type: str = JOSE) -> Callable[[Stage], Awaitable[Reply]]:
     """Return how to announce a body of `size` bytes and send none of it: only an answer that does not wait comes."""
-    head = f"POST {MESSAGES} HTTP/1.1\r\nHost: x\r\nContent-Type: {JOSE}\r\nContent-Length: {size}\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {size}\r\n\r\n".encode()
     return lambda stage: _raw(stage, head)
 
 
@@ -182,6 +183,12 @@ CLIENTS = [
 
 REQUESTS = [
     _wrong("a body over the limit, before it is read", _declared(LIMIT + 1), 413, "request.too_large"),
+    _wrong(
+        "a batch over the limit, before it is read",
+        _declared(MAX_BATCH_BYTES + 1, BATCHES, BATCH_TYPE),
+        413,
+        "request.too_large",
+    ),
     _wrong("a body over the limit, of no declared length", _endless, 413, "request.too_large"),
     _wrong("another media type", _asked(Content_Type="application/xml"), 415, "request.media_type"),
     _wrong("a compressed body", _asked(Content_Encoding="gzip"), 415, "request.media_type"),

@@ -7,7 +7,7 @@ posts them over any certificate. As a server it is in scripted_server.py.
 import hashlib
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ import aiohttp
 import uuid_utils
 
 from gateway.app import Rulebook
+from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE, read_answers
 from gateway.domain.ids import ConversationId, MessageId, PartyId
 from gateway.domain.message import MessageHeader, MessageKind
 from gateway.domain.statement import Notice, Problem, Receipt, Verdict
@@ -40,6 +41,7 @@ from gateway.trust.keys import load_own_key
 from tests.pki import PkiNode
 
 JOSE = "application/jose"
+BATCHES = "/exchange/v1/batches"
 MESSAGES = "/exchange/v1/messages"
 NOTICES = "/exchange/v1/notices"
 
@@ -187,6 +189,33 @@ class ScriptedPartner:
         """Post a message. `identity`: another certificate than our own; `over` "nothing" shows none."""
         reply = await self.ask("POST", MESSAGES, body=sealed.jwe.encode("latin-1"), identity=identity, over=over)
         return self._checked(reply, sealed)
+
+    async def post_batch(self, batch: Sequence[Sealed]) -> tuple[Reply, list[Reply]]:
+        """Post several messages in one request; return the answer and each of its lines, verified as in `post`."""
+        body = "\n".join(sealed.jwe for sealed in batch).encode("latin-1")
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.post(
+                f"{self.url}{BATCHES}",
+                data=body,
+                ssl=careless_context(self.us, self.node.tls),
+                headers={"Content-Type": BATCH_TYPE},
+            ) as response,
+        ):
+            answer = await response.read()
+            if response.content_type != ANSWERS_TYPE:
+                return _reply(response.status, response.headers, answer), []
+            whole = Reply(status=response.status, said="answers", code="", headers=response.headers)
+        lines = [
+            Reply(
+                status=line.status,
+                said="statement" if line.token else "unsigned",
+                code=line.code,
+                token=line.token or "",
+            )
+            for line in read_answers(answer)
+        ]
+        return whole, [self._checked(line, sealed) for line, sealed in zip(lines, batch, strict=True)]
 
     async def ask(
         self,

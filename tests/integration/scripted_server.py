@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.envelope import OpenedMessage, open_envelope
 from gateway.trust import KeyFiles
-from tests.integration.scripted_partner import JOSE, MESSAGES, NOTICES, ScriptedPartner
+from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, NOTICES, ScriptedPartner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +30,39 @@ class Arrived:
 Answer = Callable[[ScriptedPartner, Arrived], web.StreamResponse]
 """What the partner answers to one message."""
 
+BatchAnswer = Callable[[ScriptedPartner, Sequence[Arrived]], web.StreamResponse]
+"""What the partner answers to a batch."""
+
 
 class ScriptedServer:
     """The partner's gateway, answering message after message from `script`, whose last line is repeated."""
 
-    def __init__(self, partner: ScriptedPartner, *script: Answer, notices: Sequence[int] = (404,)) -> None:
+    def __init__(
+        self,
+        partner: ScriptedPartner,
+        *script: Answer,
+        notices: Sequence[int] = (404,),
+        batches: Sequence[BatchAnswer] = (),
+    ) -> None:
         self.partner = partner
         self._statuses = itertools.chain(notices, itertools.repeat(notices[-1]))
         self.arrived: list[Arrived] = []
         self.notices: list[str] = []
         self._script = itertools.chain(script, itertools.repeat(script[-1]))
+        self._batch_script = itertools.chain(batches, itertools.repeat(batches[-1])) if batches else iter(())
+        self.batches: list[int] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        arrived = self._open((await request.read()).decode("ascii"))
+        return next(self._script)(self.partner, arrived)
+
+    async def answer_batch(self, request: web.Request) -> web.StreamResponse:
+        batch = [self._open(jwe) for jwe in (await request.read()).decode("ascii").split("\n")]
+        self.batches.append(len(batch))
+        return next(self._batch_script)(self.partner, batch)
+
+    def _open(self, jwe: str) -> Arrived:
         partner = self.partner
-        jwe = (await request.read()).decode("ascii")
         opened = open_envelope(
             jwe,
             channel_party=partner.us.party,
@@ -53,7 +72,7 @@ class ScriptedServer:
         )
         arrived = Arrived(jwe=jwe, opened=opened, at=asyncio.get_running_loop().time())
         self.arrived.append(arrived)
-        return next(self._script)(partner, arrived)
+        return arrived
 
     async def take_notice(self, request: web.Request) -> web.StreamResponse:
         self.notices.append((await request.read()).decode("ascii"))
@@ -62,14 +81,21 @@ class ScriptedServer:
 
 @asynccontextmanager
 async def answering(
-    partner: ScriptedPartner, port: int, *script: Answer, notices: Sequence[int] = (404,)
+    partner: ScriptedPartner,
+    port: int,
+    *script: Answer,
+    notices: Sequence[int] = (404,),
+    batches: Sequence[BatchAnswer] = (),
 ) -> AsyncIterator[ScriptedServer]:
     """Run the partner's gateway on `port` with its own certificate.
 
-    `notices`: the HTTP status for each notice, the last one repeated; by default it knows of no such thing.
+    `notices`: the HTTP status for each notice, `batches`: the answer to each batch, the last one repeated; by default
+    it knows of no such things.
     """
-    server = ScriptedServer(partner, *script, notices=notices)
-    app = web.Application()
+    server = ScriptedServer(partner, *script, notices=notices, batches=batches)
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    if batches:
+        app.router.add_post(BATCHES, server.answer_batch)
     app.router.add_post(MESSAGES, server.answer)
     app.router.add_post(NOTICES, server.take_notice)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

@@ -1,9 +1,8 @@
-"""The seams between the exchange and the outside, as Protocols in domain verbs.
+"""The store: durable state of one node, in domain verbs.
 
-Adapters (storage, trust, channels, workers) implement these and never know each other; `app` joins them. Each port has
-one contract suite under tests/contract that every implementation must pass. Store methods commit before they return:
-whoever awaited one may acknowledge. They raise StorageError, `storage.commit_unknown` when a COMMIT's outcome is
-unknown: then nobody may be acknowledged, and the caller asks again by id.
+Methods commit before they return: whoever awaited one may acknowledge. They raise StorageError,
+`storage.commit_unknown` when the outcome of a COMMIT is unknown: then nobody may be acknowledged, and the caller asks
+again by id.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,30 +10,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.audit import AuditEntry, AuditRecord
-from gateway.domain.access import Caller
-from gateway.domain.agreement import Agreement, Flow
 from gateway.domain.hold import Approval, HoldStart
-from gateway.domain.ids import AgreementId, ClientId, KeyId, MessageId, PartyId, SubmissionId, TransferId
-from gateway.domain.jobs import (
-    AdmitJob,
-    AdmitResult,
-    Admitted,
-    CheckJob,
-    CheckNoticeJob,
-    CheckNoticeResult,
-    CheckResult,
-    PreparedTransfer,
-    PrepareJob,
-    PrepareResult,
-    ReferenceKind,
-    Refused,
-    SealedReference,
-    SealJob,
-    SealResult,
-)
+from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
-from gateway.domain.message import MessageKind
-from gateway.domain.outcome import HandOverOutcome, SendOutcome
 from gateway.domain.records import (
     AcceptOutcome,
     AcceptSubmission,
@@ -55,155 +34,6 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, Receipt
-from gateway.envelope import Signer, Unwrapper, VerificationKey, WrappingKey
-
-
-class Clock(Protocol):
-    """Time. `now` is aware UTC wall time; `monotonic` is seconds from an arbitrary start, for leases and timeouts."""
-
-    def now(self) -> datetime: ...
-
-    def monotonic(self) -> float: ...
-
-
-class Ids(Protocol):
-    """Fresh identifiers and chance."""
-
-    def uuid7(self) -> str: ...
-
-    def uuid4(self) -> str: ...
-
-    def nonce(self) -> bytes:
-        """Return 16 random bytes."""
-        ...
-
-    def jitter(self) -> float:
-        """Return a number in [0, 1)."""
-        ...
-
-
-class Telemetry(Protocol):
-    """Where operators watch: one canonical line per request and per attempt. Not evidence; that is the audit."""
-
-    def line(
-        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
-    ) -> None:
-        """Write one line. Never raises: a line that can not be written is lost, the work it tells of is not.
-
-        `action`: what was done, such as `transfer.send`. `outcome`: `success`, `failure` or `unknown` (ECS
-        `event.outcome`). `code`: a code of the error catalogue, or empty. `labels`: ids, states, counts; never a value
-        of a document or a byte of a key.
-        """
-        ...
-
-
-class Sealer(Protocol):
-    """Encryption at rest. `row` names where the bytes live and is bound to them as associated data."""
-
-    def seal(self, plaintext: bytes, *, row: str) -> bytes: ...
-
-    def unseal(self, sealed: bytes, *, row: str) -> bytes:
-        """Raises TrustError `trust.unsealing_failed` for changed bytes, another row or an unknown key."""
-        ...
-
-    def index(self, kind: ReferenceKind, value: str) -> str:
-        """Return the keyed hash (hex) by which a reference value can be found."""
-        ...
-
-
-class Agreements(Protocol):
-    """The agreements this node holds."""
-
-    def choose(
-        self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
-    ) -> tuple[Agreement, Flow]:
-        """Return what permits this exchange now. Raises AgreementError, or SchemaError `schema.set_not_valid`."""
-        ...
-
-    def version(self, agreement: AgreementId, version: int) -> Agreement:
-        """Return one version, in force or not. Raises AgreementError `agreement.none`."""
-        ...
-
-    def partners(self) -> frozenset[PartyId]:
-        """Return every party that is not ours and stands in an agreement."""
-        ...
-
-    def in_force(self, now: datetime) -> frozenset[str]:
-        """Return the hashes (SHA-256, hex) of the texts that are in force."""
-        ...
-
-
-class Trust(Protocol):
-    """Keys of our own and of partners, by party, with validity and revocation."""
-
-    def signer(self, party: PartyId, now: datetime) -> Signer:
-        """Return the current signing key of one of our own parties."""
-        ...
-
-    def unwrapper(self, party: PartyId, key_id: KeyId) -> Unwrapper:
-        """Return the decryption key of our own with this id. Raises EnvelopeError `envelope.key_unknown`."""
-        ...
-
-    def verification_key(self, key_id: KeyId) -> VerificationKey:
-        """Return the signing key with this id, and whose it is. Raises EnvelopeError `envelope.key_unknown`."""
-        ...
-
-    def wrapping_key(self, party: PartyId, now: datetime) -> WrappingKey:
-        """Return the key to encrypt to for `party`: valid now, the newest. Raises TrustError `trust.key_unknown`."""
-        ...
-
-
-class Workers(Protocol):
-    """Where CPU-heavy work runs. Results come in the order of the jobs; a refusal is a value, not an exception."""
-
-    async def prepare(self, job: PrepareJob) -> PrepareResult: ...
-
-    async def seal(self, job: SealJob) -> SealResult: ...
-
-    async def admit(self, job: AdmitJob) -> AdmitResult: ...
-
-    async def check(self, job: CheckJob) -> CheckResult: ...
-
-    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult: ...
-
-
-class Tokens(Protocol):
-    """Bearer tokens of clients and operators."""
-
-    def caller(self, authorization: str | None) -> Caller:
-        """Return who sent this `Authorization` header. Raises AccessError `access.token_missing|token_invalid`."""
-        ...
-
-
-class Peers(Protocol):
-    """Client certificates of partners, judged anew on every request."""
-
-    def party_of(self, certificate: bytes | None, now: datetime) -> PartyId:
-        """Return the party a certificate (DER) names, if chain, validity, EKU, SAN and revocation hold.
-
-        Raises AccessError `access.certificate_missing` or `access.certificate_refused`.
-        """
-        ...
-
-
-class PartnerChannel(Protocol):
-    """The way to one partner's gateway. Never raises for what a partner or a network does: that is an outcome."""
-
-    async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome: ...
-
-    async def ping(self, recipient: PartyId) -> SendOutcome:
-        """Reach the partner's gateway with nothing of a message, over a connection that `send` then uses."""
-        ...
-
-    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
-        """Tell a partner that a message of theirs was handed over. TransportAccepted: it took the notice."""
-        ...
-
-
-class BackendChannel(Protocol):
-    """The way to the back end of one of our own parties."""
-
-    async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome: ...
 
 
 class Store(Protocol):
@@ -492,9 +322,3 @@ class Store(Protocol):
     async def ready(self) -> None:
         """Raise StorageError unless a commit is possible now."""
         ...
-
-
-class ReferenceReader(Protocol):
-    """Shows sealed references to a person who may see them."""
-
-    def reveal(self, reference: SealedReference, *, row: str) -> str: ...
