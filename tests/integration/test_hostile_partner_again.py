@@ -116,6 +116,19 @@ async def test_the_message_has_expired(world: OneGateway) -> None:
     assert (await sent_again(world, jws, header)).token == receipt
 
 
+async def test_thirty_days_have_passed(world: OneGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = world.gb.header()
+    jws, receipt = await accepted(world, header)
+    late = timedelta(days=30)
+    monkeypatch.setattr("gateway.system.SystemClock.now", lambda _clock: now() + late)
+    monkeypatch.setattr("tests.integration.scripted_partner.now", lambda: now() + late)
+    world.pki.refresh_crls(now() + late)
+    world.gb.read_trust()
+    await world.restart()  # a start forgets what may be forgotten
+    assert await a_new_one(world, like=header) == "envelope.expired"
+    assert (await sent_again(world, jws, header)).token == receipt
+
+
 async def test_the_senders_signing_key_was_retired(world: OneGateway) -> None:
     header = world.gb.header()
     jws, receipt = await accepted(world, header)
@@ -190,6 +203,21 @@ async def test_a_hundred_times_at_once_is_one_message_and_a_hundred_equal_receip
     assert sorted(events) == ["message.accepted", *["message.duplicate"] * 99]
     await eventually(lambda: world.ask("SELECT state FROM hand_over") == [("HANDED_OVER",)])
     assert [message.webhook_id for message in world.backend.messages] == [header.message_id]
+
+
+async def test_a_conversation_out_of_order_and_again_is_each_message_once_with_its_receipt(world: OneGateway) -> None:
+    first = world.gb.header()
+    headers = [first, *(world.gb.header(conversation=first.conversation, sequence=number) for number in (2, 3))]
+    tokens = [world.gb.sign(header) for header in headers]
+    receipts: dict[int, str] = {}
+    for number in (2, 0, 1, 1, 2, 0, 0):
+        reply = await world.gb.post(world.gb.seal(tokens[number], headers[number]))
+        assert (reply.status, reply.said) == (200, "receipt accepted")
+        assert receipts.setdefault(number, reply.token) == reply.token
+    assert len(set(receipts.values())) == len(world.ask("SELECT 1 FROM inbox")) == 3
+    await eventually(lambda: world.ask("SELECT DISTINCT state FROM hand_over") == [("HANDED_OVER",)])
+    handed_over = [message.webhook_id for message in world.backend.messages]
+    assert sorted(handed_over) == sorted(header.message_id for header in headers)
 
 
 # ── neither final nor anybody else's ──
