@@ -43,6 +43,20 @@ def duration(text: object) -> timedelta:
     return timedelta(milliseconds=int(match[1]) * _MILLISECONDS[match[2]])
 
 
+def between(least: str, most: str) -> AfterValidator:
+    """Return the check that a length of time lies in these bounds, both written as in a file and both allowed."""
+    low, high = duration(least), duration(most)
+
+    def check(value: timedelta) -> timedelta:
+        if value < low:
+            raise wrong("is too short", f'Write at least "{least}"')
+        if value > high:
+            raise wrong("is too long", f'Write at most "{most}"')
+        return value
+
+    return AfterValidator(check)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether `host` names this machine only."""
     if host == "localhost":
@@ -142,6 +156,12 @@ def _partner_url(text: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+# A lease that is over before it is used, a loop that never looks, or looks without rest: slips of the pen, all of them.
+Lease = Annotated[Duration, between("1s", "24h")]
+Rhythm = Annotated[Duration, between("10ms", "5m")]
+Timeout = Annotated[Duration, between("100ms", "10m")]
+StopTime = Annotated[Duration, between("1s", "10m")]
+PurgeRhythm = Annotated[Duration, between("1s", "7d")]
 Flag = Annotated[bool, Field(strict=True)]
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Folder = Annotated[Path, AfterValidator(_resolved)]

@@ -23,11 +23,16 @@ from gateway.settings.kinds import (
     ExistingFolder,
     Flag,
     Folder,
+    Lease,
     NodeName,
     PartnerUrl,
     PartyName,
     Pin,
     Port,
+    PurgeRhythm,
+    Rhythm,
+    StopTime,
+    Timeout,
     backend_kind,
     default_workers,
 )
@@ -109,7 +114,7 @@ class Webhook(Tries):
     url: BackendUrl
     secret_file: ExistingFile
     trust_roots: ExistingFile | None = None
-    timeout: Duration = timedelta(seconds=15)
+    timeout: Timeout = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,7 @@ class DropFolder(Tries):
     kind: Literal["folder"]
     path: ExistingFolder
     file_mode: Literal["0600", "0640", "0660"] = "0640"
-    timeout: Duration = timedelta(seconds=15)
+    timeout: Timeout = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,7 @@ class PullInbox(Tries):
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     kind: Literal["pull"]
-    lease: Duration = timedelta(minutes=5)
+    lease: Lease = timedelta(minutes=5)
 
 
 Backend = Annotated[
@@ -169,7 +174,7 @@ class Partner:
     folder: ExistingFolder
     san_uri: str = ""
     pins: tuple[Pin, ...] = ()
-    timeout: Duration = timedelta(seconds=30)
+    timeout: Timeout = timedelta(seconds=30)
     connections: Annotated[int, Field(strict=True, ge=2, le=8)] = 4
     allow_private: Flag = False
 
@@ -240,11 +245,11 @@ class Timing:
     that no event announced; `sweep`: deadlines, lost leases; `purge`: rows past their keeping; `stop`: finish work."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    lease: Duration = timedelta(seconds=60)
-    poll: Duration = timedelta(seconds=1)
-    sweep: Duration = timedelta(seconds=5)
-    purge: Duration = timedelta(hours=1)
-    stop: Duration = timedelta(seconds=20)
+    lease: Lease = timedelta(seconds=60)
+    poll: Rhythm = timedelta(seconds=1)
+    sweep: Rhythm = timedelta(seconds=5)
+    purge: PurgeRhythm = timedelta(hours=1)
+    stop: StopTime = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from gateway.domain.ids import is_uuid
 from gateway.errors import AccessError, GatewayError
 from gateway.ports import Clock, Ids, Telemetry, Tokens
 from gateway.web.language import language_of
+from gateway.web.load import Load
 from gateway.web.problem import Audience, defects_in, error_of_http, problem, told_of
 
 __all__ = ["Admits", "Door", "Route", "admit_caller", "build_app", "request_id"]
@@ -29,6 +30,7 @@ Parts_contra = TypeVar("Parts_contra", contravariant=True)
 
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
 _CALLER: Final = web.RequestKey("caller", str)
+_WEIGHT: Final = web.RequestKey("weight", int)
 
 _HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -51,7 +53,8 @@ class Door:
     """What every listener is given. `name` stands in log lines.
 
     `in_work` and `in_work_bytes` bound the requests, and the bodies they declare, that are in work at once; more are
-    answered 503 at once. `body_timeout` bounds how long one body may take to come in.
+    answered 503 at once. One client, or one partner, may have half of either; more of its own are answered 429, so
+    that others always find room. `body_timeout` bounds how long one body may take to come in.
     """
 
     name: str
@@ -91,11 +94,15 @@ def build_app(
     show: Show | None = None,
 ) -> web.Application:
     """Return an application with exactly these routes, each guarded by `ask`."""
+    load = Load(requests=door.in_work, size=door.in_work_bytes)
     app = web.Application(
-        middlewares=[_around(door, audience, show or _no_own_way, max_body_bytes)], client_max_size=max_body_bytes
+        middlewares=[_around(door, load, audience, show or _no_own_way, max_body_bytes)], client_max_size=max_body_bytes
     )
     for route in routes:
-        app.router.add_route(route.method, route.path, _guarded(route, parts, ask), expect_handler=_expect)
+        handle = _guarded(route, parts, ask, load)
+        # What can be read can be asked about (RFC 9110 §9.1); aiohttp leaves out the body.
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handle, expect_handler=_expect)
     app.on_response_prepare.append(_harden)
     return app
 
@@ -125,16 +132,22 @@ def _guarded(
     route: Route[Parts, Who],
     parts: Parts,
     ask: Callable[[web.Request, frozenset[Role] | Admits], Awaitable[Who]],
+    load: Load,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await route.handler(request, parts, await ask(request, route.admits))
+        who = await ask(request, route.admits)
+        # Before the body is read: whoever sends slowly uses up places of its own only.
+        with load.share_of(_name(who), request[_WEIGHT]):
+            return await route.handler(request, parts, who)
 
     return handle
 
 
-def _around(door: Door, audience: Audience, show: Show, max_body_bytes: int) -> Any:
-    load = _Load(door)
+def _name(who: object) -> str:
+    return str(who.client if isinstance(who, Caller) else who)
 
+
+def _around(door: Door, load: Load, audience: Audience, show: Show, max_body_bytes: int) -> Any:
     @web.middleware
     async def around(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -142,7 +155,7 @@ def _around(door: Door, audience: Audience, show: Show, max_body_bytes: int) -> 
         started = door.clock.monotonic()
         request[_REQUEST_ID] = door.ids.uuid4()
         code, labels = "", {}
-        weight = _weight(request, max_body_bytes)
+        weight = request[_WEIGHT] = _weight(request, max_body_bytes)
         load.enter(weight)
         try:
             load.check(weight)
@@ -164,28 +177,6 @@ def _around(door: Door, audience: Audience, show: Show, max_body_bytes: int) -> 
         return response
 
     return around
-
-
-class _Load:
-    """How many requests are in work, and how many bytes their bodies may bring."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._requests = 0
-        self._size = 0
-
-    def enter(self, weight: int) -> None:
-        self._requests += 1
-        self._size += weight
-
-    def leave(self, weight: int) -> None:
-        self._requests -= 1
-        self._size -= weight
-
-    def check(self, weight: int) -> None:
-        """Raise GatewayError `capacity.exhausted` when the request that entered last is one too many."""
-        if self._requests > self._door.in_work or (weight and self._size > self._door.in_work_bytes):
-            raise GatewayError("capacity.exhausted")
 
 
 def _weight(request: web.Request, max_body_bytes: int) -> int:

@@ -23,6 +23,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
+_FEW_SECONDS: Final = timedelta(seconds=5)
+_SLOW_LINE_BYTES_PER_SECOND: Final = 128 * 1024
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _CASE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
 
@@ -107,7 +109,7 @@ def path_id(request: web.Request, missing: str = "request.not_found") -> str:
 
 async def read_body(request: web.Request, *, media_types: Collection[str], max_bytes: int, within: timedelta) -> bytes:
     """Return the body. Raises RequestError `request.media_type`, `.too_large`, or `.malformed` when it is cut short or
-    takes longer than `within`."""
+    takes longer than `within`; a body that declares its length has no longer than its size needs (`_time_for`)."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise RequestError("request.media_type", "Send the body without a Content-Encoding")
     if request.content_type not in media_types or request.headers.get("Content-Type") is None:
@@ -116,7 +118,7 @@ async def read_body(request: web.Request, *, media_types: Collection[str], max_b
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        async with asyncio.timeout(within.total_seconds()):
+        async with asyncio.timeout(_time_for(request.content_length, within).total_seconds()):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
@@ -147,6 +149,14 @@ def _party(name: str, value: str) -> PartyId:
         return party_id(value)
     except ValueError as error:
         raise RequestError("request.malformed", f"`{name}`: {error}") from None
+
+
+def _time_for(declared: int | None, within: timedelta) -> timedelta:
+    """Return how long a body may take: a few seconds and what a slow line needs for its bytes, at most `within`. So
+    a small body that trickles in holds its place for seconds only."""
+    if declared is None:
+        return within
+    return min(within, _FEW_SECONDS + timedelta(seconds=declared / _SLOW_LINE_BYTES_PER_SECOND))
 
 
 def _too_large(max_bytes: int) -> RequestError:

@@ -7,6 +7,7 @@ problem too.
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +23,9 @@ __all__ = ["Listener", "serve"]
 
 _HANDSHAKE_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 60.0
-"""Also bounds how long the head of a request may take: aiohttp closes what has not become a request by then."""
+"""How long a connection may stand between two requests; what has not become a request by then is closed."""
+_HEAD_SECONDS: Final = 10.0
+"""How long a new connection has for the head of its first request."""
 _MAX_CONNECTIONS: Final = 1024
 _MAX_HEAD_LINE_BYTES: Final = 8190
 _MAX_HEADERS: Final = 64
@@ -84,7 +87,7 @@ def _accept(server: web.Server) -> Callable[[], asyncio.Protocol]:
     loop = asyncio.get_running_loop()
 
     def accept() -> asyncio.Protocol:
-        if len(server.connections) >= _MAX_CONNECTIONS:
+        if len(server.connections) >= _MAX_CONNECTIONS and not _make_room(server):
             return _TurnedAway()
         return _Connection(
             server,
@@ -102,10 +105,52 @@ def _accept(server: web.Server) -> Callable[[], asyncio.Protocol]:
     return accept
 
 
+def _make_room(server: web.Server) -> bool:
+    """Close one connection that has no request in work, so that nobody fills a listener with heads that never end.
+
+    It is the one that has stood longest of the address that holds most of them: whoever opens many displaces its own.
+    """
+    idle = [one for one in server.connections if isinstance(one, _Connection) and one.idle]
+    if not idle:
+        return False
+    held = Counter(one.address for one in idle)
+    max(idle, key=lambda one: (held[one.address], -one.since)).force_close()
+    return True
+
+
 class _Connection(web.RequestHandler):
     """One connection; what can not be read as a request is refused as a problem too."""
 
-    __slots__ = ()
+    __slots__ = ("_head_timer",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the first request's head its time."""
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(_HEAD_SECONDS, self._expect_request)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Leave no timer behind."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if not self._request_count:
+            self.force_close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in work, and none waits."""
+        return not self._request_in_progress and not self._messages
+
+    @property
+    def since(self) -> float:
+        """Since when it has been idle, in seconds of the loop; for one that is idle."""
+        return self._next_keepalive_close_time - self._keepalive_timeout
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, without the port."""
+        return str(self.peername[0]) if isinstance(self.peername, tuple) else ""
 
     def handle_error(
         self,

@@ -82,6 +82,13 @@ WRONG = [
         "partners[1].timeout",
         "is not shorter than timing.lease",
     ),
+    ("a lease that is over at once", ("[at_rest]", '[timing]\nlease = "1ms"\n[at_rest]'), "timing.lease", "too short"),
+    ("a lease of a week", ("[at_rest]", '[timing]\nlease = "7d"\n[at_rest]'), "timing.lease", "too long"),
+    ("a look every quarter", ("[at_rest]", '[timing]\npoll = "90d"\n[at_rest]'), "timing.poll", '"5m"'),
+    ("a look without rest", ("[at_rest]", '[timing]\nsweep = "1ms"\n[at_rest]'), "timing.sweep", '"10ms"'),
+    ("no time to stop", ("[at_rest]", '[timing]\nstop = "1ms"\n[at_rest]'), "timing.stop", "too short"),
+    ("a purge a year", ("[at_rest]", '[timing]\npurge = "365d"\n[at_rest]'), "timing.purge", "too long"),
+    ("no time to answer", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\ntimeout = "1ms"'), "partners[1].timeout", "too short"),
     ("one port twice", ("8443", "8441"), "listeners.operations.port", "is also the port"),
     ("plain partner", ("https://gateway", "http://gateway"), "partners[1].url", "plain HTTP"),
     ("plain back end", ("https://backend", "http://backend"), "parties[1].backend.url", "plain HTTP"),
@@ -167,6 +174,7 @@ BACKENDS = [
         "timeout",
         "Write less than 60s, or raise timing.lease",
     ),
+    ("a pull that is over at once", 'kind = "pull"\nlease = "1ms"', "lease", "is too short"),
     ("the folder of the database", FOLDER.replace("drop", "data/drop"), "path", "lies beside it in data_dir"),
 ]
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.web.query import _time_for
 from tests.store_values import PARTNER
 from tests.unit.web.listening import CRASHING, FINE, SECRET, SLOW, Node, ask, open_submission, submit
 
@@ -132,6 +133,35 @@ async def test_one_request_too_many_is_told_to_come_back(node: Node) -> None:
         node.workers.may_end.set()
         assert (await first).status == 202
         assert (await submit(url, key="key-2")).status == 202
+
+
+async def hold_a_place(url: str) -> asyncio.StreamWriter:
+    """Begin a request whose body does not come; it is in work when this returns."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{POST_HEAD}Expect: 100-continue\r\nContent-Length: {len(FINE)}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+    return writer
+
+
+async def test_a_client_that_sends_slowly_leaves_room_for_others(node: Node) -> None:
+    async with open_submission(node.submission(in_work=4)) as url:
+        slow = [await hold_a_place(url) for _ in range(2)]
+        mine = await submit(url, token="submitter", key="mine")
+        assert (mine.status, mine.code) == (429, "capacity.share_exhausted")
+        assert mine.headers["Retry-After"] == "5"
+        assert (await submit(url, token="broker", key="other", query="&from=GB-HMRC")).status != 429
+        for each in slow:
+            each.close()
+
+
+async def test_a_small_body_has_seconds_and_a_large_one_what_a_slow_line_needs() -> None:
+    half_a_minute, second = timedelta(seconds=30), timedelta(seconds=1)
+    assert _time_for(17_000, half_a_minute) < 6 * second
+    assert 12 * second < _time_for(1024 * 1024, half_a_minute) < 14 * second
+    assert _time_for(10 * 1024 * 1024, half_a_minute) == half_a_minute
+    assert _time_for(None, half_a_minute) == half_a_minute
 
 
 async def test_bodies_that_would_fill_memory_are_told_to_come_back(node: Node) -> None:

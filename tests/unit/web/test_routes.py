@@ -95,7 +95,9 @@ async def test_an_application_has_the_routes_of_its_table_and_no_other(node: Nod
     apps = {"submission": submission_app(node.submission()), "operations": operations_app(node.operations())}
     for name, app in apps.items():
         built = sorted((route.method, route.resource.canonical) for route in app.router.routes() if route.resource)
-        assert built == sorted((route.method, route.path) for listener, route in ALL if listener == name)
+        mine = [(route.method, route.path) for listener, route in ALL if listener == name]
+        # Whatever answers GET answers HEAD, and nothing else is added.
+        assert built == sorted([*mine, *(("HEAD", path) for method, path in mine if method == "GET")])
 
 
 LOOKING = {"/console/transfers/{id}/documents"}
@@ -138,7 +140,15 @@ async def test_what_is_not_in_a_table_is_a_problem(submission: str) -> None:
     assert (missing.status, missing.code) == (404, "request.not_found")
     method = await ask(f"{submission}/v1/submissions", "DELETE", token="submitter")
     assert (method.status, method.code) == (405, "request.method_not_allowed")
-    assert set(method.headers["Allow"].split(",")) == {"GET", "POST"}
+    assert set(method.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+
+
+async def test_what_can_be_read_answers_head_without_a_body(submission: str, operations: str) -> None:
+    listed = await ask(f"{submission}/v1/submissions", "HEAD", token="submitter")
+    assert (listed.status, listed.body) == (200, b"")
+    page = await ask(f"{operations}/console", "HEAD", cookies=signed_in(operations, "operator"))
+    assert (page.status, page.body, page.headers["Content-Type"]) == (200, b"", "text/html; charset=utf-8")
+    assert (await ask(f"{submission}/v1/submissions", "HEAD")).status == 401
 
 
 @pytest.mark.parametrize(("listener", "route"), ALL, ids=_name)
