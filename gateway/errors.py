@@ -320,6 +320,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("storage.commit_unknown", "The outcome of a commit is unknown", 503, True, "unavailable"),
         ("storage.locked", "Another process writes to this store", 503, False, "unavailable"),
         ("storage.schema_version", "The store has another version than this program", 500, False, "internal"),
+        ("storage.rolled_back", "The store lies behind what was written", 500, False, "internal"),
         ("storage.corrupt", "Stored data is damaged", 500, False, "internal"),
         ("storage.constraint", "The change breaks a rule of the store", 500, False, "internal"),
         ("storage.exposed", "The data folder is open to others", 500, False, "internal"),

@@ -1,9 +1,15 @@
-"""What all tests share: the switch for long forms, and counts that a run prints at its end."""
+"""What all tests share: the switch for long forms, counts that a run prints at its end, and what could not be run.
+
+Tests marked `disks` mount disks of their own. Where that is impossible, a short run leaves them out and says so at its
+end, in capitals; a long run has them fail.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.faults.loop_disk import why_not
 
 COUNTS = pytest.StashKey[dict[str, int]]()
 
@@ -19,10 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--long"):
         return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    out = {item for item in items if item.get_closest_marker("long")}
+    on_disks = {item for item in items if item.get_closest_marker("disks")}
+    if on_disks and why_not():
+        out |= on_disks
+    if out:
+        config.hook.pytest_deselected(items=list(out))
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +59,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if (reason := why_not()) and not config.getoption("--long"):
+        terminalreporter.section("NOT RUN: power cuts, full disks", red=True)
+        terminalreporter.write_line(f"No disk can be mounted here: {reason}. `make faults` fails in such a place.")
     counts = config.stash[COUNTS]
     if counts:
         terminalreporter.section("counts")

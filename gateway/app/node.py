@@ -73,9 +73,9 @@ DATABASE: Final = "gateway.db"
 OpenStore = Callable[[NodeSettings], Awaitable[SqliteStore]]
 
 
-async def _open_in_place(settings: NodeSettings, *, reach: Reach) -> SqliteStore:
+async def _open_in_place(settings: NodeSettings, *, reach: Reach, restored: bool) -> SqliteStore:
     """Return the store of a node, open. Raises StorageError."""
-    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, reach=reach)
+    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, reach=reach, restored=restored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,7 @@ class Node:
 
     `open_store` is how it opens its store if not in its data folder; only tests give one, which fails on purpose. The
     simulation puts other adapters in by the `_open_…` methods, and joins everything else as it stands here.
+    `restored`: why an older copy of the database was put in place, if one was.
     """
 
     def __init__(
@@ -118,16 +119,18 @@ class Node:
         telemetry: Telemetry,
         *,
         open_store: OpenStore | None = None,
+        restored: str = "",
     ) -> None:
         self._settings = settings
         self._rules = RulesInForce(rulebook)
         self._telemetry = telemetry
+        self._restored = restored
         self._clock: Clock = SystemClock()
         self._ids: Ids = SystemIds()
         self._bells = Doorbells()
         self._fast_path = FastPath(agreements=self._rules, clock=self._clock, lease=settings.timing.lease)
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
-        self._open = open_store or partial(_open_in_place, reach=self._reach)
+        self._open = open_store or partial(_open_in_place, reach=self._reach, restored=bool(restored))
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
         self._reload: Reload | None = None
@@ -193,11 +196,22 @@ class Node:
         store = await self._open(settings)
         self._stack.push_async_callback(store.close)
         await store.record(self._entry(AuditEvent.NODE_STARTED))
+        await self._record_opening(store)
         for setting in settings.insecure:
             await store.record(self._entry(AuditEvent.NODE_INSECURE, setting=setting))
         await store.recover(now=self._clock.now())
         self._stack.push_async_callback(self._record_stop, store)
         return store
+
+    async def _record_opening(self, store: SqliteStore) -> None:
+        """Record what was found of the store: a log that was cut off, an older copy put in place."""
+        if store.dropped_frames:
+            await store.record(self._entry(AuditEvent.STORE_TAIL_DROPPED, count=store.dropped_frames))
+            self._telemetry.line("store.tail_dropped", outcome="success", frames=store.dropped_frames)
+        if (mark := store.passed_over) is not None:
+            entry = self._entry(AuditEvent.STORE_RESTORED, count=mark.seq, digest=mark.hash, reason=self._restored)
+            await store.record(entry)
+            self._telemetry.line("store.restored", outcome="success", seq=mark.seq)
 
     async def _record_stop(self, store: SqliteStore) -> None:
         self._reach(Failpoint.STOPPING)

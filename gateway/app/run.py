@@ -16,8 +16,8 @@ from gateway.ports import Telemetry
 from gateway.settings import NodeSettings, load_configuration
 
 
-def run_node(config: Path) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads the rules.
+def run_node(config: Path, *, restored: str = "") -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the rules. `restored`: why an older database was put in place.
 
     Raises GatewayError when the node must not start; then nothing was started.
     """
@@ -26,17 +26,17 @@ def run_node(config: Path) -> None:
     settings, rulebook = configuration.node, rulebook_of(configuration)
     telemetry = configure_logs(level=settings.log_level, service=settings.name, stream=sys.stdout)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_serve(settings, rulebook, telemetry))
+        runner.run(_serve(settings, rulebook, telemetry, restored))
 
 
-async def _serve(settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry) -> None:
+async def _serve(settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry, restored: str) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     hang_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    async with Node(settings, rulebook, telemetry) as node:
+    async with Node(settings, rulebook, telemetry, restored=restored) as node:
         for name, listener in node.listeners.items():
             telemetry.line("node.listen", outcome="success", listener=name, url=listener.url)
         reloading = loop.create_task(_reload_when_told(node, hang_up, telemetry))

@@ -19,6 +19,8 @@ class AuditEvent(StrEnum):
     NODE_STOPPED = "node.stopped"
     NODE_RELOADED = "node.reloaded"
     NODE_INSECURE = "node.insecure_setting"
+    STORE_TAIL_DROPPED = "store.tail_dropped"
+    STORE_RESTORED = "store.restored"
     SUBMISSION_ACCEPTED = "submission.accepted"
     SUBMISSION_REFUSED = "submission.refused"
     TRANSFER_ACCEPTED = "transfer.accepted"

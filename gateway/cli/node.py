@@ -16,7 +16,13 @@ config = typer.Typer(no_args_is_help=True, help="Settings: check, and the text o
 ConfigFile = Annotated[Path, typer.Option("--config", help="Settings of the node (TOML).", dir_okay=False)]
 
 
-def serve(config_file: ConfigFile, as_json: AsJson = False) -> None:
+def serve(
+    config_file: ConfigFile,
+    restored: Annotated[
+        str, typer.Option("--restored", help="Why an older copy of the database was put in place; it is recorded.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Run a node until it is told to stop (SIGTERM or Ctrl-C).
 
     Bad settings, policies or agreements are printed all at once, and nothing is started. Logs go to stdout as JSON.
@@ -24,7 +30,7 @@ def serve(config_file: ConfigFile, as_json: AsJson = False) -> None:
     from gateway.app import run_node
 
     with reporting(as_json=as_json):
-        run_node(config_file)
+        run_node(config_file, restored=restored)
 
 
 def reload(

@@ -117,6 +117,12 @@ def known_head(connection: Connection, chain: str) -> ChainHead:
     return _head(known) if known is not None else genesis(chain)
 
 
+def holds(connection: Connection, mark: ChainHead) -> bool:
+    """Tell whether a chain holds this very record."""
+    found = connection.rows(_AFTER, {"chain": mark.chain, "after": mark.seq - 1, "limit": 1})
+    return mark == genesis(mark.chain) or any(row["seq"] == mark.seq and row["hash"] == mark.hash for row in found)
+
+
 def verify_chains(connection: Connection) -> list[AuditVerdict]:
     """Check every chain against its head; one verdict each."""
     return [

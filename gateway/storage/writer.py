@@ -75,6 +75,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Waiting | _Upkeep | _Stop] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._head: ChainHead | None = None
+        self._committed: ChainHead | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
@@ -82,6 +83,11 @@ class Writer:
         """Open the connection, read the chain's head, start the thread. Raises StorageError."""
         self._open()
         self._thread.start()
+
+    @property
+    def committed(self) -> ChainHead | None:
+        """How far the audit chain is known to be committed. May be asked from any thread, after the end too."""
+        return self._committed
 
     async def write(self, change: Change[T]) -> T:
         """Return what `change` returned, once it is committed.
@@ -171,13 +177,13 @@ class Writer:
             connection.commit()
         except StorageError as error:
             raise StorageError("storage.commit_unknown", "The outcome of a commit is unknown; ask again") from error
-        self._head = transaction.head
+        self._head = self._committed = transaction.head
         self._after_commit(len(batch))
 
     def _open(self) -> tuple[Connection, ChainHead]:
         if self._connection is None or self._head is None:
             self._connection = self._connect()
-            self._head = read_head(self._connection, self._chain)
+            self._head = self._committed = read_head(self._connection, self._chain)
         return self._connection, self._head
 
     def _drop(self) -> None:

@@ -7,8 +7,12 @@ import fcntl
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import StorageError
+
+LEAST_ROOM_BYTES: Final = 64 * 1024 * 1024
+"""What the log may grow by before it is carried over. With less the node still works, and says that it is not ready."""
 
 
 def own_file(path: Path) -> None:
@@ -32,6 +36,19 @@ def own_folder(folder: Path) -> None:
             folder.chmod(0o700)
     except OSError as error:
         raise StorageError("storage.unavailable", f"The data folder can not be used ({error.strerror})") from error
+
+
+def require_room(folder: Path) -> None:
+    """Raise StorageError `storage.unavailable` when the disk of a folder has little room left.
+
+    A commit into what the log has already grown to succeeds on a disk that is full, so that alone proves nothing.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        raise StorageError("storage.unavailable", f"The data folder can not be used ({error.strerror})") from error
+    if found.f_bavail * found.f_frsize < LEAST_ROOM_BYTES:
+        raise StorageError("storage.unavailable", f"The disk of the data folder has under {LEAST_ROOM_BYTES >> 20} MiB")
 
 
 class WriterLock:
