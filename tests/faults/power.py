@@ -107,7 +107,12 @@ async def power_run(folder: Path, *, seed: int) -> AsyncIterator[PowerRun]:
     async with AsyncExitStack() as stack:
         # Disks are unmounted after the gateways have ended, which `two_gateways` sees to.
         disks: dict[PartyId, LoopDisk] = {}
-        stack.callback(lambda: [disk.close() for disk in disks.values()])
+
+        def close_disks() -> None:
+            for disk in disks.values():
+                disk.close()
+
+        stack.callback(close_disks)
         gateways = await stack.enter_async_context(two_gateways(folder, start=False))
         for party, side in gateways.sides.items():
             disks[party] = LoopDisk(side.layout.data)

@@ -80,8 +80,8 @@ class SqliteStore(SqlStore):
             own_file(path)
             dropped = carry_over(path)
             prepare_file(path)
-            passed_over = _compare_with_mark(path, chain, restored=restored)
             writer.start()
+            passed_over = _compare_with_mark(path, chain, restored=restored)
         except BaseException:
             writer.close()
             lock.release()

@@ -57,7 +57,13 @@ async def test_only_the_owner_can_read_the_files_and_the_folder(path: Path) -> N
         store = await SqliteStore.open(path, chain="node")
         await store.ready()
         files = sorted(path.parent.iterdir())
-        assert [file.name for file in files] == ["gateway.db", "gateway.db-shm", "gateway.db-wal", "gateway.db.lock"]
+        assert [file.name for file in files] == [
+            "gateway.db",
+            "gateway.db-shm",
+            "gateway.db-wal",
+            "gateway.db.lock",
+            "gateway.db.mark",
+        ]
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         await store.close()
