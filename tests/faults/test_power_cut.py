@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app.node import DATABASE
+from gateway.demo.processes import GatewayProcess
 from tests.faults.books import read_books
 from tests.faults.loop_disk import LoopDisk
 from tests.faults.power import Cut, PowerRun, power_run
@@ -94,10 +95,13 @@ async def test_the_harness_sees_a_gateway_that_does_not_sync_its_commits(
     (tmp_path / "careless").mkdir()
     (tmp_path / "careless" / "sitecustomize.py").write_text(CARELESS, encoding="utf-8")
     async with two_gateways(tmp_path, start=False) as gateways, Clients(gateways.sides) as clients:
-        side = gateways.gb
-        disk = LoopDisk(side.layout.data)
+        layout = gateways.gb.layout
+        disk = LoopDisk(layout.data)
+        process = GatewayProcess(
+            layout.config, operations_url=layout.operations_url, operator_token=layout.operator_token
+        )
         try:
-            await side.process.start(timeout=START_SECONDS, environment={"PYTHONPATH": str(tmp_path / "careless")})
+            await process.start(timeout=START_SECONDS, environment={"PYTHONPATH": str(tmp_path / "careless")})
             answers = [
                 await clients.submit(
                     Document(marker=f"careless-{number}", sample="export-one-item.xml", sender=GB, recipient=FR)
@@ -106,8 +110,8 @@ async def test_the_harness_sees_a_gateway_that_does_not_sync_its_commits(
             ]
             with disk.looked_at(disk.cut()) as at:
                 kept = read_books(at / DATABASE, GB).transfers
-            await side.process.kill()
         finally:
+            await process.kill()
             disk.close()
     lost = [one for one in answers if one.message_id not in kept]
     assert lost, "a gateway that syncs no commit lost nothing: the cuts of this harness prove nothing"

@@ -1,0 +1,114 @@
+"""What can happen to a database under a node: another process locks it, an older copy is put in its place, its log is
+cut off, a page of it is damaged."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.app import Node, rulebook_of
+from gateway.app.node import DATABASE
+from gateway.audit import AuditEvent
+from gateway.domain.ids import PartyId
+from gateway.errors import StorageError
+from gateway.settings import load_configuration
+from tests.faults.books import Books, read_books
+from tests.faults.commits import Quiet
+from tests.faults.lone import lone_gateway
+from tests.faults.run import FaultRun
+from tests.faults.traffic import Clients, Document
+from tests.faults.until import until
+from tests.world import FR, GB, Side, two_gateways
+
+pytestmark = pytest.mark.faults
+
+SOON = timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(0, id="short"), pytest.param(30, id="long", marks=pytest.mark.long)])
+async def test_a_database_that_another_process_locks_answers_503_until_it_lets_go(tmp_path: Path, seconds: int) -> None:
+    async with lone_gateway(tmp_path) as lone:
+        first = await lone.clients.submit(lone.document())
+        with closing(sqlite3.connect(lone.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = await lone.until_refused(1)
+            assert lone.clients.answers[-1].status == 503
+            assert lone.clients.answers[-1].code == "storage.unavailable"
+            async with lone.side.submissions() as client:  # what only reads goes on
+                assert (await client.get(first.submission_id)).id == first.submission_id
+            await asyncio.sleep(seconds)  # nothing to wait for: the time itself is what is tested
+            other.execute("ROLLBACK")
+        await lone.clients.submit(refused)
+        assert await lone.is_ready()
+        lone.assert_nothing_lost()
+
+
+@asynccontextmanager
+async def node_of(side: Side, *, restored: str = "") -> AsyncIterator[Node]:
+    """Run a node within this process."""
+    configuration = load_configuration(side.layout.config)
+    async with Node(configuration.node, rulebook_of(configuration), Quiet(), restored=restored) as node:
+        yield node
+
+
+def books_of(side: Side, party: PartyId) -> Books:
+    return read_books(side.layout.data / DATABASE, party)
+
+
+def document(marker: str) -> Document:
+    return Document(marker=marker, sample="import-two-items.xml", sender=GB, recipient=FR)
+
+
+async def test_an_older_copy_is_refused_and_then_taken_on_purpose_without_doubling_anything(tmp_path: Path) -> None:
+    async with two_gateways(tmp_path, start=False) as gateways, Clients(gateways.sides) as clients:
+        gb, backend = gateways.gb, gateways.fr.backend
+        database = gb.layout.data / DATABASE
+        run = FaultRun(gateways, clients, seed=1)
+        async with node_of(gateways.fr):
+            async with node_of(gb):
+                before = (await clients.submit(document("before"))).message_id
+                assert await until(lambda: before in backend.by_id, within=SOON)
+            shutil.copy(database, tmp_path / "backup.db")
+            async with node_of(gb):
+                after = (await clients.submit(document("after"))).message_id
+                assert await until(lambda: run.books()[GB].transfers[after] == "DELIVERED", within=SOON)
+            written = books_of(gb, GB).head
+            shutil.copy(tmp_path / "backup.db", database)
+            with pytest.raises(StorageError, match=f"record {written[0]} had been written") as refused:
+                async with node_of(gb):
+                    pass
+            assert refused.value.code == "storage.rolled_back"
+            async with node_of(gb, restored="backup of two o'clock"):
+                again = (await clients.submit(document("again"))).message_id
+                assert await until(lambda: again in backend.by_id, within=SOON)
+        (told,) = (one.entry for one in books_of(gb, GB).records if one.entry.event is AuditEvent.STORE_RESTORED)
+        assert told.facts == {"count": written[0], "digest": written[1], "reason": "backup of two o'clock"}
+        assert set(books_of(gb, GB).transfers) == {before, again}
+        assert len(backend.messages) == 3, "something was handed over twice"
+
+
+async def test_a_log_that_was_cut_off_is_told_in_the_audit(tmp_path: Path) -> None:
+    async with two_gateways(tmp_path, start=False) as gateways, Clients(gateways.sides) as clients:
+        data = gateways.gb.layout.data
+        async with node_of(gateways.gb):
+            kept = (await clients.submit(document("kept"))).message_id
+            shutil.copytree(data, tmp_path / "cut")
+            await clients.submit(document("later"))
+            log = (data / f"{DATABASE}-wal").read_bytes()
+        # The log as it stood before the second submission, and three pages of what came then.
+        length = len((tmp_path / "cut" / f"{DATABASE}-wal").read_bytes()) + 3 * (4096 + 24)
+        shutil.rmtree(data)
+        shutil.move(tmp_path / "cut", data)
+        (data / f"{DATABASE}-wal").write_bytes(log[:length])
+        (data / f"{DATABASE}-shm").unlink(missing_ok=True)
+        async with node_of(gateways.gb):
+            pass
+        books = books_of(gateways.gb, GB)
+        (told,) = (one.entry for one in books.records if one.entry.event is AuditEvent.STORE_TAIL_DROPPED)
+        assert told.facts == {"count": 3}
+        assert set(books.transfers) == {kept}
