@@ -4,6 +4,7 @@ cut off, a page of it is damaged."""
 import asyncio
 import shutil
 import sqlite3
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
@@ -14,7 +15,7 @@ import pytest
 from gateway.app import Node, rulebook_of
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
-from gateway.domain.ids import PartyId
+from gateway.domain.ids import PartyId, SubmissionId
 from gateway.errors import StorageError
 from gateway.settings import load_configuration
 from tests.faults.books import Books, read_books
@@ -28,6 +29,7 @@ from tests.world import FR, GB, Side, two_gateways
 pytestmark = pytest.mark.faults
 
 SOON = timedelta(seconds=30)
+FRAME_BYTES = 24 + 4096
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(0, id="short"), pytest.param(30, id="long", marks=pytest.mark.long)])
@@ -40,7 +42,7 @@ async def test_a_database_that_another_process_locks_answers_503_until_it_lets_g
             assert lone.clients.answers[-1].status == 503
             assert lone.clients.answers[-1].code == "storage.unavailable"
             async with lone.side.submissions() as client:  # what only reads goes on
-                assert (await client.get(first.submission_id)).id == first.submission_id
+                assert (await client.get(SubmissionId(first.submission_id))).id == first.submission_id
             await asyncio.sleep(seconds)  # nothing to wait for: the time itself is what is tested
             other.execute("ROLLBACK")
         await lone.clients.submit(refused)
@@ -92,6 +94,17 @@ async def test_an_older_copy_is_refused_and_then_taken_on_purpose_without_doubli
         assert len(backend.messages) == 3, "something was handed over twice"
 
 
+def in_the_middle_of_a_transaction(log: bytes, after: int) -> int:
+    """Return a length at which a log, from `after` on, ends three pages into a transaction."""
+    unfinished = 0
+    for at in range(after, len(log), FRAME_BYTES):
+        (pages_after_commit,) = struct.unpack_from(">I", log, at + 4)  # not 0 in the last frame of a transaction
+        unfinished = 0 if pages_after_commit else unfinished + 1
+        if unfinished == 3:
+            return at + FRAME_BYTES
+    raise AssertionError("no transaction of four pages came after it")
+
+
 async def test_a_log_that_was_cut_off_is_told_in_the_audit(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, start=False) as gateways, Clients(gateways.sides) as clients:
         data = gateways.gb.layout.data
@@ -100,8 +113,7 @@ async def test_a_log_that_was_cut_off_is_told_in_the_audit(tmp_path: Path) -> No
             shutil.copytree(data, tmp_path / "cut")
             await clients.submit(document("later"))
             log = (data / f"{DATABASE}-wal").read_bytes()
-        # The log as it stood before the second submission, and three pages of what came then.
-        length = len((tmp_path / "cut" / f"{DATABASE}-wal").read_bytes()) + 3 * (4096 + 24)
+        length = in_the_middle_of_a_transaction(log, len((tmp_path / "cut" / f"{DATABASE}-wal").read_bytes()))
         shutil.rmtree(data)
         shutil.move(tmp_path / "cut", data)
         (data / f"{DATABASE}-wal").write_bytes(log[:length])
