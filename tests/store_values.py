@@ -288,6 +288,9 @@ _EVENTS = {
     TransferEvent.REQUEUED: AuditEvent.TRANSFER_REQUEUED,
     TransferEvent.CANCELLED: AuditEvent.TRANSFER_CANCELLED,
     TransferEvent.CLAIMED: AuditEvent.TRANSFER_CLAIMED,
+    TransferEvent.NOT_SEEN: AuditEvent.TRANSFER_NOT_SEEN,
+    TransferEvent.SUPERSEDED: AuditEvent.TRANSFER_SUPERSEDED,
+    TransferEvent.SKIPPED: AuditEvent.TRANSFER_SKIPPED,
 }
 
 

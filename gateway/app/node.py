@@ -32,6 +32,8 @@ from gateway.channels import HttpsPartnerChannel
 from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, TrustError
+from gateway.exchange.ask import Ask
+from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
@@ -88,6 +90,7 @@ class _Adapters:
     trust: FileTrust
     gate: PartnerGate
     sealer: Sealer
+    channel: HttpsPartnerChannel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ class _UseCases:
     submit: Submit
     settle: Settle
     receive: Receive
+    asked: Asked
     operate: Operate
     holds: Holds
     turn_away: TurnAway
@@ -173,7 +177,17 @@ class Node:
         documents = DocumentDesk(snapshot)
         self._stack.push_async_callback(documents.close)
         gate = self._open_gate(trust)
-        return _Adapters(store=store, workers=workers, documents=documents, trust=trust, gate=gate, sealer=sealer)
+        channel = self._open_partner_channel(gate)
+        self._stack.push_async_callback(channel.close)
+        return _Adapters(
+            store=store,
+            workers=workers,
+            documents=documents,
+            trust=trust,
+            gate=gate,
+            sealer=sealer,
+            channel=channel,
+        )
 
     def _open_trust(self) -> tuple[FileTrust, Sealer]:
         return open_trust(self._settings), open_sealer(self._settings)
@@ -224,6 +238,16 @@ class Node:
 
     def _join(self, below: _Adapters) -> _UseCases:
         store, workers, clock, ids, bells = below.store, below.workers, self._clock, self._ids, self._bells
+        settle = Settle(store=store, workers=workers, clock=clock)
+        ask = Ask(
+            store=store,
+            workers=workers,
+            channel=below.channel,
+            settle=settle,
+            clock=clock,
+            telemetry=self._telemetry,
+        )
+        own = [party.id for party in self._settings.parties]
         return _UseCases(
             submit=Submit(
                 store=store,
@@ -235,8 +259,9 @@ class Node:
                 document_log=document_log(self._telemetry) if self._settings.insecure_log_documents else None,
                 reach=self._reach,
             ),
-            settle=Settle(store=store, workers=workers, clock=clock),
-            operate=Operate(store=store, clock=clock, bells=bells),
+            settle=settle,
+            asked=Asked(store=store, trust=below.trust, clock=clock, ids=ids, own=own),
+            operate=Operate(store=store, ask=ask, clock=clock, bells=bells),
             holds=Holds(
                 store=store,
                 workers=workers,
@@ -281,8 +306,7 @@ class Node:
     async def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
         """Run what nobody asks for: sending, handing over, sweeping. A loop that ends by an error ends the node."""
         settings, timing = self._settings, self._settings.timing
-        channel = self._open_partner_channel(below.gate)
-        self._stack.push_async_callback(channel.close)
+        channel = below.channel
         backends = self._open_backends()
         self._stack.push_async_callback(backends.close)
         await backends.start()
@@ -390,6 +414,7 @@ class Node:
         partner = PartnerParts(
             door=self._door("partner"),
             receive=use.receive,
+            asked=use.asked,
             settle=use.settle,
             turn_away=use.turn_away,
             peers=below.gate,

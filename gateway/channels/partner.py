@@ -84,8 +84,12 @@ class HttpsPartnerChannel:
         return await self._ask(recipient, "POST", PING_PATH, within=within)
 
     async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
-        """Ask for the partner's statement about one of our messages (a receipt, or that it was not seen)."""
-        return await self._ask(recipient, "GET", f"{RECEIPTS_PATH}/{quote(message_id, safe='')}")
+        """Ask for the partner's statement about one of our messages (a receipt, or that it was not seen).
+
+        The query names whom we ask: a gateway may speak for several parties.
+        """
+        path = f"{RECEIPTS_PATH}/{quote(message_id, safe='')}?to={quote(recipient, safe='')}"
+        return await self._ask(recipient, "GET", path)
 
     async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
         """Give the partner our receipt for a message of theirs that we answered with 202."""

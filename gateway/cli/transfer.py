@@ -1,5 +1,6 @@
 """`gateway transfer`: watch and steer transfers through the operations API."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,11 +21,11 @@ from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 
 if TYPE_CHECKING:
-    from gateway.client import OperatorsHold, Transfer, TransferDetail
+    from gateway.client import OperatorsHold, RequeuedMany, Transfer, TransferDetail
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, hold, release, requeue, cancel.")
+app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, hold, release, requeue, skip, cancel.")
 
 TransferArgument = Annotated[str, typer.Argument(help="Id of the transfer.", metavar="ID")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the audit trail with your name.")]
@@ -148,6 +149,78 @@ def release_transfer(
 
 @app.command("requeue")
 def requeue_transfer(
+    reason: Reason,
+    transfer: Annotated[str | None, typer.Argument(help="Id of the transfer.", metavar="[ID]")] = None,
+    recipient: Annotated[str | None, typer.Option(help="All dead letters to this partner.")] = None,
+    code: Annotated[str | None, typer.Option(help="All dead letters with this code, such as channel.timeout.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="All that were dead-lettered at this time (UTC) or later.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=200)] = 50,
+    after: Annotated[str | None, typer.Option(help="Go on after this id.")] = None,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a dead-lettered transfer again, or all that fit, the oldest first.
+
+    It goes under the same id; one whose message expired is prepared again. One never released is held again.
+    """
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+    by_query = recipient is not None or code is not None or since is not None
+    if (transfer is not None) == by_query:
+        raise typer.BadParameter("give either the ID of one transfer, or --recipient, --code, --since")
+    if by_query:
+        _requeue_many(target, reason, recipient, code, since, limit, after, as_json=as_json)
+        return
+
+    async def work() -> "Transfer":
+        async with operations(target) as client:
+            return await client.requeue(TransferId(transfer or ""), reason=reason)
+
+    _say_state(calling(work, as_json=as_json), as_json=as_json)
+
+
+def _requeue_many(
+    target: Target,
+    reason: str,
+    recipient: str | None,
+    code: str | None,
+    since: datetime | None,
+    limit: int,
+    after: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    async def work() -> "RequeuedMany":
+        async with operations(target) as client:
+            return await client.requeue_many(
+                reason=reason,
+                recipient=None if recipient is None else PartyId(recipient),
+                code=code,
+                since=None if since is None else since.replace(tzinfo=UTC),
+                limit=limit,
+                after=None if after is None else TransferId(after),
+            )
+
+    done = calling(work, as_json=as_json)
+    if as_json:
+        refused = [{"id": one, "code": why, "detail": detail} for one, why, detail in done.refused]
+        members = {"requeued": len(done.requeued), "transfers": list(done.requeued)}
+        print_json({**members, "refused": refused, "next": done.following})
+        return
+    say(f"{len(done.requeued)} requeued, {len(done.refused)} left as they are")
+    for one, why, detail in done.refused:
+        say(f"{one} {why} {detail}".rstrip())
+    if done.following is not None:
+        say(f"More: --after {done.following}")
+
+
+@app.command("skip")
+def skip_transfer(
     transfer: TransferArgument,
     reason: Reason,
     url: Url = "",
@@ -157,14 +230,21 @@ def requeue_transfer(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a dead-lettered transfer again, under the same id. One that was never released is held again."""
+    """Give a held or dead-lettered transfer up for good, so that those behind it in its conversation go.
+
+    If it was sent, the partner is asked first; nothing is skipped that the partner may yet accept.
+    """
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
 
     async def work() -> "Transfer":
         async with operations(target) as client:
-            return await client.requeue(TransferId(transfer), reason=reason)
+            return await client.skip(TransferId(transfer), reason=reason)
 
-    _say_state(calling(work, as_json=as_json), as_json=as_json)
+    row = calling(work, as_json=as_json)
+    if as_json:
+        print_json(transfer_json(row))
+    else:
+        say(f"{row.id} is skipped; those behind it go")
 
 
 @app.command("cancel")
@@ -178,7 +258,11 @@ def cancel_transfer(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a transfer of which nothing was ever sent."""
+    """Stop a transfer that the partner does not have.
+
+    If it was sent, the partner is asked first. Without its sworn word that it never had the message nothing is
+    cancelled, and a text is offered that asks the partner's people to disregard it.
+    """
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
 
     async def work() -> "Transfer":
@@ -221,6 +305,9 @@ def _show(detail: "TransferDetail") -> None:
             ("Kept / withheld", f"{row.kept} / {row.withheld}"),
             ("Agreement", f"{row.agreement.id} version {row.agreement.version}"),
             ("Message", row.message_id),
+            ("In place of", row.supersedes),
+            ("Not seen", "the partner has sworn never to have had this message" if row.not_seen else None),
+            ("Skipped", "given up; those behind it go" if row.skipped else None),
             ("Digest", row.digest),
             ("Conversation", f"{row.conversation}, number {row.sequence}"),
             ("In reply to", row.in_reply_to),
@@ -251,11 +338,23 @@ def _show(detail: "TransferDetail") -> None:
                 for one in detail.answers
             ],
         )
+    if detail.superseded:
+        print_table(
+            "Earlier messages",
+            ("Message", "Replaced", "Sent", "Digest"),
+            [
+                (one.message_id, clock(one.superseded), "yes" if one.ever_sent else "never", one.digest)
+                for one in detail.superseded
+            ],
+        )
     if detail.tries:
         print_table(
             "Attempts",
-            ("No.", "Started", "Outcome", "Explanation"),
-            [(one.number, clock(one.started), one.outcome, f"{one.code} {one.detail}".strip()) for one in detail.tries],
+            ("No.", "Started", "Outcome", "Explanation", "Again"),
+            [
+                (one.number, clock(one.started), one.outcome, explained(one.code, one.detail), clock(one.again))
+                for one in detail.tries
+            ],
         )
     print_table(
         "Timeline",
@@ -265,6 +364,14 @@ def _show(detail: "TransferDetail") -> None:
             for one in detail.timeline
         ],
     )
+
+
+def explained(code: str, detail: str) -> str:
+    """Return an attempt's code, what it means, and what was found."""
+    from gateway.errors import CATALOGUE
+
+    meaning = CATALOGUE[code].title if code in CATALOGUE else ""
+    return " · ".join(filter(None, (code, meaning, detail)))
 
 
 def _show_hold(hold: "OperatorsHold") -> None:

@@ -6,6 +6,7 @@
 Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
+from gateway.client.acts import RequeuedMany, SupersededMessage
 from gateway.client.connection import ClientError
 from gateway.client.holds import Approval, Hold, OperatorsHold
 from gateway.client.inbox import InboxClient, LeasedMessage, SettledMessage
@@ -46,10 +47,12 @@ __all__ = [
     "OwedNotice",
     "Partner",
     "Receipt",
+    "RequeuedMany",
     "SettledMessage",
     "Submission",
     "SubmissionClient",
     "SubmittedTransfer",
+    "SupersededMessage",
     "Transfer",
     "TransferDetail",
 ]

@@ -1,10 +1,12 @@
 """The client of the operations API."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 
+from gateway.client.acts import RequeuedMany, read_requeued
 from gateway.client.connection import ClientError, Connection
 from gateway.client.results import (
     InboxDetail,
@@ -81,8 +83,36 @@ class OperationsClient(Connection):
         """Have a dead-lettered transfer sent again."""
         return await self._act(f"/v1/transfers/{transfer_id}/requeue", reason, read_transfer)
 
+    async def requeue_many(
+        self,
+        *,
+        reason: str,
+        recipient: PartyId | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+        after: TransferId | None = None,
+    ) -> RequeuedMany:
+        """Have dead letters that fit sent again, the oldest first; at least one of the three must be given."""
+        query = {
+            "recipient": recipient,
+            "code": code,
+            "since": None if since is None else since.isoformat(),
+            "after": after,
+            "limit": str(limit),
+        }
+        body = orjson.dumps({"reason": reason})
+        headers = {"Content-Type": "application/json"}
+        path = "/v1/transfers/requeue"
+        answer = await self.request("POST", path, headers=headers, body=body, query=_given(query))
+        return _shaped(answer.json(), read_requeued)
+
+    async def skip(self, transfer_id: TransferId, *, reason: str) -> Transfer:
+        """Give a held or dead-lettered transfer up, so that those behind it in its conversation go."""
+        return await self._act(f"/v1/transfers/{transfer_id}/skip", reason, read_transfer)
+
     async def cancel(self, transfer_id: TransferId, *, reason: str) -> Transfer:
-        """Stop a transfer of which nothing was sent."""
+        """Stop a transfer that the partner does not have. The partner is asked first if it was sent."""
         return await self._act(f"/v1/transfers/{transfer_id}/cancel", reason, read_transfer)
 
     async def hold(self, transfer_id: TransferId, *, reason: str) -> Transfer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.client.acts import SupersededMessage, read_superseded
 from gateway.client.holds import Hold, OperatorsHold, read_hold, read_operators_hold, read_violation
 from gateway.domain.ids import AgreementId, ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.lifecycle import HandOverState, NoticeState, SubmissionStatus, TransferState
@@ -92,6 +93,9 @@ class Transfer(AnyTransfer):
     sender: PartyId
     kind: MessageKind
     ever_sent: bool
+    not_seen: bool
+    skipped: bool
+    supersedes: MessageId | None
     version: int
 
 
@@ -132,6 +136,7 @@ class Attempt:
     outcome: str
     code: str
     detail: str
+    again: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +198,7 @@ class TransferDetail:
     timeline: tuple[Event, ...]
     holds: tuple[OperatorsHold, ...] = ()
     warnings: tuple[Violation, ...] = ()
+    superseded: tuple[SupersededMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +281,9 @@ def read_transfer(value: Json) -> Transfer:
         sender=PartyId(value["sender"]),
         kind=MessageKind(value["kind"]),
         ever_sent=value["ever_sent"],
+        not_seen=value["not_seen"],
+        skipped=value["skipped"],
+        supersedes=None if value["supersedes"] is None else MessageId(value["supersedes"]),
         version=value["version"],
     )
 
@@ -290,6 +299,7 @@ def read_transfer_detail(value: Json) -> TransferDetail:
         timeline=tuple(_event(one) for one in value["timeline"]),
         holds=tuple(map(read_operators_hold, value["holds"])),
         warnings=tuple(read_violation(one) for one in value["warnings"]),
+        superseded=tuple(read_superseded(one) for one in value["superseded"]),
     )
 
 
@@ -399,6 +409,7 @@ def _attempt(value: Json) -> Attempt:
         outcome=value["outcome"],
         code=value["code"],
         detail=value["detail"],
+        again=_maybe_time(value["again"]),
     )
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
 from gateway.domain.retry import RetryPolicy
-from gateway.domain.statement import Notice, Problem, Receipt
+from gateway.domain.statement import Notice, NotSeen, Problem, Receipt
 from gateway.domain.telling import PLAIN, Telling
 from gateway.errors import GatewayError, Violation
 
@@ -264,3 +264,19 @@ class CheckNoticeJob:
 
 CheckNoticeResult = Notice | GatewayError
 """A verified notice bound to the digest, or why it can not be believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAskedJob:
+    """What a partner answered when asked about one message of ours: a receipt bound to `digest`, or `not_seen`."""
+
+    token: str
+    message_id: MessageId
+    digest: str
+    sender: PartyId
+    recipient: PartyId
+    now: datetime
+
+
+CheckAskedResult = Receipt | NotSeen | GatewayError
+"""A verified receipt or `not_seen` about the message, or why neither can be believed."""

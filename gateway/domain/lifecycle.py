@@ -7,8 +7,12 @@ audit record, so a stale worker can never overwrite. Four rules explain the tabl
 1. Only a verified, signed refusal bound to the message digest may dead-letter by itself (`refused`); every unsigned
    or unbound answer is `failed`, which tries again until attempts or time are used up (`exhausted`).
 2. A valid accepted receipt wins from every state but CANCELLED, however late: the partner has the message.
-3. `cancelled` is possible only while no byte was ever sent; the guard is the operator's act, not this table.
+3. `cancelled` is possible only while no byte was ever sent, or when the partner has sworn that it never accepted the
+   message (`not_seen`); the guard is the operator's act, not this table.
 4. What was held and never released goes back to HELD when an operator requeues it: no dead letter skips an approval.
+
+5. `superseded` changes the message of a transfer, not the transfer; `skipped` gives a transfer up for good, so that
+   those behind it in its conversation may go. Neither is done while the partner may yet accept the message of before.
 
 `docs/architecture.md` draws its diagram from these tables (`mermaid`).
 """
@@ -49,6 +53,9 @@ class TransferEvent(StrEnum):
     DEADLINE = "deadline"
     REQUEUED = "requeued"
     CANCELLED = "cancelled"
+    NOT_SEEN = "not_seen"
+    SUPERSEDED = "superseded"
+    SKIPPED = "skipped"
 
 
 class HandOverState(StrEnum):
@@ -88,6 +95,8 @@ TRANSITIONS: Final[Mapping[tuple[TransferState, TransferEvent], TransferState]] 
         (_S.QUEUED, _E.DEADLINE): _S.DEAD_LETTERED,
         (_S.QUEUED, _E.ACCEPTED): _S.DELIVERED,
         (_S.QUEUED, _E.CANCELLED): _S.CANCELLED,
+        (_S.QUEUED, _E.NOT_SEEN): _S.QUEUED,
+        (_S.QUEUED, _E.SUPERSEDED): _S.QUEUED,
         (_S.IN_FLIGHT, _E.ACCEPTED): _S.DELIVERED,
         (_S.IN_FLIGHT, _E.TAKEN): _S.AWAITING_RECEIPT,
         (_S.IN_FLIGHT, _E.FAILED): _S.QUEUED,
@@ -96,16 +105,24 @@ TRANSITIONS: Final[Mapping[tuple[TransferState, TransferEvent], TransferState]] 
         (_S.IN_FLIGHT, _E.EXHAUSTED): _S.DEAD_LETTERED,
         (_S.AWAITING_RECEIPT, _E.ACCEPTED): _S.DELIVERED,
         (_S.AWAITING_RECEIPT, _E.REFUSED): _S.DEAD_LETTERED,
+        (_S.AWAITING_RECEIPT, _E.TAKEN): _S.AWAITING_RECEIPT,
+        (_S.AWAITING_RECEIPT, _E.NOT_SEEN): _S.QUEUED,
         (_S.AWAITING_RECEIPT, _E.OVERDUE): _S.QUEUED,
         (_S.AWAITING_RECEIPT, _E.DEADLINE): _S.DEAD_LETTERED,
         (_S.HELD, _E.RELEASED): _S.QUEUED,
         (_S.HELD, _E.ACCEPTED): _S.DELIVERED,
         (_S.HELD, _E.DEADLINE): _S.DEAD_LETTERED,
         (_S.HELD, _E.CANCELLED): _S.CANCELLED,
+        (_S.HELD, _E.NOT_SEEN): _S.HELD,
+        (_S.HELD, _E.SUPERSEDED): _S.HELD,
+        (_S.HELD, _E.SKIPPED): _S.DEAD_LETTERED,
         (_S.DEAD_LETTERED, _E.ACCEPTED): _S.DELIVERED,
         (_S.DEAD_LETTERED, _E.REQUEUED): _S.QUEUED,
         (_S.DEAD_LETTERED, _E.HELD): _S.HELD,
         (_S.DEAD_LETTERED, _E.CANCELLED): _S.CANCELLED,
+        (_S.DEAD_LETTERED, _E.NOT_SEEN): _S.DEAD_LETTERED,
+        (_S.DEAD_LETTERED, _E.SUPERSEDED): _S.QUEUED,
+        (_S.DEAD_LETTERED, _E.SKIPPED): _S.DEAD_LETTERED,
     }
 )
 """(state, event) → state. Creation (→ QUEUED or HELD) is `submit`'s and has no state before it."""

@@ -16,6 +16,8 @@ IDEMPOTENCY_KEPT: Final = timedelta(days=30)
 NOTICE_OWED: Final = timedelta(days=7)
 """How long after a hand-over, and after the message's expiry, its sender is told of it."""
 DEDUPE_KEPT_AFTER_EXPIRY: Final = timedelta(days=90)
+NOT_SEEN_KEPT: Final = timedelta(days=3660 + 90)
+"""How long an id that we gave up stays so. No message lives longer than ten years."""
 
 
 def max_envelope_bytes(document_bytes: int) -> int:

@@ -93,7 +93,9 @@ AcceptOutcome = Accepted | Replayed | KeyReused | ConversationKnown | AnswersUnk
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRow:
     """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left. `handed_over`: when the
-    partner's back end took it, as the partner's notice says. `digest`: empty while its view is held unsigned."""
+    partner's back end took it, as the partner's notice says. `digest`: empty while its view is held unsigned.
+    `supersedes`: the message in whose place its message stands. `not_seen`: the partner has sworn that it never
+    accepted its message, which can not go any more. `skipped`: given up for good; those behind it may go."""
 
     id: TransferId
     message_id: MessageId
@@ -122,6 +124,14 @@ class TransferRow:
     last_detail: str
     kept: int
     withheld: int
+    supersedes: MessageId | None = None
+    not_seen: bool = False
+    skipped: bool = False
+
+    @property
+    def outcome_known(self) -> bool:
+        """Whether it is certain that the partner has not, and will not, accept the message as it is now."""
+        return self.not_seen or not self.ever_sent
 
     @property
     def signed(self) -> bool:
@@ -140,7 +150,10 @@ class ClaimedTransfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to send, with its plain explanation. `outcome` is `delivered`, `refused`, `taken`, `failed`."""
+    """One try to send, with its plain explanation. `outcome` is `delivered`, `refused`, `taken`, `failed`.
+
+    `again`: when the next try was to be made; None: none was.
+    """
 
     transfer_id: TransferId
     number: int
@@ -149,6 +162,7 @@ class Attempt:
     outcome: str
     code: str
     detail: str
+    again: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +175,16 @@ class StoredReceipt:
     code: str
     token: str
     received: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupersededMessage:
+    """An earlier message of a transfer, and when another took its place. `ever_sent`: any byte of it may have left."""
+
+    message_id: MessageId
+    digest: str
+    ever_sent: bool
+    superseded: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +302,8 @@ class AdmitStored:
     `duplicate`: the message was accepted before and this is its stored receipt.
     `conflict`: another message is known under this id.
     `answers_unknown`: nothing was written, since what the message answers was never sent to its sender.
+    `tombstoned`: nothing was written, since we have sworn never to have had a message under this id.
+    `superseded`: the message that this one stands in place of was accepted; this is the receipt for that one.
     """
 
     token: str
@@ -286,6 +312,8 @@ class AdmitStored:
     duplicate: bool = False
     conflict: bool = False
     answers_unknown: bool = False
+    tombstoned: bool = False
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +336,7 @@ class TransferDetail:
 
     `ahead`: the first unfinished transfer before it in its conversation; until that one has finished, it waits.
     `holds`: every time it waited for a person, the newest last. `warnings`: what the profile of its agreement found
-    fault with and let go.
+    fault with and let go. `superseded`: its earlier messages, the first one first.
     """
 
     row: TransferRow
@@ -320,11 +348,30 @@ class TransferDetail:
     ahead: TransferRow | None = None
     holds: tuple[Hold, ...] = ()
     warnings: tuple[Violation, ...] = ()
+    superseded: tuple[SupersededMessage, ...] = ()
 
     @property
     def unreleased(self) -> Hold | None:
         """The hold that nobody released yet, whatever state the transfer is in now."""
         return self.holds[-1] if self.holds and self.holds[-1].released is None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRequeued:
+    """A dead letter that an operator's requeue left where it is, and why."""
+
+    id: TransferId
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeued:
+    """What a requeue of many did. `following`: where the next one goes on, None when there is nothing left."""
+
+    rows: tuple[TransferRow, ...]
+    refused: tuple[NotRequeued, ...]
+    following: TransferId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

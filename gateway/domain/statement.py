@@ -1,8 +1,10 @@
-"""Signed statements about a message: receipts, notices, and problems said before a message could be opened.
+"""Signed statements about a message: receipts, notices, `not_seen`, and problems said before one could be opened.
 
 A receipt is bound to the message digest: SHA-256 over the JWS signing input (docs/protocol.md). Only `accepted` is
-final. A notice is bound in the same way and says, later, that the partner's back end took the message. A refusal before
-decryption can not know the digest; it is a Problem, bound to SHA-256 of the JWE instead, and never ends a transfer.
+final. `not_seen` is the answer to the question after an id that was never accepted: it names the id alone, for whoever
+says it knows no digest, and swears that no message under it will ever be accepted. A notice is bound as a receipt is
+and says, later, that the partner's back end took the message. A refusal before decryption can not know the digest; it
+is a Problem, bound to SHA-256 of the JWE instead, and never ends a transfer.
 """
 
 from dataclasses import dataclass
@@ -53,6 +55,17 @@ class Notice:
     message_id: MessageId
     digest: str
     handed_over: datetime
+    issuer: PartyId
+    audience: PartyId
+    issued_at: datetime
+    statement_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSeen:
+    """A partner's statement that it never accepted a message under this id, and never will."""
+
+    message_id: MessageId
     issuer: PartyId
     audience: PartyId
     issued_at: datetime

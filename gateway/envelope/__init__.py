@@ -26,11 +26,13 @@ from gateway.envelope.message import (
 )
 from gateway.envelope.protected import StatementType
 from gateway.envelope.statement import (
+    sign_not_seen,
     sign_notice,
     sign_problem,
     sign_receipt,
     sign_statement,
     statement_type,
+    verify_not_seen,
     verify_notice,
     verify_problem,
     verify_receipt,
@@ -62,6 +64,7 @@ __all__ = [
     "open_envelope",
     "payload_of",
     "public_key_from_jwk",
+    "sign_not_seen",
     "sign_notice",
     "sign_problem",
     "sign_receipt",
@@ -70,6 +73,7 @@ __all__ = [
     "statement_type",
     "thumbprint",
     "verify_message",
+    "verify_not_seen",
     "verify_notice",
     "verify_problem",
     "verify_receipt",

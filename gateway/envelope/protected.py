@@ -43,6 +43,7 @@ class StatementType(StrEnum):
     RECEIPT = "wcx-receipt+jws"
     PROBLEM = "wcx-problem+jws"
     HANDED_OVER = "wcx-handed-over+jws"
+    NOT_SEEN = "wcx-not-seen+jws"
     CAPABILITIES = "wcx-capabilities+jws"
     PONG = "wcx-pong+jws"
 

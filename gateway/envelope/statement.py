@@ -18,7 +18,7 @@ import orjson
 
 from gateway.domain import limits
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.statement import Notice, Problem, Receipt, Verdict
+from gateway.domain.statement import Notice, NotSeen, Problem, Receipt, Verdict
 from gateway.envelope import es256, members, protected
 from gateway.envelope.compact import encode, parse_json, parse_jws
 from gateway.envelope.keys import Signer
@@ -36,6 +36,7 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 _FRAME: Final = frozenset({"iss", "aud", "iat", "jti"})
 _RECEIPT: Final = _FRAME | {"message_id", "digest", "verdict", "code", "agreement_version"}
 _NOTICE: Final = _FRAME | {"message_id", "digest", "handed_over"}
+_NOT_SEEN: Final = _FRAME | {"message_id"}
 _PROBLEM: Final = _FRAME | {"envelope_sha256", "code"}
 
 
@@ -197,6 +198,33 @@ def verify_notice(
     return notice
 
 
+def sign_not_seen(not_seen: NotSeen, signer: Signer) -> str:
+    """Return the statement that no message was, or will be, accepted under an id, as a compact JWS."""
+    claims = {**_frame(not_seen), "message_id": not_seen.message_id}
+    _read_not_seen(claims)
+    return sign_statement(StatementType.NOT_SEEN, claims, signer)
+
+
+def verify_not_seen(
+    token: str,
+    *,
+    verification_key: FindVerificationKey,
+    issuer: PartyId,
+    audience: PartyId,
+    message_id: MessageId,
+    now: datetime,
+) -> NotSeen:
+    """Return what `issuer` swore to `audience` about exactly this message id. Raises as `verify_receipt`."""
+    with _as_invalid("receipt.invalid"):
+        claims = verify_statement(
+            token, kind=StatementType.NOT_SEEN, verification_key=verification_key, issuer=issuer, now=now
+        )
+        not_seen = _read_not_seen(claims)
+    if (not_seen.message_id, not_seen.audience) != (message_id, audience):
+        raise EnvelopeError("receipt.not_bound")
+    return not_seen
+
+
 @contextmanager
 def _as_invalid(code: str) -> Iterator[None]:
     """Let all that is wrong with a statement look the same, but for a key that may become known."""
@@ -210,7 +238,7 @@ def _as_invalid(code: str) -> Iterator[None]:
         raise EnvelopeError(code, error.detail, facts={"cause": error.code}) from error
 
 
-def _frame(statement: Receipt | Problem | Notice) -> dict[str, object]:
+def _frame(statement: Receipt | Problem | Notice | NotSeen) -> dict[str, object]:
     if statement.issued_at.tzinfo is None:
         raise ValueError("issued_at must be aware")
     return {
@@ -260,6 +288,17 @@ def _read_notice(value: object) -> Notice:
         issuer=members.party(claims["iss"], "iss"),
         audience=members.party(claims["aud"], "aud"),
         issued_at=issued_at,
+        statement_id=members.uuid(claims["jti"], "jti"),
+    )
+
+
+def _read_not_seen(value: object) -> NotSeen:
+    claims = members.exact(value, "a not_seen statement", _NOT_SEEN)
+    return NotSeen(
+        message_id=members.message_id(claims["message_id"], "message_id"),
+        issuer=members.party(claims["iss"], "iss"),
+        audience=members.party(claims["aud"], "aud"),
+        issued_at=members.numeric_date(claims["iat"], "iat"),
         statement_id=members.uuid(claims["jti"], "jti"),
     )
 

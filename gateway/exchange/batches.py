@@ -10,6 +10,8 @@ from typing import Final, TypeVar
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -20,7 +22,7 @@ from gateway.domain.jobs import (
     SealResult,
 )
 from gateway.exchange.admit import admit_in_steps
-from gateway.exchange.check import check, check_notice
+from gateway.exchange.check import check, check_asked, check_notice
 from gateway.exchange.desk import Desk
 from gateway.exchange.prepare import prepare_in_steps
 from gateway.exchange.seal import seal
@@ -49,9 +51,23 @@ def run_admit(jobs: Sequence[AdmitJob], desk: Desk) -> list[AdmitResult]:
     return [one for part in parts for one in in_step([admit_in_steps(job, desk) for job in part])]
 
 
-def run_check(jobs: Sequence[CheckJob | CheckNoticeJob], desk: Desk) -> list[CheckResult | CheckNoticeResult]:
+def run_check(
+    jobs: Sequence[CheckJob | CheckNoticeJob | CheckAskedJob], desk: Desk
+) -> list[CheckResult | CheckNoticeResult | CheckAskedResult]:
     """Return one result per job, in order."""
-    return [check_notice(job, desk) if isinstance(job, CheckNoticeJob) else check(job, desk) for job in jobs]
+    return [_check(job, desk) for job in jobs]
+
+
+def _check(
+    job: CheckJob | CheckNoticeJob | CheckAskedJob, desk: Desk
+) -> CheckResult | CheckNoticeResult | CheckAskedResult:
+    match job:
+        case CheckNoticeJob():
+            return check_notice(job, desk)
+        case CheckAskedJob():
+            return check_asked(job, desk)
+        case CheckJob():
+            return check(job, desk)
 
 
 def _parts(jobs: Sequence[JobT], size: Callable[[JobT], int]) -> Iterator[list[JobT]]:

@@ -4,10 +4,24 @@ A receipt or a notice counts only if the partner's own valid key signed it and i
 digest; a problem only if it is bound to the envelope that was sent. Anything else is as if nothing had been said.
 """
 
-from gateway.domain.jobs import CheckJob, CheckNoticeJob, CheckNoticeResult, CheckResult
+from gateway.domain.jobs import (
+    CheckAskedJob,
+    CheckAskedResult,
+    CheckJob,
+    CheckNoticeJob,
+    CheckNoticeResult,
+    CheckResult,
+)
 from gateway.domain.limits import MAX_CLOCK_SKEW
 from gateway.domain.statement import Notice
-from gateway.envelope import StatementType, statement_type, verify_notice, verify_problem, verify_receipt
+from gateway.envelope import (
+    StatementType,
+    statement_type,
+    verify_not_seen,
+    verify_notice,
+    verify_problem,
+    verify_receipt,
+)
 from gateway.errors import EnvelopeError, GatewayError
 from gateway.exchange.desk import Desk
 
@@ -41,6 +55,31 @@ def _check_problem(job: CheckJob, desk: Desk) -> CheckResult:
         envelope_sha256=job.envelope_sha256,
         now=job.now,
     )
+
+
+def check_asked(job: CheckAskedJob, desk: Desk) -> CheckAskedResult:
+    """Return the verified receipt or `not_seen` that a partner answered, or why it can not be believed."""
+    try:
+        if statement_type(job.token) is StatementType.NOT_SEEN:
+            return verify_not_seen(
+                job.token,
+                verification_key=desk.trust.verification_key,
+                issuer=job.recipient,
+                audience=job.sender,
+                message_id=job.message_id,
+                now=job.now,
+            )
+        return verify_receipt(
+            job.token,
+            verification_key=desk.trust.verification_key,
+            issuer=job.recipient,
+            audience=job.sender,
+            message_id=job.message_id,
+            digest=job.digest,
+            now=job.now,
+        )
+    except GatewayError as error:
+        return error
 
 
 def check_notice(job: CheckNoticeJob, desk: Desk) -> CheckNoticeResult:

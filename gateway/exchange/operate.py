@@ -1,25 +1,31 @@
 """Acts of named operators on one transfer or one hand-over. Each leaves a name and a reason in the audit trail."""
 
 from dataclasses import replace
+from datetime import datetime
+from typing import Final
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.hold import Hold
 from gateway.domain.ids import MessageId, PartyId, TransferId
-from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
-from gateway.domain.records import InboxRow, TransferDetail, TransferRow
-from gateway.errors import RequestError, TransferError
+from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState, advance
+from gateway.domain.records import InboxRow, NotRequeued, Requeued, TransferDetail, TransferRow
+from gateway.errors import GatewayError, RequestError, StorageError, TransferError
+from gateway.exchange.ask import Ask
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import Clock, Store
 
 MAX_REASON = 500
+_ACT_SECONDS: Final = 10.0
+"""After so long an act on many begins no more of them: whoever asked is waiting."""
 
 
 class Operate:
     """The use case."""
 
-    def __init__(self, *, store: Store, clock: Clock, bells: Doorbells) -> None:
+    def __init__(self, *, store: Store, ask: Ask, clock: Clock, bells: Doorbells) -> None:
         self._store = store
+        self._ask = ask
         self._clock = clock
         self._bells = bells
 
@@ -31,6 +37,8 @@ class Operate:
         """
         found = await self._found(transfer_id)
         row, waited = found.row, found.unreleased
+        if row.skipped:
+            raise TransferError("transfer.skipped")
         if row.state is TransferState.DEAD_LETTERED and row.signed and self._clock.now() >= row.expires:
             raise TransferError("transfer.deadline", "The message has expired; submit the document again")
         if row.state is TransferState.DEAD_LETTERED and waited is not None:
@@ -38,14 +46,71 @@ class Operate:
         return await self._act(row, TransferEvent.REQUEUED, AuditEvent.TRANSFER_REQUEUED, operator, reason)
 
     async def cancel(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
-        """Stop a transfer of which no byte ever left. Otherwise refused with `transfer.outcome_unknown`."""
-        row = (await self._found(transfer_id)).row
-        if row.ever_sent:
-            raise TransferError(
-                "transfer.outcome_unknown",
-                "The message was sent at least once, so the partner may have it. Ask the partner to disregard it",
-            )
+        """Stop a transfer that the partner has not, and can not get any more.
+
+        One that was sent is asked after first: `not_seen` lets it be cancelled; a receipt settles it, and there is
+        nothing left to cancel (`transfer.illegal_transition`); else refused with `transfer.outcome_unknown`.
+        """
+        reason, row = stated_reason(reason), (await self._found(transfer_id)).row
+        row = await self._certain(row, TransferEvent.CANCELLED)
         return await self._act(row, TransferEvent.CANCELLED, AuditEvent.TRANSFER_CANCELLED, operator, reason)
+
+    async def skip(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
+        """Give a held or dead-lettered transfer up for good, so that those behind it in its conversation go.
+
+        What was sent is asked after first, as for `cancel`: else it could arrive after those behind it. One that was
+        skipped never goes again, under any message; the document can be submitted again, and goes to the end.
+        """
+        reason, row = stated_reason(reason), (await self._found(transfer_id)).row
+        if row.skipped:
+            raise TransferError("transfer.skipped")
+        row = await self._certain(row, TransferEvent.SKIPPED)
+        return await self._act(row, TransferEvent.SKIPPED, AuditEvent.TRANSFER_SKIPPED, operator, reason)
+
+    async def requeue_many(
+        self,
+        *,
+        operator: str,
+        reason: str,
+        limit: int,
+        recipient: PartyId | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        after: TransferId | None = None,
+    ) -> Requeued:
+        """Requeue dead letters that fit, the oldest first, so that each conversation goes on in its order.
+
+        Bounded: at most `limit` of them, and no more are begun after ten seconds. Each leaves its own audit record; one
+        that can not be requeued stays where it is, and is named with why.
+        """
+        reason, until = stated_reason(reason), self._clock.monotonic() + _ACT_SECONDS
+        found = await self._store.dead_letters(limit=limit, recipient=recipient, code=code, since=since, after=after)
+        rows: list[TransferRow] = []
+        refused: list[NotRequeued] = []
+        for row in found:
+            if self._clock.monotonic() > until:
+                break
+            try:
+                rows.append(await self.requeue(row.id, operator=operator, reason=reason))
+            except StorageError:
+                raise
+            except GatewayError as error:
+                refused.append(NotRequeued(id=row.id, code=error.code, detail=error.detail or error.entry.title))
+        done = len(rows) + len(refused)
+        more = done < len(found) or len(found) == limit
+        following = found[done - 1].id if more and done else None
+        return Requeued(rows=tuple(rows), refused=tuple(refused), following=following)
+
+    async def _certain(self, row: TransferRow, event: TransferEvent) -> TransferRow:
+        """Return the row of which it is certain that the partner can not have its message, or raise TransferError."""
+        if row.state is TransferState.IN_FLIGHT:
+            raise TransferError("transfer.outcome_unknown", "An attempt to send it is under way")
+        if row.state is not TransferState.AWAITING_RECEIPT:
+            advance(row.state, event)  # what can not be done whatever the partner says is not asked
+        row = await self._ask.until_known(row)
+        if row.state is TransferState.DELIVERED:
+            raise TransferError("transfer.illegal_transition", "The partner has the message: it gave its receipt now")
+        return row
 
     async def release(self, message_id: MessageId, *, sender: PartyId | None, operator: str, reason: str) -> InboxRow:
         """Have a message in quarantine handed over again, with its attempts counted anew.
@@ -118,7 +183,7 @@ class Operate:
             now=now,
             next_attempt_at=now if event is TransferEvent.REQUEUED else None,
             deadline=row.expires if event is TransferEvent.REQUEUED else None,
-            code="",
+            code="transfer.skipped" if event is TransferEvent.SKIPPED else "",
             detail=reason,
         )
         self._bells.ring(row.recipient)

@@ -122,11 +122,6 @@ class Receive:
         )
         return answer
 
-    async def receipt(self, message_id: MessageId, *, channel_party: PartyId) -> str | None:
-        """Return the stored receipt for a partner's message, or None if nothing was accepted under this id."""
-        stored = await self._store.given_receipt(channel_party, message_id)
-        return None if stored is None else stored.token
-
     async def unread(self, error: GatewayError, *, channel_party: PartyId) -> None:
         """Record that a request with a message was refused before its body was read, or read to the end."""
         await self._record_unopened(channel_party, {"code": error.code})
@@ -153,6 +148,10 @@ class Receive:
         if stored.answers_unknown:
             stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")))
         about = result.header.message_id
+        if stored.tombstoned:
+            stored = await self._commit(self._refusal(result, EnvelopeError("message.not_seen")))
+        if stored.superseded:
+            return Answer(status=409, token=stored.token, code="message.id_reused", message_id=about)
         if stored.conflict:
             return Answer(status=409, token=self._conflict(result), code=stored.code, message_id=about)
         if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:

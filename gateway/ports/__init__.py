@@ -5,7 +5,7 @@ one contract suite under tests/contract that every implementation must pass.
 """
 
 from gateway.ports.around import Clock, Ids, Telemetry
-from gateway.ports.channels import BackendChannel, PartnerChannel
+from gateway.ports.channels import BackendChannel, PartnerChannel, ReceiptChannel
 from gateway.ports.store import Store
 from gateway.ports.trust import Agreements, Peers, ReferenceReader, Sealer, Tokens, Trust
 from gateway.ports.workers import Workers
@@ -17,6 +17,7 @@ __all__ = [
     "Ids",
     "PartnerChannel",
     "Peers",
+    "ReceiptChannel",
     "ReferenceReader",
     "Sealer",
     "Store",

@@ -8,7 +8,19 @@ from gateway.domain.outcome import HandOverOutcome, SendOutcome
 from gateway.domain.records import InboxRow
 
 
-class PartnerChannel(Protocol):
+class ReceiptChannel(Protocol):
+    """The way on which gateways speak of receipts outside of the answer to a message. Never raises for a partner."""
+
+    async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
+        """Ask what became of a message of ours. TransportAccepted: it is still being judged."""
+        ...
+
+    async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
+        """Give a partner our receipt for a message that we answered with 202. TransportAccepted: it took it."""
+        ...
+
+
+class PartnerChannel(ReceiptChannel, Protocol):
     """The way to one partner's gateway. Never raises for what a partner or a network does: that is an outcome."""
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome: ...

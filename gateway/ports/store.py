@@ -33,7 +33,7 @@ from gateway.domain.records import (
     TransferDetail,
     TransferRow,
 )
-from gateway.domain.statement import Notice, Receipt
+from gateway.domain.statement import Notice, NotSeen, Receipt
 
 
 class Store(Protocol):
@@ -128,9 +128,32 @@ class Store(Protocol):
         """Put another unsigned view in place of the one that was held. The approvals so far count no more."""
         ...
 
+    async def note_not_seen(
+        self, row: TransferRow, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry
+    ) -> TransferRow:
+        """Keep a partner's verified word that it never accepted the message of a transfer, nor ever will. The message
+        can not be claimed any more; a transfer AWAITING_RECEIPT is QUEUED. Raises as `settle`."""
+        ...
+
+    async def supersede(
+        self,
+        row: TransferRow,
+        prepared: PreparedTransfer,
+        start: HoldStart | None,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+    ) -> TransferRow:
+        """Put another message in place of the signed one, which stays on record with its digest. A dead letter is
+        QUEUED by it. `start`: the new one is an unsigned view, and the transfer becomes HELD. Raises as `settle`, and
+        TransferError `transfer.outcome_unknown` while the partner may yet accept the old message."""
+        ...
+
     async def transfer(self, transfer_id: TransferId) -> TransferDetail | None: ...
 
-    async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None: ...
+    async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None:
+        """Return the transfer that carries a message, or carried it before another took its place."""
+        ...
 
     async def transfers(
         self,
@@ -143,6 +166,19 @@ class Store(Protocol):
         oldest_first: bool = False,
     ) -> list[TransferRow]:
         """Return transfers, newest first unless told otherwise. `before` pages through the newest first only."""
+        ...
+
+    async def dead_letters(
+        self,
+        *,
+        limit: int,
+        recipient: PartyId | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        after: TransferId | None = None,
+    ) -> list[TransferRow]:
+        """Return transfers that are DEAD_LETTERED and were not skipped, the oldest first: to `recipient`, with `code`
+        as their latest difficulty, dead-lettered at `since` or later, and younger than `after`."""
         ...
 
     async def view(self, transfer_id: TransferId) -> bytes | None:
@@ -210,8 +246,16 @@ class Store(Protocol):
         `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself.
         For a conflict the token is empty: the store can not sign, so the caller signs a refusal of the new digest. It
         is empty too, and nothing is written, for an answer to what its sender can not have of us in this conversation
-        (`answers_unknown`): the caller signs a refusal and comes back with it.
+        (`answers_unknown`): the caller signs a refusal and comes back with it. So it is for an id that we gave up
+        (`tombstoned`). A message that stands in place of one we accepted gets the receipt of that one (`superseded`);
+        one that is accepted in place of another gives the other's id up.
         """
+        ...
+
+    async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:
+        """Give up the id of a partner's message: it was never accepted, and can not be from this commit on. Return the
+        token that answers the question after it: the receipt of a message that was accepted after all, the statement
+        given before, or `token`. Audited once."""
         ...
 
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:

@@ -5,6 +5,8 @@ from typing import Protocol
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -28,3 +30,5 @@ class Workers(Protocol):
     async def check(self, job: CheckJob) -> CheckResult: ...
 
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult: ...
+
+    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult: ...

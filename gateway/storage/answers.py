@@ -11,7 +11,8 @@ from gateway.domain.lifecycle import HandOverState
 from gateway.domain.message import MessageKind
 from gateway.domain.records import Answer, TransferRow
 from gateway.storage.engine import Connection
-from gateway.storage.tables import hand_over, inbox, transfer
+from gateway.storage.inbox_tables import hand_over, inbox
+from gateway.storage.tables import transfer
 from gateway.storage.values import time_of, time_or_none, transfer_row
 
 _RECEIVED = (

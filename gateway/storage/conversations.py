@@ -17,15 +17,8 @@ from gateway.domain.ids import ConversationId, MessageId, PartyId
 from gateway.domain.jobs import ReferenceKind, SealedReference
 from gateway.domain.lifecycle import TransferState
 from gateway.storage.engine import Connection, insert_into
-from gateway.storage.tables import (
-    HAND_OVER_UNFINISHED,
-    UNFINISHED,
-    conversation,
-    conversation_key,
-    hand_over,
-    inbox,
-    transfer,
-)
+from gateway.storage.inbox_tables import HAND_OVER_UNFINISHED, hand_over, inbox
+from gateway.storage.tables import UNFINISHED, conversation, conversation_key, transfer
 from gateway.storage.values import micros
 
 PRECEDENCE: Final = (ReferenceKind.EXPLICIT, ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)

@@ -15,7 +15,7 @@ from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.errors import TransferError
 from gateway.storage import conversations, notices
 from gateway.storage.engine import Connection, Row, Transaction
-from gateway.storage.tables import HAND_OVER_DUE, LEASED, hand_over, inbox, inbox_payload
+from gateway.storage.inbox_tables import HAND_OVER_DUE, LEASED, hand_over, inbox, inbox_payload
 from gateway.storage.values import inbox_row, micros, micros_or_none
 
 _RECOVER_AT_ONCE: Final = 500

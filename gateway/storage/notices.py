@@ -19,7 +19,8 @@ from gateway.domain.statement import Notice
 from gateway.errors import CATALOGUE
 from gateway.storage import health
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
-from gateway.storage.tables import OWED, notice, notice_owed, transfer
+from gateway.storage.inbox_tables import OWED, notice_owed
+from gateway.storage.tables import notice, transfer
 from gateway.storage.values import micros, micros_or_none, time_of, time_or_none
 
 _INSERT = insert_into(notice)

@@ -3,6 +3,8 @@
 1. The pair (sender, message id) is looked up first. Accepted before with the same digest: the stored receipt, byte for
    byte, whatever this judgement says. With another digest: a conflict, and nothing but its audit record is written. The
    store can not sign, so the caller signs a refusal bound to the new digest.
+   An id that we have sworn never to have had can not be accepted any more: nothing is written, and the caller signs
+   a refusal that says so. A message that stands in place of one that was accepted gets the receipt of that one.
 2. Unknown and refused: a record of the refusal, no more. Refusals are never final.
 3. Unknown and admitted, but an answer to what its sender can not have of us: nothing is written. Only a transaction can
    tell, and again only the caller can sign, so it comes back with a refusal (2).
@@ -18,23 +20,25 @@ from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
 from gateway.domain.lifecycle import HandOverState
-from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY
+from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOT_SEEN_KEPT
 from gateway.domain.message import MessageHeader
 from gateway.domain.records import AdmitStored, StoredReceipt
-from gateway.domain.statement import Verdict
+from gateway.domain.statement import NotSeen, Verdict
 from gateway.errors import CATALOGUE
 from gateway.storage import conversations
-from gateway.storage.engine import Connection, Transaction, insert_into
+from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.inbox_tables import dedupe, hand_over, inbox, inbox_payload, refusal
 from gateway.storage.submissions import insert_references
-from gateway.storage.tables import dedupe, hand_over, inbox, inbox_payload, refusal
 from gateway.storage.values import micros, time_of
 
-_KNOWN = select(dedupe).where(
-    dedupe.c.sender == bindparam("sender"),
-    dedupe.c.message_id == bindparam("message_id"),
-    dedupe.c.verdict == "accepted",
-)
+_FINAL = select(dedupe).where(dedupe.c.sender == bindparam("sender"), dedupe.c.message_id == bindparam("message_id"))
+_KNOWN = _FINAL.where(dedupe.c.verdict == "accepted")
 _INSERT_DEDUPE = insert_into(dedupe)
+_SWEAR = (
+    update(dedupe)
+    .where(dedupe.c.sender == bindparam("of_sender"), dedupe.c.message_id == bindparam("of"))
+    .values(token=bindparam("said"))
+)
 _INSERT_INBOX = insert_into(inbox)
 _INSERT_PAYLOAD = insert_into(inbox_payload)
 _INSERT_HAND_OVER = insert_into(hand_over)
@@ -59,15 +63,21 @@ _REFUSED_AGAIN = (
 def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
     """Decide about one message and write what follows; see `ports.Store.admit`."""
     connection, header = transaction.connection, result.header
-    known = connection.one(_KNOWN, {"sender": header.sender, "message_id": header.message_id})
-    if known is not None:
+    known = connection.one(_FINAL, {"sender": header.sender, "message_id": header.message_id})
+    if known is not None and known["verdict"] == Verdict.ACCEPTED.value:
         same = known["digest"] == result.digest
         transaction.record(_seen_before(result, now, same=same))
         if not same:
             return AdmitStored(token="", verdict=Verdict.REFUSED, code=_CONFLICT, conflict=True)
         return AdmitStored(token=known["token"], verdict=Verdict.ACCEPTED, code=known["code"], duplicate=True)
+    earlier = _accepted_before(connection, header)
+    if earlier is not None:
+        transaction.record(_seen_before(result, now, same=True))
+        return AdmitStored(token=earlier["token"], verdict=Verdict.ACCEPTED, code=earlier["code"], superseded=True)
     if isinstance(result, Refused):
         _write_refusal(connection, result, now)
+    elif known is not None:
+        return AdmitStored(token="", verdict=Verdict.REFUSED, code=_NOT_SEEN, tombstoned=True)
     elif _answers_unknown(connection, header):
         return AdmitStored(token="", verdict=Verdict.REFUSED, code=_ANSWERS_UNKNOWN, answers_unknown=True)
     else:
@@ -76,8 +86,16 @@ def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime
     return AdmitStored(token=result.receipt_token, verdict=result.receipt.verdict, code=result.receipt.code)
 
 
+_NOT_SEEN = CATALOGUE["message.not_seen"].code
 _CONFLICT = CATALOGUE["message.id_reused"].code
 _ANSWERS_UNKNOWN = CATALOGUE["message.answers_unknown"].code
+
+
+def _accepted_before(connection: Connection, header: MessageHeader) -> Row | None:
+    """Return what is known of the message that this one stands in place of, if we accepted it."""
+    if header.supersedes is None:
+        return None
+    return connection.one(_KNOWN, {"sender": header.sender, "message_id": header.supersedes})
 
 
 def _answers_unknown(connection: Connection, header: MessageHeader) -> bool:
@@ -148,8 +166,44 @@ def _write_message(connection: Connection, result: Admitted, now: datetime) -> N
         },
     )
     insert_references(connection, "inbox", f"{header.sender}:{header.message_id}", result.references)
+    if header.supersedes is not None:
+        _bury(connection, header, now)
     _register(connection, result, now)
     conversations.let_next_be_handed_over(connection, header.sender, header.conversation)
+
+
+def _bury(connection: Connection, header: MessageHeader, now: datetime) -> None:
+    """See that the message which this one stands in place of can not be accepted after it, should it come late."""
+    of = {"sender": header.sender, "message_id": header.supersedes}
+    if connection.one(_FINAL, of) is None:
+        connection.run(_INSERT_DEDUPE, {**of, **_tombstone_values(header.recipient, "", now)})
+
+
+def _tombstone_values(recipient: PartyId, token: str, now: datetime) -> dict[str, Any]:
+    return {
+        "recipient": recipient,
+        "digest": "",
+        "verdict": "not_seen",
+        "code": _NOT_SEEN,
+        "token": token,
+        "received": micros(now),
+        "keep_until": micros(now + NOT_SEEN_KEPT),
+    }
+
+
+def forswear(transaction: Transaction, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:
+    """Give an id up; see `ports.Store.forswear`."""
+    connection = transaction.connection
+    of = {"sender": statement.audience, "message_id": statement.message_id}
+    known = connection.one(_FINAL, of)
+    if known is not None and known["token"]:
+        return str(known["token"])
+    if known is None:
+        connection.run(_INSERT_DEDUPE, {**of, **_tombstone_values(statement.issuer, token, now)})
+    else:  # buried by the message that stands in its place, and never asked after until now
+        connection.run(_SWEAR, {"of_sender": statement.audience, "of": statement.message_id, "said": token})
+    transaction.record(audit)
+    return token
 
 
 def _register(connection: Connection, result: Admitted, now: datetime) -> None:

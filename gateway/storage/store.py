@@ -35,7 +35,7 @@ from gateway.domain.records import (
     TransferDetail,
     TransferRow,
 )
-from gateway.domain.statement import Notice, Receipt
+from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.storage import (
     answers,
     evidence,
@@ -45,6 +45,7 @@ from gateway.storage import (
     notices,
     receiving,
     submissions,
+    superseding,
     transfer_reading,
     transfers,
     upkeep,
@@ -184,6 +185,27 @@ class SqlStore:
             partial(holding.prepare_again, row=row, prepared=prepared, start=start, audit=audit, now=now)
         )
 
+    async def note_not_seen(
+        self, row: TransferRow, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry
+    ) -> TransferRow:
+        return await self._writer.write(
+            lambda transaction: superseding.note_not_seen(transaction, row, statement, token, now=now, audit=audit)
+        )
+
+    async def supersede(
+        self,
+        row: TransferRow,
+        prepared: PreparedTransfer,
+        start: HoldStart | None,
+        *,
+        audit: AuditEntry,
+        now: datetime,
+    ) -> TransferRow:
+        """Put another message in place of a transfer's, with the audit entry in one commit."""
+        return await self._writer.write(
+            lambda transaction: superseding.supersede(transaction, row, prepared, start, audit=audit, now=now)
+        )
+
     async def transfer(self, transfer_id: TransferId) -> TransferDetail | None:
         return await self._readers.read(lambda ask: transfer_reading.read_one(ask, transfer_id))
 
@@ -209,6 +231,21 @@ class SqlStore:
             recipient=recipient,
             reference_index=reference_index,
             oldest_first=oldest_first,
+        )
+        return await self._readers.read(question)
+
+    async def dead_letters(
+        self,
+        *,
+        limit: int,
+        recipient: PartyId | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        after: TransferId | None = None,
+    ) -> list[TransferRow]:
+        """Return dead letters that fit and were not skipped, the oldest first."""
+        question = partial(
+            transfer_reading.read_dead_letters, limit=limit, recipient=recipient, code=code, since=since, after=after
         )
         return await self._readers.read(question)
 
@@ -282,6 +319,11 @@ class SqlStore:
 
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
+
+    async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:
+        return await self._writer.write(
+            lambda transaction: receiving.forswear(transaction, statement, token, now=now, audit=audit)
+        )
 
     async def inbox(
         self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None

@@ -260,6 +260,8 @@ def _transfer_values(
         "fence": 0,
         "lease_until": None,
         "ever_sent": 0,
+        "not_seen": 0,
+        "skipped": 0,
         "digest": prepared.digest,
         "message_bytes": prepared.size_bytes,
         "agreement_id": header.agreement.id,

@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyCon
 from sqlalchemy.schema import ForeignKeyConstraint
 
 from gateway.domain.hold import HoldCause
-from gateway.domain.lifecycle import FINAL, HandOverState, NoticeState, TransferState
+from gateway.domain.lifecycle import FINAL, TransferState
 from gateway.storage import columns
 from gateway.storage.columns import Number as _Number
 from gateway.storage.columns import flag as _flag
@@ -26,6 +26,7 @@ from gateway.storage.columns import sealed as _sealed
 from gateway.storage.columns import table as _table
 from gateway.storage.columns import text as _text
 from gateway.storage.columns import time as _time
+from gateway.storage.inbox_tables import ANSWERS, LEASED
 
 metadata: Final = columns.metadata
 
@@ -34,13 +35,10 @@ NORMAL_LANE: Final = 1
 
 # A partial index is used only when the query holds the same words, so both take them from here. Where another index
 # begins with `state`, the partial one does too, or excludes states with NOT IN: else planners prefer the other.
-DUE: Final = "state = 'QUEUED' AND head = 1"
-UNFINISHED: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
-HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
-HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
-ANSWERS: Final = "in_reply_to IS NOT NULL"
-LEASED: Final = "state = 'IN_FLIGHT'"
-OWED: Final = "state = 'OWED'"
+DUE: Final = "state = 'QUEUED' AND head = 1 AND not_seen = 0"
+_OPEN: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
+UNFINISHED: Final = f"{_OPEN} AND skipped = 0"
+UNFINISHED_AHEAD: Final = f"ahead.{_OPEN} AND ahead.skipped = 0"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
 BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
 
@@ -152,6 +150,8 @@ transfer = _table(
     _number("fence"),
     _time("lease_until", null=True),
     *_flag("ever_sent"),
+    *_flag("not_seen"),
+    *_flag("skipped"),
     _text("digest"),
     _number("message_bytes"),
     _text("agreement_id"),
@@ -176,6 +176,7 @@ transfer = _table(
     UniqueConstraint("message_id"),
     UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
     _one_of("state", TransferState),
+    CheckConstraint("skipped = 0 OR state IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED')", name="skipped_stays"),
     CheckConstraint("sequence > 0", name="sequence_from_one"),
     CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
     CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="queued_has_a_time"),
@@ -196,6 +197,34 @@ the partner's back end took it, as its notice says; no part of the life of the t
 no signed message, only a view that a person has to look at; no such transfer is ever queued. `message_bytes`: of the
 JWS, or of that view, as they are before they are sealed.
 """
+
+superseded = _table(
+    "superseded",
+    _text("message_id"),
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _text("digest"),
+    *_flag("ever_sent"),
+    _text("agreement_id"),
+    _number("agreement_version"),
+    _time("expires"),
+    _time("superseded"),
+    PrimaryKeyConstraint("message_id"),
+    Index("superseded_of_transfer", "transfer_id", "superseded"),
+)
+"""The earlier messages of a transfer, each with the digest that a late receipt for it must name."""
+
+not_seen = _table(
+    "not_seen",
+    _text("message_id"),
+    Column("transfer_id", Text, ForeignKey("transfer.id"), nullable=False),
+    _text("partner"),
+    _text("statement_id"),
+    _time("issued"),
+    _time("received"),
+    _text("token"),
+    PrimaryKeyConstraint("message_id"),
+)
+"""What partners swore never to have had: the proof by which a transfer was cancelled, skipped or superseded."""
 
 payload = _table(
     "payload",
@@ -245,10 +274,12 @@ attempt = _table(
     _text("outcome"),
     _text("code"),
     _text("detail"),
+    _time("again", null=True),
     PrimaryKeyConstraint("id"),
     Index("attempt_of_transfer", "transfer_id", "id"),
 )
-"""Every try to send. Numbers start again when an operator requeues, hence a key of its own."""
+"""Every try to send. Numbers start again when an operator requeues, hence a key of its own. `again`: when the next try
+was to be made, null for none."""
 
 receipt = _table(
     "receipt",
@@ -266,6 +297,7 @@ receipt = _table(
     PrimaryKeyConstraint("id"),
     _one_of("verdict", ("accepted", "refused")),
     Index("receipt_of_message", "message_id", "id"),
+    Index("receipt_of_transfer", "transfer_id", "id"),
 )
 """Receipts that partners gave us. All are kept: an accepted one may follow a refusal, or be for a message of the
 transfer that another has superseded."""
@@ -284,139 +316,6 @@ notice = _table(
     PrimaryKeyConstraint("transfer_id"),
 )
 """Notices that partners gave us: their back end took the message. The first stays."""
-
-# ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-dedupe = _table(
-    "dedupe",
-    _text("sender"),
-    _text("message_id"),
-    _text("recipient"),
-    _text("digest"),
-    _text("verdict"),
-    _text("code"),
-    _text("token"),
-    _time("received"),
-    _time("keep_until"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    _one_of("verdict", ("accepted", "not_seen")),
-    Index("dedupe_to_purge", "keep_until"),
-)
-"""What a message id of a partner stands for, for ever final: the digest and the receipt we gave. Outlives the payload.
-
-`not_seen` is for ids that we have sworn never to have had.
-"""
-
-refusal = _table(
-    "refusal",
-    _text("sender"),
-    _text("message_id"),
-    _text("digest"),
-    _text("recipient"),
-    _text("code"),
-    _text("token"),
-    _number("times"),
-    _time("first"),
-    _time("last"),
-    _time("keep_until"),
-    PrimaryKeyConstraint("sender", "message_id", "digest"),
-    Index("refusal_to_purge", "keep_until"),
-)
-"""Messages that we could open and refused. Never final: the message is judged anew when it comes again."""
-
-inbox = _table(
-    "inbox",
-    _text("sender"),
-    _text("message_id"),
-    _text("recipient"),
-    _text("kind"),
-    _text("conversation"),
-    _number("sequence"),
-    _text("in_reply_to", null=True),
-    _text("supersedes", null=True),
-    _text("schema_set"),
-    _text("schema_set_sha256"),
-    _text("agreement_id"),
-    _number("agreement_version"),
-    _text("agreement_sha256"),
-    _text("policy_sha256"),
-    _text("legal_basis"),
-    _text("purpose"),
-    _text("onward_use"),
-    _number("retention_days"),
-    _text("digest"),
-    _number("size_bytes"),
-    _time("created"),
-    _time("expires"),
-    _time("received"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    Index("inbox_by_message", "message_id"),
-    Index("inbox_by_time", "received", "message_id"),
-    _partial("inbox_that_answers", "in_reply_to", where=ANSWERS),
-)
-
-inbox_payload = _table(
-    "inbox_payload",
-    _text("sender"),
-    _text("message_id"),
-    _sealed("sealed"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
-)
-"""The sealed JWS of an inbox message."""
-
-hand_over = _table(
-    "hand_over",
-    _text("sender"),
-    _text("message_id"),
-    _text("recipient"),
-    _text("conversation"),
-    _number("sequence"),
-    _text("state"),
-    _number("version"),
-    *_flag("head"),
-    _number("fence"),
-    _time("lease_until", null=True),
-    _number("attempts"),
-    _time("next_attempt_at", null=True),
-    _time("updated"),
-    _time("handed_over", null=True),
-    _text("last_code"),
-    _text("last_detail"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
-    _one_of("state", HandOverState),
-    CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
-    CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="pending_has_a_time"),
-    Index("hand_over_by_state", "state"),
-    _partial("hand_over_due", "state", "recipient", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
-    _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
-    _partial("hand_over_leased", "state", "lease_until", where=LEASED),
-)
-
-notice_owed = _table(
-    "notice_owed",
-    _text("sender"),
-    _text("message_id"),
-    _text("recipient"),
-    _text("digest"),
-    _time("handed_over"),
-    _text("state"),
-    _number("attempts"),
-    _time("next_attempt_at", null=True),
-    _time("deadline"),
-    _time("updated"),
-    _text("last_code"),
-    _text("last_detail"),
-    _time("keep_until"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
-    _one_of("state", NoticeState),
-    CheckConstraint("(state = 'OWED') = (next_attempt_at IS NOT NULL)", name="owed_has_a_time"),
-    Index("notice_owed_to_purge", "keep_until"),
-    _partial("notice_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
-)
-"""That a message was handed over, as we owe it to its sender. Made in the commit of the hand-over."""
 
 # ── partners ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,21 +3,21 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, literal_column, select
+from sqlalchemy import Text, and_, bindparam, literal_column, or_, select
 
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind, SealedReference
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.records import StoredReceipt, TransferDetail, TransferRow
 from gateway.errors import Violation
-from gateway.storage import answers, health, holds, notices
+from gateway.storage import answers, health, holds, notices, superseding
 from gateway.storage.engine import Connection, Row
+from gateway.storage.inbox_tables import LEASED
 from gateway.storage.submissions import AFTER_ALL
 from gateway.storage.tables import (
     AWAITING,
     BOUND_BY_DEADLINE,
     DUE,
-    LEASED,
     NORMAL_LANE,
     UNFINISHED,
     attempt,
@@ -37,6 +37,12 @@ _RECEIPT = (
     select(receipt)
     .where(receipt.c.message_id == bindparam("message_id"))
     .order_by(receipt.c.verdict, receipt.c.id.desc())  # accepted sorts before refused, and is the last word
+    .limit(1)
+)
+_RECEIPT_OF = (
+    select(receipt)
+    .where(receipt.c.transfer_id == bindparam("transfer_id"))
+    .order_by(receipt.c.verdict, receipt.c.id.desc())
     .limit(1)
 )
 
@@ -78,6 +84,19 @@ _RECEIPT_OVERDUE = (
     .order_by(transfer.c.next_attempt_at)
     .limit(bindparam("limit"))
 )
+_DEAD_LETTERS = (
+    select(transfer)
+    .where(
+        transfer.c.state == TransferState.DEAD_LETTERED.value,
+        transfer.c.skipped == 0,
+        or_(bindparam("recipient", type_=Text).is_(None), transfer.c.recipient == bindparam("recipient", type_=Text)),
+        or_(bindparam("code", type_=Text).is_(None), transfer.c.last_code == bindparam("code", type_=Text)),
+        transfer.c.updated >= bindparam("since"),
+        transfer.c.id > bindparam("after"),
+    )
+    .order_by(transfer.c.id)
+    .limit(bindparam("limit"))
+)
 _PAST_DEADLINE = (
     select(transfer)
     .where(literal_column(BOUND_BY_DEADLINE), transfer.c.deadline <= bindparam("now"))
@@ -96,7 +115,7 @@ def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail 
     return TransferDetail(
         row=row,
         attempts=tuple(attempt_of(each) for each in connection.rows(_ATTEMPTS, {"transfer_id": row.id})),
-        receipt=read_receipt(connection, row.message_id),
+        receipt=read_receipt_of(connection, row.id),
         references=tuple(
             SealedReference(kind=ReferenceKind(each["kind"]), index=each["key_index"], sealed=each["sealed"])
             for each in references
@@ -106,6 +125,7 @@ def read_one(connection: Connection, transfer_id: TransferId) -> TransferDetail 
         ahead=_read_ahead(connection, row),
         holds=holds.read_of(connection, row.id),
         warnings=_read_warnings(connection, row),
+        superseded=superseding.read_of(connection, row.id) if row.supersedes is not None else (),
     )
 
 
@@ -122,14 +142,23 @@ def _read_ahead(connection: Connection, row: TransferRow) -> TransferRow | None:
 
 
 def read_by_message(connection: Connection, message_id: MessageId) -> TransferRow | None:
-    """Return the transfer that carries a message, or None."""
+    """Return the transfer that carries a message, or carried it before another took its place, or None."""
     row = connection.one(_BY_MESSAGE, {"message_id": message_id})
+    if row is None:
+        earlier = superseding.transfer_of(connection, message_id)
+        row = None if earlier is None else connection.one(_ONE, {"id": earlier})
     return None if row is None else transfer_row(row)
 
 
 def read_receipt(connection: Connection, message_id: MessageId) -> StoredReceipt | None:
     """Return the receipt we got for a message: an accepted one if there is any, else the newest."""
     row = connection.one(_RECEIPT, {"message_id": message_id})
+    return None if row is None else received_receipt(row)
+
+
+def read_receipt_of(connection: Connection, transfer_id: TransferId) -> StoredReceipt | None:
+    """Return the receipt we got for a transfer, whichever of its messages it is about; chosen as in `read_receipt`."""
+    row = connection.one(_RECEIPT_OF, {"transfer_id": transfer_id})
     return None if row is None else received_receipt(row)
 
 
@@ -189,6 +218,26 @@ def read_many(
     if reference_index is not None:
         values["reference_index"] = reference_index
     return [transfer_row(row) for row in connection.rows(statement, values)]
+
+
+def read_dead_letters(
+    connection: Connection,
+    *,
+    limit: int,
+    recipient: PartyId | None,
+    code: str | None,
+    since: datetime | None,
+    after: TransferId | None,
+) -> list[TransferRow]:
+    """Return dead letters that fit, the oldest first; see `ports.Store.dead_letters`."""
+    values = {
+        "limit": limit,
+        "recipient": recipient,
+        "code": code,
+        "since": 0 if since is None else micros(since),
+        "after": after or "",
+    }
+    return [transfer_row(row) for row in connection.rows(_DEAD_LETTERS, values)]
 
 
 def read_due_at(connection: Connection, recipient: PartyId) -> datetime | None:

@@ -21,20 +21,12 @@ from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState, advance
 from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
-from gateway.domain.statement import Receipt
-from gateway.errors import TransferError
+from gateway.domain.statement import Receipt, Verdict
+from gateway.errors import CATALOGUE, TransferError
 from gateway.storage import conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
-from gateway.storage.tables import (
-    DUE,
-    LEASED,
-    NORMAL_LANE,
-    UNFINISHED,
-    attempt,
-    payload,
-    receipt,
-    transfer,
-)
+from gateway.storage.inbox_tables import LEASED
+from gateway.storage.tables import DUE, NORMAL_LANE, UNFINISHED_AHEAD, attempt, payload, receipt, transfer
 from gateway.storage.values import (
     micros,
     micros_or_none,
@@ -44,8 +36,13 @@ from gateway.storage.values import (
 _PARTNER_MAY_HAVE_IT: Final = frozenset(
     {TransferEvent.ACCEPTED, TransferEvent.LEASE_LOST, TransferEvent.REFUSED, TransferEvent.TAKEN}
 )
+_REST: Final = FINAL | {TransferState.DEAD_LETTERED}
+"""Where a transfer that was skipped may stand: those behind it went, so it can not go any more."""
 _BEGINS_ANEW: Final = frozenset({TransferEvent.RELEASED, TransferEvent.REQUEUED})
-_ANSWERED: Final = frozenset({TransferEvent.ACCEPTED, TransferEvent.REFUSED, TransferEvent.TAKEN})
+_ANSWERED: Final = frozenset(
+    {TransferEvent.ACCEPTED, TransferEvent.NOT_SEEN, TransferEvent.REFUSED, TransferEvent.TAKEN}
+)
+_NOT_SEEN: Final = CATALOGUE["message.not_seen"].code
 _RECOVER_AT_ONCE: Final = 500
 _HOLD_AT_ONCE: Final = 32
 """How often one claim looks again after it held what was due under an agreement that ended."""
@@ -57,7 +54,7 @@ _BLOCKED = exists(
         _ahead.c.recipient == transfer.c.recipient,
         _ahead.c.conversation == transfer.c.conversation,
         _ahead.c.sequence < transfer.c.sequence,
-        literal_column(f"ahead.{UNFINISHED}"),
+        literal_column(UNFINISHED_AHEAD),
     )
 )
 _DUE = (
@@ -101,6 +98,8 @@ _SETTLE = (
         attempts=bindparam("tries"),
         lease_until=None,
         ever_sent=bindparam("sent"),
+        not_seen=bindparam("unseen"),
+        skipped=bindparam("over"),
         deadline=bindparam("until"),
         next_attempt_at=bindparam("due"),
         last_code=bindparam("code"),
@@ -240,6 +239,8 @@ def settle(
         raise TransferError("transfer.illegal_transition", "Only a claim claims a transfer")
     connection = transaction.connection
     state = advance(row.state, event)
+    if row.skipped and state not in _REST:
+        raise TransferError("transfer.skipped")
     settled = replace(
         row,
         state=state,
@@ -247,6 +248,8 @@ def settle(
         # Either is a person's word to begin anew; the attempts made so far stay in their own table.
         attempts=0 if event in _BEGINS_ANEW else row.attempts,
         ever_sent=row.ever_sent or sent or event in _PARTNER_MAY_HAVE_IT,
+        not_seen=row.not_seen or event is TransferEvent.NOT_SEEN or _swears(receipt),
+        skipped=row.skipped or event is TransferEvent.SKIPPED,
         updated=now,
         deadline=deadline or row.deadline,
         next_attempt_at=_due(state, next_attempt_at, now),
@@ -261,10 +264,15 @@ def settle(
         connection.run(_INSERT_RECEIPT, _receipt_values(row, *receipt, now))
     if event in _ANSWERED:
         health.succeeded(connection, row.recipient, now)
-    if state in FINAL:
+    if state in FINAL or settled.skipped:
         conversations.let_next_go(connection, party=row.sender, partner=row.recipient, of=row.conversation)
     transaction.record(audit)
     return settled
+
+
+def _swears(given: tuple[Receipt, str] | None) -> bool:
+    """Tell whether a receipt refuses a message because its id was given up: then it can never be accepted."""
+    return given is not None and given[0].verdict is Verdict.REFUSED and given[0].code == _NOT_SEEN
 
 
 def _due(state: TransferState, given: datetime | None, now: datetime) -> datetime | None:
@@ -285,6 +293,8 @@ def _move(
         "fence_step": int(lease_lost),
         "tries": settled.attempts,
         "sent": int(settled.ever_sent),
+        "unseen": int(settled.not_seen),
+        "over": int(settled.skipped),
         "until": micros(settled.deadline),
         "due": micros_or_none(settled.next_attempt_at),
         "code": settled.last_code,
@@ -315,6 +325,7 @@ def _attempt_values(made: Attempt) -> dict[str, Any]:
         "outcome": made.outcome,
         "code": made.code,
         "detail": made.detail,
+        "again": micros_or_none(made.again),
     }
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import bindparam, delete, exists, func, literal, select, update
 
 from gateway.storage.engine import Connection, Transaction, insert_into
-from gateway.storage.tables import dedupe, hand_over, idempotency, meta, notice_owed, refusal, transfer
+from gateway.storage.inbox_tables import dedupe, hand_over, notice_owed, refusal
+from gateway.storage.tables import idempotency, meta, transfer
 from gateway.storage.values import micros
 
 PURGE_AT_ONCE: Final = 500

@@ -75,6 +75,9 @@ def transfer_row(row: Row) -> TransferRow:
         last_detail=row["last_detail"],
         kept=row["kept"],
         withheld=row["withheld"],
+        supersedes=row["supersedes"],
+        not_seen=bool(row["not_seen"]),
+        skipped=bool(row["skipped"]),
     )
 
 
@@ -102,6 +105,7 @@ def attempt_of(row: Row) -> Attempt:
         outcome=row["outcome"],
         code=row["code"],
         detail=row["detail"],
+        again=time_or_none(row["again"]),
     )
 
 

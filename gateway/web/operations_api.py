@@ -37,6 +37,8 @@ from gateway.web.shapes import (
     receipt_json,
     record_json,
     reloaded_json,
+    requeued_json,
+    superseded_json,
     transfer_of_operator_json,
 )
 from gateway.web.waiting import transfers_as_they_wait
@@ -60,6 +62,7 @@ __all__ = [
 SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
 _AUDIT_PAGE: Final = 1000
 TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
+REQUEUE_QUERY: Final = frozenset({"recipient", "code", "since", "limit", "after"})
 INBOX_QUERY: Final = frozenset({"state", "limit", "before"})
 
 
@@ -197,6 +200,7 @@ async def tell_transfer(found: TransferDetail, parts: OperationsParts) -> dict[s
         "answers": answers_json(found.answers),
         "holds": [hold_of_operator_json(hold) for hold in found.holds],
         "warnings": [warning.as_json() for warning in found.warnings],
+        "superseded": [superseded_json(message) for message in found.superseded],
         "timeline": [record_json(record) for record in timeline],
     }
 
@@ -216,6 +220,30 @@ async def _requeue(request: web.Request, parts: OperationsParts, caller: Caller)
     Query(request, ())
     reason = await _reason(request, parts)
     row = await parts.operate.requeue(_transfer_id(request), operator=caller.client, reason=reason)
+    return json_response(transfer_of_operator_json(row))
+
+
+async def _requeue_many(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    query = Query(request, REQUEUE_QUERY)
+    recipient, since, after = query.party("recipient"), query.time("since"), query.uuid("after")
+    if recipient is None and since is None and query.text("code") is None:
+        raise RequestError("request.malformed", "Say which: give `recipient`, `code` or `since`")
+    done = await parts.operate.requeue_many(
+        operator=caller.client,
+        reason=await _reason(request, parts),
+        limit=query.limit(),
+        recipient=recipient,
+        code=query.text("code"),
+        since=since,
+        after=None if after is None else TransferId(after),
+    )
+    return json_response(requeued_json(done))
+
+
+async def _skip(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    reason = await _reason(request, parts)
+    row = await parts.operate.skip(_transfer_id(request), operator=caller.client, reason=reason)
     return json_response(transfer_of_operator_json(row))
 
 
@@ -347,6 +375,8 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),
     Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
     Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
+    Route(method="POST", path="/v1/transfers/requeue", handler=_requeue_many, admits=ACTORS),
+    Route(method="POST", path="/v1/transfers/{id}/skip", handler=_skip, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/hold", handler=_hold, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/release", handler=_release_transfer, admits=RELEASERS),

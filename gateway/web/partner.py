@@ -27,6 +27,7 @@ from gateway.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, MAX_DOCU
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.errors import EnvelopeError, GatewayError, RequestError
+from gateway.exchange.asked import Asked, StillJudging
 from gateway.exchange.receive import Answer, Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.turn_away import TurnAway
@@ -94,6 +95,7 @@ class PartnerParts:
 
     door: Door
     receive: Receive
+    asked: Asked
     settle: Settle
     turn_away: TurnAway
     peers: Peers
@@ -204,11 +206,9 @@ def _line(answer: Answer) -> LineAnswer:
 
 
 async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
-    Query(request, ())
-    token = await parts.receive.receipt(MessageId(path_id(request)), channel_party=partner)
-    if token is None:
-        raise RequestError("request.not_found")
-    return _jose(token)
+    to = Query(request, {"to"}).party("to")
+    found = await parts.asked(MessageId(path_id(request)), channel_party=partner, to=to)
+    return web.Response(status=202) if isinstance(found, StillJudging) else _jose(found)
 
 
 async def _late_receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:

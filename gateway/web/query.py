@@ -7,7 +7,7 @@ by their declared length before a byte is read, and bounded while they are read.
 import asyncio
 import re
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -80,6 +80,20 @@ class Query:
             return kind(value)
         except ValueError:
             raise RequestError("request.malformed", f"`{name}` is one of {', '.join(kind)}") from None
+
+    def time(self, name: str) -> datetime | None:
+        """Return a parameter that is a time with its offset (RFC 3339), or None."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            # A plus sign of an offset that nobody encoded comes as a blank.
+            at = datetime.fromisoformat(value.replace(" ", "+"))
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            raise RequestError("request.malformed", f"`{name}` is a time such as 2026-03-01T12:00:00Z")
+        return at
 
     def limit(self, *, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
         """Return how many rows are asked for, 1 to `most`."""

@@ -20,10 +20,12 @@ from gateway.domain.records import (
     InboxRow,
     OwedNotice,
     PartnerHealth,
+    Requeued,
     RulesReloaded,
     StoredNotice,
     StoredReceipt,
     SubmissionRow,
+    SupersededMessage,
     TransferRow,
 )
 from gateway.errors import Violation
@@ -41,7 +43,9 @@ __all__ = [
     "receipt_json",
     "record_json",
     "reloaded_json",
+    "requeued_json",
     "submission_json",
+    "superseded_json",
     "timestamp",
     "transfer_json",
     "transfer_of_operator_json",
@@ -142,6 +146,9 @@ def transfer_of_operator_json(row: TransferRow) -> dict[str, Any]:
         "sender": row.sender,
         "kind": row.kind.value,
         "ever_sent": row.ever_sent,
+        "not_seen": row.not_seen,
+        "skipped": row.skipped,
+        "supersedes": row.supersedes,
         "version": row.version,
     }
 
@@ -179,6 +186,27 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "code": attempt.code,
         "detail": attempt.detail,
+        "again": timestamp(attempt.again),
+    }
+
+
+def superseded_json(message: SupersededMessage) -> dict[str, Any]:
+    """Return one of the earlier messages of a transfer."""
+    return {
+        "message_id": message.message_id,
+        "digest": message.digest,
+        "ever_sent": message.ever_sent,
+        "superseded": timestamp(message.superseded),
+    }
+
+
+def requeued_json(done: Requeued) -> dict[str, Any]:
+    """Return what a requeue of many did."""
+    return {
+        "requeued": len(done.rows),
+        "transfers": [row.id for row in done.rows],
+        "refused": [{"id": one.id, "code": one.code, "detail": one.detail} for one in done.refused],
+        "next": done.following,
     }
 
 

@@ -11,6 +11,8 @@ from typing import Generic
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -78,3 +80,7 @@ class WorkerGenerations(Generic[SnapshotT, DeskT]):
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
         """Check one notice. Raises `capacity.exhausted`."""
         return await self._current.check_notice(job)
+
+    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
+        """Check what a partner answered. Raises `capacity.exhausted`."""
+        return await self._current.check_asked(job)

@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -103,6 +105,11 @@ class InlineWorkers(Generic[SnapshotT, DeskT]):
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
         """Check one notice. Raises `capacity.exhausted`."""
         result: CheckNoticeResult = await self._queue.ask(Stage.CHECK, job)
+        return result
+
+    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
+        """Check what a partner answered. Raises `capacity.exhausted`."""
+        result: CheckAskedResult = await self._queue.ask(Stage.CHECK, job)
         return result
 
     async def _serve(self, desk: DeskT) -> None:

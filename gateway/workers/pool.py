@@ -20,6 +20,8 @@ from typing import Final, TypeVar
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -152,6 +154,11 @@ class WorkerPool:
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
         """Check one notice. Raises `capacity.exhausted`."""
         result: CheckNoticeResult = await self._queue.ask(Stage.CHECK, job)
+        return result
+
+    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
+        """Check what a partner answered. Raises `capacity.exhausted`."""
+        result: CheckAskedResult = await self._queue.ask(Stage.CHECK, job)
         return result
 
     async def _serve(self) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar, assert_never
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -27,8 +29,8 @@ from gateway.errors import GatewayError
 
 DeskT = TypeVar("DeskT")
 
-Job = PrepareJob | SealJob | AdmitJob | CheckJob | CheckNoticeJob
-Result = PrepareResult | SealResult | AdmitResult | CheckResult | CheckNoticeResult
+Job = PrepareJob | SealJob | AdmitJob | CheckJob | CheckNoticeJob | CheckAskedJob
+Result = PrepareResult | SealResult | AdmitResult | CheckResult | CheckNoticeResult | CheckAskedResult
 
 
 class Stage(Enum):
@@ -47,7 +49,10 @@ class JobTable(Generic[DeskT]):
     prepare: Callable[[Sequence[PrepareJob], DeskT], list[PrepareResult]]
     seal: Callable[[Sequence[SealJob], DeskT], list[SealResult]]
     admit: Callable[[Sequence[AdmitJob], DeskT], list[AdmitResult]]
-    check: Callable[[Sequence[CheckJob | CheckNoticeJob], DeskT], list[CheckResult | CheckNoticeResult]]
+    check: Callable[
+        [Sequence[CheckJob | CheckNoticeJob | CheckAskedJob], DeskT],
+        list[CheckResult | CheckNoticeResult | CheckAskedResult],
+    ]
 
     def function(self, stage: Stage) -> Callable[[Sequence[Any], DeskT], list[Any]]:
         """Return the batch function of a stage. The queue sees to it that its jobs are of that stage."""
@@ -69,7 +74,7 @@ def verdict(job: Job, error: GatewayError) -> Result:
     match job:
         case PrepareJob():
             return RefusedSubmission(problems={None: error})
-        case SealJob() | CheckJob() | CheckNoticeJob():
+        case SealJob() | CheckJob() | CheckNoticeJob() | CheckAskedJob():
             return error
         case AdmitJob():
             return Unopened(envelope_sha256=job.envelope_sha256, error=error, problem=None, token=None)
@@ -86,7 +91,7 @@ def size_bytes(job: Job) -> int:
             return len(job.sealed_jws)
         case AdmitJob():
             return len(job.jwe)
-        case CheckJob() | CheckNoticeJob():
+        case CheckJob() | CheckNoticeJob() | CheckAskedJob():
             return len(job.token)
         case _:
             assert_never(job)

@@ -135,7 +135,12 @@ def test_an_act_that_does_not_fit_is_refused(gateways: TwoGateways, delivered: d
     requeue = as_operator(gateways, "transfer", "requeue", delivered["id"], "--reason", "try", "--json")
     assert (requeue.code, requeue.problem["code"]) == (1, "transfer.illegal_transition")
     cancel = as_operator(gateways, "transfer", "cancel", delivered["id"], "--reason", "try", "--json")
-    assert (cancel.code, cancel.problem["code"]) == (1, "transfer.outcome_unknown")
+    assert (cancel.code, cancel.problem["code"]) == (1, "transfer.illegal_transition")
+    skip = as_operator(gateways, "transfer", "skip", delivered["id"], "--reason", "try", "--json")
+    assert (skip.code, skip.problem["code"]) == (1, "transfer.illegal_transition")
+    query = as_operator(gateways, "transfer", "requeue", "--code", "channel.timeout", "--reason", "try", "--json")
+    assert query.json == [{"requeued": 0, "transfers": [], "refused": [], "next": None}]
+    assert as_operator(gateways, "transfer", "requeue", "--reason", "try").code == 2
     missing = as_operator(gateways, "transfer", "cancel", NOBODY, "--reason", "try", "--json")
     assert (missing.code, missing.problem["code"]) == (1, "transfer.not_found")
     assert as_operator(gateways, "transfer", "cancel", NOBODY).code == 2

@@ -21,6 +21,7 @@ COMMANDS = {
     "transfer hold",
     "transfer release",
     "transfer requeue",
+    "transfer skip",
     "transfer cancel",
     "inbox list",
     "inbox show",

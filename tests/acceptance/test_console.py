@@ -61,7 +61,7 @@ async def test_a_failed_transfer_is_found_and_understood_from_the_pages_alone(st
         "agreement.mismatch",
         "Nothing by itself. Should a valid receipt still come, it counts.",
         "When the cause is mended, send it again.",
-        "It can no longer be cancelled here: the partner may have it.",
+        "It was sent, so the partner is asked first.",
         "The partner refused it with a signed receipt",
     ):
         assert expected in told

@@ -413,7 +413,7 @@ async def test_ping_and_receipts_have_their_own_paths() -> None:
         assert await channel.post_notice(NL, "our.notice.token") == ReceiptReturned(token="h.p.s")
     assert [(one.line, one.body) for one in partner.requests] == [
         ("POST /customs/exchange/v1/ping HTTP/1.1", b""),
-        (f"GET /customs/exchange/v1/receipts/{MESSAGE} HTTP/1.1", b""),
+        (f"GET /customs/exchange/v1/receipts/{MESSAGE}?to={NL} HTTP/1.1", b""),
         ("POST /customs/exchange/v1/receipts HTTP/1.1", b"our.receipt.token"),
         ("POST /customs/exchange/v1/notices HTTP/1.1", b"our.notice.token"),
     ]
@@ -422,7 +422,7 @@ async def test_ping_and_receipts_have_their_own_paths() -> None:
 async def test_an_id_can_not_change_the_path() -> None:
     async with serving(answering(202)) as partner, channel_to(partner.url()) as channel:
         await channel.fetch_receipt(NL, MessageId("../../admin?x=1#y\r\nz"))
-    assert partner.requests[0].line == "GET /exchange/v1/receipts/..%2F..%2Fadmin%3Fx=1%23y%0D%0Az HTTP/1.1"
+    assert partner.requests[0].line == "GET /exchange/v1/receipts/..%2F..%2Fadmin%3Fx=1%23y%0D%0Az?to=NL-DUANE HTTP/1.1"
 
 
 async def test_a_receipt_or_a_notice_taken_without_a_word_is_204() -> None:

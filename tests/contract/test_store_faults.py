@@ -231,14 +231,15 @@ def claimable(rows: list[TransferRow]) -> set[TransferId]:
     """What DESIGN.md says, worked out from all rows."""
     heads: dict[str, TransferRow] = {}
     for row in sorted(rows, key=lambda one: one.sequence):
-        if row.state not in FINAL:
+        if row.state not in FINAL and not row.skipped:
             heads.setdefault(row.conversation, row)
-    return {row.id for row in heads.values() if row.state is TransferState.QUEUED}
+    return {row.id for row in heads.values() if row.state is TransferState.QUEUED and not row.not_seen}
 
 
 async def settle_somehow(store: Store, chance: random.Random, row: TransferRow) -> None:
     event = chance.choice([event for event in TransferEvent if event is not TransferEvent.CLAIMED])
-    if (row.state, event) in TRANSITIONS:
+    goes = TRANSITIONS.get((row.state, event))
+    if goes is not None and not (row.skipped and goes not in FINAL | {TransferState.DEAD_LETTERED}):
         await store.settle(row, event, audit=evidence(row, event), now=NOW)
 
 

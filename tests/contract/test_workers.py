@@ -16,7 +16,7 @@ import pytest
 
 from gateway.domain.jobs import RefusedSubmission, SealedEnvelope, Unopened
 from gateway.domain.limits import STAGE_BATCH
-from gateway.domain.statement import Notice, Problem
+from gateway.domain.statement import Notice, NotSeen, Problem
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.ports import Workers
 from gateway.workers import InlineWorkers, PoolLimits, QueueLimits, WorkerPool, open_workers
@@ -27,6 +27,7 @@ from tests.unit.workers.scripted_work import (
     ScriptedDesk,
     Snapshot,
     admit_job,
+    check_asked_job,
     check_job,
     check_notice_job,
     lay_out,
@@ -96,12 +97,15 @@ async def test_each_of_the_four_jobs_gets_its_own_kind_of_result(size: int, tmp_
         sealed = await implements.seal(seal_job("a"))
         checked = await implements.check(check_job("b"))
         noticed = await implements.check_notice(check_notice_job("e"))
+        asked = await implements.check_asked(check_asked_job("f"))
         admitted = await implements.admit(admit_job("c"))
         prepared = await implements.prepare(prepare_job("d"))
     assert isinstance(sealed, SealedEnvelope)
     assert isinstance(checked, Problem)
     assert isinstance(noticed, Notice)
     assert noticed.digest.startswith("e")
+    assert isinstance(asked, NotSeen)
+    assert asked.statement_id.startswith("f")
     assert isinstance(admitted, Unopened)
     assert isinstance(prepared, RefusedSubmission)
 
@@ -249,6 +253,7 @@ async def test_a_job_that_ends_its_worker_twice_is_poisoned_and_the_others_get_t
         ("seal", lambda result: result.code),
         ("check", lambda result: result.code),
         ("check_notice", lambda result: result.code),
+        ("check_asked", lambda result: result.code),
         ("admit", lambda result: result.error.code),
         ("prepare", lambda result: result.problems[None].code),
     ],
@@ -260,6 +265,7 @@ async def test_poison_is_told_in_the_result_of_its_kind(
         "seal": seal_job,
         "check": check_job,
         "check_notice": check_notice_job,
+        "check_asked": check_asked_job,
         "admit": admit_job,
         "prepare": prepare_job,
     }[job]

@@ -24,6 +24,8 @@ from gateway.domain.outcome import (
     TransportAccepted,
 )
 from gateway.domain.records import InboxRow
+from gateway.exchange.ask import Ask
+from gateway.exchange.asked import Asked, StillJudging
 from gateway.exchange.batches import run_admit, run_check, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
@@ -73,6 +75,20 @@ class QuietTelemetry:
 
 
 @dataclass(kw_only=True)
+class Line:
+    """The way to the other side for what is not dispatched; the pair joins it."""
+
+    pair: "Pair | None" = None
+
+    async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
+        raise NotImplementedError
+
+    async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
+        assert self.pair is not None
+        return await self.pair.fetch_receipt(recipient, message_id)
+
+
+@dataclass(kw_only=True)
 class Side:
     """One side's store and use cases."""
 
@@ -83,6 +99,8 @@ class Side:
     submit: Submit
     settle: Settle
     receive: Receive
+    asked: Asked
+    ask: Ask
     operate: Operate
     holds: Holds
     sweep: Sweep
@@ -91,8 +109,8 @@ class Side:
 
 @dataclass(kw_only=True)
 class Pair:
-    """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent. `out_of_reach`, if set,
-    is what comes of any connection that GB tries; `pinged` counts those that carried no message."""
+    """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent, `questions` what was asked after. `out_of_reach`, if set,
+    is what comes of any connection that GB tries; `answer`, if set, of any question; `pinged` counts those that carried no message."""
 
     clock: SteeredClock
     telemetry: QuietTelemetry
@@ -100,9 +118,12 @@ class Pair:
     config: Mapping[PartyId, NodeLayout]
     gb: Side
     fr: Side
+    line: Line
     script: Callable[[str], SendOutcome | None] = lambda _jwe: None
     sent: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
     out_of_reach: TransientFailure | None = None
+    answer: SendOutcome | None = None
     pinged: int = 0
     handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
     backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
@@ -111,7 +132,7 @@ class Pair:
         """Have both sides follow what their files say now, over the same stores."""
         for party, before in ((GB, self.gb), (FR, self.fr)):
             await before.workers.close()
-            after = await _side(self.config[party].config, self.clock, self.telemetry, before.store)
+            after = await _side(self.config[party].config, self.clock, self.telemetry, before.store, self.line)
             for member in fields(Side):
                 setattr(before, member.name, getattr(after, member.name))
 
@@ -134,6 +155,19 @@ class Pair:
     async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
         """Be the channel for several messages, each of which the script may answer otherwise."""
         return await asyncio.gather(*(self.send(recipient, message_id, jwe) for message_id, jwe in envelopes))
+
+    async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
+        """Be the way on which GB asks FR what became of a message."""
+        assert recipient == FR
+        self.questions.append(message_id)
+        said = self.out_of_reach or self.answer
+        if said is not None:
+            return said
+        answer = await self.fr.asked(message_id, channel_party=GB, to=FR)
+        return TransportAccepted() if isinstance(answer, StillJudging) else ReceiptReturned(token=answer)
+
+    async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
+        raise NotImplementedError
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
         """Be the way on which GB reaches FR without a message."""
@@ -210,9 +244,19 @@ async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
     """Lay out GB and FR in `folder` and open both sides. A document that says so is held, as a rule would have it."""
     clock, telemetry = SteeredClock(), QuietTelemetry()
     world = lay_out(folder, [GB, FR], agreements=copy_agreement("gb-fr", folder / "config"), now=clock.now())
-    sides = {party: await _open(world.nodes[party].config, clock, telemetry) for party in (GB, FR)}
+    line = Line()
+    sides = {party: await _open(world.nodes[party].config, clock, telemetry, line) for party in (GB, FR)}
     try:
-        pair = Pair(clock=clock, telemetry=telemetry, folder=folder, config=world.nodes, gb=sides[GB], fr=sides[FR])
+        pair = Pair(
+            clock=clock,
+            telemetry=telemetry,
+            folder=folder,
+            config=world.nodes,
+            gb=sides[GB],
+            fr=sides[FR],
+            line=line,
+        )
+        line.pair = pair
         yield pair
     finally:
         for side in sides.values():
@@ -220,13 +264,13 @@ async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
             await side.store.close()
 
 
-async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry) -> Side:
+async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, line: Line) -> Side:
     settings = load_configuration(config).node
     store = await SqliteStore.open(settings.data_dir / "gateway.db", chain=settings.name)
-    return await _side(config, clock, telemetry, store)
+    return await _side(config, clock, telemetry, store, line)
 
 
-async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, store: SqliteStore) -> Side:
+async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, store: SqliteStore, line: Line) -> Side:
     """Join a side over its store, by the rules as the files say now."""
     configuration = load_configuration(config)
     snapshot = Snapshot(generation=1, settings=configuration.node, rulebook=rulebook_of(configuration))
@@ -235,17 +279,22 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
     await workers.start()
     ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
     fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, lease=DispatchLimits().lease)
+    own = [party.id for party in configuration.node.parties]
+    settle = Settle(store=store, workers=workers, clock=clock)
+    ask = Ask(store=store, workers=workers, channel=line, settle=settle, clock=clock, telemetry=telemetry)
     return Side(
         store=store,
         workers=workers,
         desk=desk,
         fast_path=fast_path,
         submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells, fast_path=fast_path),
-        settle=Settle(store=store, workers=workers, clock=clock),
+        settle=settle,
+        asked=Asked(store=store, trust=desk.trust, clock=clock, ids=ids, own=own),
+        ask=ask,
         receive=Receive(
             store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
         ),
-        operate=Operate(store=store, clock=clock, bells=bells),
+        operate=Operate(store=store, ask=ask, clock=clock, bells=bells),
         holds=Holds(
             store=store,
             workers=workers,

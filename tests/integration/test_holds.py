@@ -10,6 +10,7 @@ from gateway.audit import AuditEvent
 from gateway.domain.hold import HoldCause
 from gateway.domain.ids import TransferId
 from gateway.domain.lifecycle import TransferState
+from gateway.domain.outcome import TransientFailure
 from gateway.domain.records import TransferDetail
 from gateway.envelope import payload_of
 from gateway.errors import AgreementError, TransferError
@@ -196,16 +197,20 @@ async def test_a_held_transfer_can_be_cancelled_since_nothing_left(pair: Pair) -
     assert caught.value.code == "transfer.illegal_transition"
 
 
-async def test_what_was_sent_before_it_was_held_can_not_be_cancelled(pair: Pair) -> None:
+async def test_what_was_sent_before_it_was_held_is_cancelled_only_if_the_partner_never_had_it(pair: Pair) -> None:
     row, _ = await pair.gb.submit(request())
     transfer_id = row.transfers[0].id
     (claimed,) = await pair.gb.store.claim(FR, limit=1, now=pair.clock.now(), lease=timedelta(seconds=1))
     assert await pair.gb.store.recover(now=pair.clock.now()) == 1  # nobody can say whether a byte of it left
     await pair.gb.holds.hold(claimed.row.id, operator="operator-1", reason="a call")
+    pair.out_of_reach = TransientFailure(code="channel.unreachable", detail="", sent=False, connected=False)
     with pytest.raises(TransferError) as caught:
         await pair.gb.operate.cancel(transfer_id, operator="operator-1", reason="withdrawn")
     assert caught.value.code == "transfer.outcome_unknown"
     assert (await state(pair, transfer_id)).state is TransferState.HELD
+    pair.out_of_reach = None
+    cancelled = await pair.gb.operate.cancel(transfer_id, operator="operator-1", reason="withdrawn")
+    assert (cancelled.state, cancelled.not_seen) == (TransferState.CANCELLED, True)
 
 
 async def test_nobody_s_decision_is_a_dead_letter_that_still_waits_for_its_release(pair: Pair) -> None:

@@ -240,14 +240,15 @@ async def test_a_refusal_is_not_final(world: OneGateway) -> None:
 
 async def test_an_id_belongs_to_the_party_that_used_it(world: OneGateway) -> None:
     """NL can neither read GB's receipt, nor block GB's id, nor be blocked by it."""
-    header = world.gb.header()
+    header, unused = world.gb.header(), world.gb.header()
     _, receipt = await accepted(world, header)
     path = f"/exchange/v1/receipts/{header.message_id}"
-    assert (await world.nl.ask("GET", path)).code == "request.not_found"
     reply = await world.nl.post(world.nl.message(message_id=header.message_id))
     assert reply.said == "receipt accepted"
     assert (await world.gb.ask("GET", path)).token == receipt
     assert (await world.nl.ask("GET", path)).token == reply.token != receipt
+    assert (await world.nl.ask("GET", f"/exchange/v1/receipts/{unused.message_id}")).said == "not_seen"
+    assert (await accepted(world, unused))[1]
 
 
 def _signed_by(token: str) -> object:

@@ -299,7 +299,7 @@ async def test_an_expired_message_can_not_be_requeued(pair: Pair) -> None:
     assert refused.value.code == "transfer.deadline"
 
 
-async def test_only_what_was_never_sent_can_be_cancelled(pair: Pair) -> None:
+async def test_what_was_sent_can_not_be_cancelled_while_its_partner_does_not_answer(pair: Pair) -> None:
     unsent = await submitted(pair)
     row = await pair.gb.operate.cancel(unsent, operator="duty", reason="Submitted by mistake")
     assert row.state is TransferState.CANCELLED
@@ -308,9 +308,11 @@ async def test_only_what_was_never_sent_can_be_cancelled(pair: Pair) -> None:
     async with pair.dispatching():
         await until(lambda: pair.sent)
         await reaches(pair, sent, TransferState.QUEUED)
+    pair.out_of_reach = UNREACHABLE
     with pytest.raises(TransferError) as refused:
         await pair.gb.operate.cancel(sent, operator="duty", reason="Too late")
     assert refused.value.code == "transfer.outcome_unknown"
+    assert f"please disregard message {sent}" in refused.value.facts["recall"]
 
 
 async def test_an_act_needs_a_reason(pair: Pair) -> None:

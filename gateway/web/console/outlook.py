@@ -18,7 +18,7 @@ from gateway.web.shapes import timestamp
 __all__ = ["ACTS", "Act", "Outlook", "Sentence", "is_left_alone", "outlook"]
 
 
-ACTS: Final = ("requeue", "cancel", "hold", "release")
+ACTS: Final = ("requeue", "cancel", "hold", "release", "skip")
 """What has a form."""
 
 
@@ -127,12 +127,14 @@ def _can(found: TransferDetail, now: datetime) -> list[Act]:
     acts: list[Act] = []
     if row.state is TransferState.HELD and waits is not None:
         acts.append(Act(text="can.release_one" if waits.missing == 1 else "can.release_more", verb="release"))
-    if row.state is TransferState.DEAD_LETTERED:
+    if row.state is TransferState.DEAD_LETTERED and not row.skipped:
         acts.append(_again(row, waits, now))
     if row.state is TransferState.QUEUED:
         acts.append(Act(text="can.hold", verb="hold"))
     if row.state in {TransferState.QUEUED, TransferState.HELD, TransferState.DEAD_LETTERED}:
-        acts.append(Act(text="can.recall") if row.ever_sent else Act(text="can.cancel", verb="cancel"))
+        acts.append(Act(text="can.cancel" if row.outcome_known else "can.cancel_sent", verb="cancel"))
+    if row.state in {TransferState.HELD, TransferState.DEAD_LETTERED} and not row.skipped:
+        acts.append(Act(text="can.skip", verb="skip"))
     return acts or [Act(text="can.nothing")]
 
 

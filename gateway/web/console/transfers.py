@@ -31,7 +31,7 @@ from gateway.web.shapes import transfer_of_operator_json
 __all__ = ["ROUTES"]
 
 _MAY_SEE_DOCUMENTS: Final = frozenset({Role.OFFICER, Role.AUDITOR})
-_DONE: Final = ("requeue", "cancel", "hold", "approved", "released", "prepared_again")
+_DONE: Final = ("requeue", "cancel", "hold", "skip", "approved", "released", "prepared_again")
 _MOST_LEAVES: Final = 2000
 """Values on one page; what is beyond is counted. A browser should not have to hold a declaration of 999 items."""
 
@@ -116,6 +116,12 @@ async def _cancel(request: web.Request, parts: OperationsParts, caller: Caller) 
     return redirect(f"/console/transfers/{row.id}?done=cancel")
 
 
+async def _skip(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    reason = (await read_form(request, parts, "reason"))["reason"]
+    row = await parts.operate.skip(_id(request), operator=caller.client, reason=reason)
+    return redirect(f"/console/transfers/{row.id}?done=skip")
+
+
 async def _hold(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
     reason = (await read_form(request, parts, "reason"))["reason"]
     row = await parts.holds.hold(_id(request), operator=caller.client, reason=reason)
@@ -167,6 +173,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/console/transfers/{id}/receipt", handler=_receipt, admits=READERS),
     Route(method="POST", path="/console/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
     Route(method="POST", path="/console/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
+    Route(method="POST", path="/console/transfers/{id}/skip", handler=_skip, admits=ACTORS),
     Route(method="POST", path="/console/transfers/{id}/hold", handler=_hold, admits=ACTORS),
     Route(method="POST", path="/console/transfers/{id}/release", handler=_release, admits=RELEASERS),
     Route(method="POST", path="/console/transfers/{id}/documents", handler=_documents, admits=_MAY_SEE_DOCUMENTS),

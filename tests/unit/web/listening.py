@@ -9,7 +9,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +23,8 @@ from gateway.domain.ids import ClientId, PartyId, SchemaSetId
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -48,12 +50,14 @@ from gateway.errors import (
     SchemaError,
     Violation,
 )
+from gateway.exchange.ask import Ask
 from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
+from gateway.exchange.settle import Settle
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
 from gateway.schema.code_lists.bindings import CodeCatalogue
@@ -71,6 +75,7 @@ from gateway.web import (
 from gateway.web.console.session import cookie_name
 from tests.store_values import AGREEMENT, HOME, LEASE, NOW, OTHER, PARTNER, TERMS, StoreValues, sha
 from tests.unit.web.sets_shown import schema_sets
+from tests.unit.web.stand_ins import FixedClock, Lines, ScriptedPartner
 
 FINE = b"<MetaData/>"
 BROKEN = b"<Broken/>"
@@ -110,38 +115,6 @@ class WordTokens:
         return CALLERS[word]
 
 
-@dataclass(slots=True)
-class Lines:
-    """Implements ports.Telemetry: keeps every line."""
-
-    kept: list[dict[str, Any]] = field(default_factory=list)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def line(
-        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
-    ) -> None:
-        self.kept.append({"action": action, "outcome": outcome, "duration": duration, "code": code, **labels})
-        self.told.set()
-
-
-class FixedClock:
-    """Implements ports.Clock; stands still unless moved."""
-
-    def __init__(self, now: datetime = NOW) -> None:
-        self.moment = now
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def move(self, by: timedelta) -> None:
-        self.moment += by
-        self.seconds += by.total_seconds()
-
-
 class ScriptedWorkers:
     """Implements ports.Workers: the body of a document says what comes of it."""
 
@@ -152,6 +125,7 @@ class ScriptedWorkers:
         self.admit_result: AdmitResult | None = None
         self.check_result: CheckResult | None = None
         self.check_notice_result: CheckNoticeResult | None = None
+        self.check_asked_result: CheckAskedResult | None = None
         self.admitted: list[AdmitJob] = []
 
     async def prepare(self, job: PrepareJob) -> PrepareResult:
@@ -191,6 +165,10 @@ class ScriptedWorkers:
     async def check_notice(self, _job: CheckNoticeJob) -> CheckNoticeResult:
         assert self.check_notice_result is not None
         return self.check_notice_result
+
+    async def check_asked(self, _job: CheckAskedJob) -> CheckAskedResult:
+        assert self.check_asked_result is not None
+        return self.check_asked_result
 
     def _transfer(self, job: PrepareJob, recipient: PartyId) -> PreparedTransfer:
         slot = job.slots[recipient]
@@ -241,6 +219,7 @@ class Node:
     values: StoreValues
     ids: SystemIds = field(default_factory=SystemIds)
     bells: Doorbells = field(default_factory=Doorbells)
+    partner: ScriptedPartner = field(default_factory=ScriptedPartner)
     sealer: PlainSealer = field(default_factory=PlainSealer)
     agreements: Rulebook = field(default_factory=lambda: rulebook_with(PARTNER))
     failing: dict[str, GatewayError] = field(default_factory=dict)
@@ -274,12 +253,24 @@ class Node:
             retries={HOME: RetryPolicy(first_wait=timedelta(seconds=10), cap=timedelta(seconds=10), attempts=3)},
         )
 
+    def ask(self) -> Ask:
+        """Return the use case; the partner says what `partner` is told to say."""
+        settle = Settle(store=self.store, workers=self.workers, clock=self.clock)
+        return Ask(
+            store=self.store,
+            workers=self.workers,
+            channel=self.partner,
+            settle=settle,
+            clock=self.clock,
+            telemetry=self.lines,
+        )
+
     def operations(self) -> OperationsParts:
         return OperationsParts(
             node="test-node",
             door=self.door("operations"),
             store=self.store,
-            operate=Operate(store=self.store, clock=self.clock, bells=self.bells),
+            operate=Operate(store=self.store, ask=self.ask(), clock=self.clock, bells=self.bells),
             holds=Holds(
                 store=self.store,
                 workers=self.workers,

@@ -63,6 +63,15 @@ async def test_what_can_not_be_cancelled_is_refused_as_a_page(node: Node, operat
     assert ENGLISH("nav.transfers") in again.text
 
 
+async def test_a_held_transfer_is_skipped_with_a_reason(node: Node, operations: str) -> None:
+    row = await held(node)
+    answer = await send_form(operations, f"/console/transfers/{row.id}/skip", "operator", reason="hopeless")
+    assert answer.headers["Location"] == f"/console/transfers/{row.id}?done=skip"
+    page = await ask(f"{operations}{answer.headers['Location']}", cookies=signed_in(operations, "operator"))
+    assert ENGLISH("done.skip") in shown(page.text)
+    assert (await send_form(operations, f"/console/transfers/{row.id}/skip", "operator", reason="x")).status == 409
+
+
 async def test_an_officer_releases_a_held_transfer_from_its_page(node: Node, operations: str) -> None:
     row = await held(node, approvals=2)
     path = f"/console/transfers/{row.id}"
@@ -85,7 +94,7 @@ async def test_an_operator_is_told_that_an_officer_releases(node: Node, operatio
     row = await held(node)
     page = await ask(f"{operations}/console/transfers/{row.id}", cookies=signed_in(operations, "operator"))
     actions = [form.get("action") for form in html.fromstring(page.text).iter("form")]
-    assert actions == ["/console/sign-out", f"/console/transfers/{row.id}/cancel"]
+    assert actions == ["/console/sign-out", *(f"/console/transfers/{row.id}/{verb}" for verb in ("cancel", "skip"))]
     assert ENGLISH("can.needs_officer") in shown(page.text)
     refused = await send_form(operations, f"/console/transfers/{row.id}/release", "operator", reason="mine")
     assert refused.status == 403

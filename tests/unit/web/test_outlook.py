@@ -152,7 +152,8 @@ def test_a_delivered_transfer_tells_whether_the_partners_back_end_has_it() -> No
 
 REQUEUE, CANCEL = Act(text="can.requeue", verb="requeue"), Act(text="can.cancel", verb="cancel")
 HOLD, RELEASE = Act(text="can.hold", verb="hold"), Act(text="can.release_one", verb="release")
-RESUBMIT, RECALL, NOTHING = Act(text="can.resubmit"), Act(text="can.recall"), Act(text="can.nothing")
+RESUBMIT, NOTHING = Act(text="can.resubmit"), Act(text="can.nothing")
+RECALL, SKIP = Act(text="can.cancel_sent", verb="cancel"), Act(text="can.skip", verb="skip")
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,15 @@ RESUBMIT, RECALL, NOTHING = Act(text="can.resubmit"), Act(text="can.recall"), Ac
     [
         (TransferState.QUEUED, {}, (HOLD, CANCEL)),
         (TransferState.QUEUED, {"ever_sent": True}, (HOLD, RECALL)),
-        (TransferState.HELD, {}, (RELEASE, CANCEL)),
-        (TransferState.HELD, {"ever_sent": True}, (RELEASE, RECALL)),
+        (TransferState.HELD, {}, (RELEASE, CANCEL, SKIP)),
+        (TransferState.HELD, {"ever_sent": True}, (RELEASE, RECALL, SKIP)),
         (TransferState.IN_FLIGHT, {}, (NOTHING,)),
         (TransferState.AWAITING_RECEIPT, {"ever_sent": True}, (NOTHING,)),
-        (TransferState.DEAD_LETTERED, {}, (REQUEUE, CANCEL)),
-        (TransferState.DEAD_LETTERED, {"ever_sent": True}, (REQUEUE, RECALL)),
-        (TransferState.DEAD_LETTERED, {"expires": NOW}, (RESUBMIT, CANCEL)),
+        (TransferState.DEAD_LETTERED, {}, (REQUEUE, CANCEL, SKIP)),
+        (TransferState.DEAD_LETTERED, {"ever_sent": True}, (REQUEUE, RECALL, SKIP)),
+        (TransferState.DEAD_LETTERED, {"expires": NOW}, (RESUBMIT, CANCEL, SKIP)),
+        (TransferState.DEAD_LETTERED, {"skipped": True}, (CANCEL,)),
+        (TransferState.DEAD_LETTERED, {"ever_sent": True, "not_seen": True}, (REQUEUE, CANCEL, SKIP)),
         (TransferState.DELIVERED, {"ever_sent": True}, (NOTHING,)),
         (TransferState.CANCELLED, {}, (NOTHING,)),
     ],
@@ -181,15 +184,15 @@ def test_what_waits_for_two_officers_says_so_until_one_is_left() -> None:
     start = HoldStart(cause=HoldCause.RULES, by="client:c", approvals=2)
     one = Approval(officer="officer-1", reason="seen", at=NOW)
     told = of(row(TransferState.HELD), holds=(Hold(start=start, since=NOW, approvals=(), released=None),))
-    assert [act.text for act in told.can] == ["can.release_more", "can.cancel"]
+    assert [act.text for act in told.can] == ["can.release_more", "can.cancel", "can.skip"]
     assert (told.why and told.why.text, told.following.at) == ("why.held.rules", timestamp(NOW + timedelta(days=1)))
     told = of(row(TransferState.HELD), holds=(Hold(start=start, since=NOW, approvals=(one,), released=None),))
-    assert [act.text for act in told.can] == ["can.release_one", "can.cancel"]
+    assert [act.text for act in told.can] == ["can.release_one", "can.cancel", "can.skip"]
 
 
 def test_a_dead_letter_that_nobody_released_can_only_be_held_again() -> None:
     unsigned = row(TransferState.DEAD_LETTERED, digest="", expires=NOW)
-    assert of(unsigned, holds=(HELD,)).can == (Act(text="can.hold_again", verb="requeue"), CANCEL)
+    assert of(unsigned, holds=(HELD,)).can == (Act(text="can.hold_again", verb="requeue"), CANCEL, SKIP)
 
 
 @pytest.mark.parametrize("state", list(TransferState))

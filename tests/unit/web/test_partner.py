@@ -17,8 +17,9 @@ from gateway.domain.ids import PartyId
 from gateway.domain.jobs import Unopened
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.limits import max_envelope_bytes
-from gateway.envelope import sign_receipt
+from gateway.envelope import StatementType, sign_receipt, statement_type
 from gateway.errors import EnvelopeError, GatewayError, StorageError
+from gateway.exchange.asked import Asked
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.turn_away import TurnAway
@@ -94,6 +95,7 @@ async def open_partner(node: Node, folder: Path) -> AsyncIterator[PartnerDoor]:
     parts = PartnerParts(
         door=node.door("partner"),
         receive=receive,
+        asked=Asked(store=node.store, trust=trust, clock=node.clock, ids=node.ids, own=[HOME]),
         settle=Settle(store=node.store, workers=node.workers, clock=node.clock),
         turn_away=TurnAway(store=node.store, clock=node.clock, telemetry=node.lines),
         peers=gate,
@@ -203,12 +205,26 @@ async def test_another_media_type_is_refused(door: PartnerDoor) -> None:
     assert (answer.status, answer.code) == (415, "request.media_type")
 
 
-async def test_a_receipt_of_another_partners_message_is_not_found(door: PartnerDoor) -> None:
+async def test_a_receipt_of_another_partners_message_is_not_shown(door: PartnerDoor) -> None:
     message = door.node.values.admitted(sender=PartyId("NO-TOLL"), now=door.node.clock.now())
     door.node.workers.admit_result = message
     await door.send(b"a.b.c.d.e")
     answer = await door.knock(f"/exchange/v1/receipts/{message.header.message_id}")
+    assert (answer.status, statement_type(answer.text)) == (200, StatementType.NOT_SEEN)
+    assert (await door.events())[-1] is AuditEvent.MESSAGE_NOT_SEEN
+
+
+async def test_who_asks_after_an_id_that_was_never_used_is_answered_the_same_again(door: PartnerDoor) -> None:
+    path = "/exchange/v1/receipts/01950000-0000-7000-8000-00000000ffff"
+    first, second = await door.knock(path), await door.knock(f"{path}?to={HOME}")
+    assert (first.status, first.text) == (200, second.text)
+    assert (await door.events()) == [AuditEvent.MESSAGE_NOT_SEEN]
+
+
+async def test_a_party_that_is_not_ours_swears_nothing(door: PartnerDoor) -> None:
+    answer = await door.knock(f"/exchange/v1/receipts/01950000-0000-7000-8000-00000000ffff?to={PARTNER}")
     assert (answer.status, answer.code) == (404, "request.not_found")
+    assert (await door.events()) == []
 
 
 # ── receipts that come by themselves ──
@@ -341,6 +357,7 @@ async def test_a_plain_connection_is_not_taken_for_a_partner(node: Node, tmp_pat
     parts = PartnerParts(
         door=node.door("partner"),
         receive=receive,
+        asked=Asked(store=node.store, trust=trust, clock=node.clock, ids=node.ids, own=[HOME]),
         settle=Settle(store=node.store, workers=node.workers, clock=node.clock),
         turn_away=TurnAway(store=node.store, clock=node.clock, telemetry=node.lines),
         peers=PartnerGate(trust, clock=node.clock.now),

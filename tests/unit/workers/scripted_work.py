@@ -14,6 +14,8 @@ from gateway.domain.ids import AgreementId, KeyId, MessageId, PartyId, Submissio
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
+    CheckAskedJob,
+    CheckAskedResult,
     CheckJob,
     CheckNoticeJob,
     CheckNoticeResult,
@@ -27,7 +29,7 @@ from gateway.domain.jobs import (
     Unopened,
 )
 from gateway.domain.message import AgreementRef
-from gateway.domain.statement import Notice, Problem
+from gateway.domain.statement import Notice, NotSeen, Problem
 from gateway.errors import ConfigurationError, EnvelopeError, GatewayError
 from gateway.workers import JobTable
 
@@ -120,9 +122,17 @@ def do(told: str, desk: ScriptedDesk) -> str:
     return f"{told}@{os.getpid()}"
 
 
-def run_check(jobs: Sequence[CheckJob | CheckNoticeJob], desk: ScriptedDesk) -> list[CheckResult | CheckNoticeResult]:
+def run_check(
+    jobs: Sequence[CheckJob | CheckNoticeJob | CheckAskedJob], desk: ScriptedDesk
+) -> list[CheckResult | CheckNoticeResult | CheckAskedResult]:
     _note("check", [job.token for job in jobs], desk)
-    return [_checked(do(job.token, desk), job) for job in jobs]
+    return [_verdict(job, desk) for job in jobs]
+
+
+def _verdict(
+    job: CheckJob | CheckNoticeJob | CheckAskedJob, desk: ScriptedDesk
+) -> CheckResult | CheckNoticeResult | CheckAskedResult:
+    return _checked(do(job.token, desk), job)
 
 
 def run_seal(jobs: Sequence[SealJob], desk: ScriptedDesk) -> list[SealResult]:
@@ -177,6 +187,17 @@ def check_notice_job(token: str) -> CheckNoticeJob:
     )
 
 
+def check_asked_job(token: str) -> CheckAskedJob:
+    return CheckAskedJob(
+        token=token,
+        message_id=MessageId("m"),
+        digest="",
+        sender=PartyId("GB-HMRC"),
+        recipient=PartyId("NL-DUANE"),
+        now=NOW,
+    )
+
+
 def seal_job(told: str) -> SealJob:
     return SealJob(
         transfer_id=TransferId("t"),
@@ -227,7 +248,15 @@ def _note(stage: str, payloads: list[str], desk: ScriptedDesk) -> None:
     _trace(desk.folder, "batches", f"{stage} {len(payloads)}")
 
 
-def _checked(text: str, job: CheckJob | CheckNoticeJob) -> Problem | Notice:
+def _checked(text: str, job: CheckJob | CheckNoticeJob | CheckAskedJob) -> Problem | Notice | NotSeen:
+    if isinstance(job, CheckAskedJob):
+        return NotSeen(
+            message_id=job.message_id,
+            issuer=job.recipient,
+            audience=job.sender,
+            issued_at=NOW,
+            statement_id=text,
+        )
     if isinstance(job, CheckNoticeJob):
         return Notice(
             message_id=job.message_id,

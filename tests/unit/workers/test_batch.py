@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.domain.jobs import (
+    CheckAskedJob,
     CheckJob,
     CheckNoticeJob,
     RefusedSubmission,
@@ -18,6 +19,7 @@ from gateway.workers.batch import run_batch
 from gateway.workers.table import Job, JobTable, Stage, verdict
 from tests.unit.workers.scripted_work import (
     admit_job,
+    check_asked_job,
     check_job,
     check_notice_job,
     prepare_job,
@@ -85,7 +87,8 @@ def test_an_unexpected_exception_is_told_by_type_and_place_and_never_by_its_text
 
 
 @pytest.mark.parametrize(
-    "job", [prepare_job("a"), seal_job("a"), check_job("a"), check_notice_job("a"), admit_job("a")]
+    "job",
+    [prepare_job("a"), seal_job("a"), check_job("a"), check_notice_job("a"), check_asked_job("a"), admit_job("a")],
 )
 def test_every_kind_of_job_can_be_answered_with_an_error(job: Job) -> None:
     error = GatewayError("transfer.poisoned")
@@ -98,6 +101,6 @@ def test_every_kind_of_job_can_be_answered_with_an_error(job: Job) -> None:
             assert unopened.envelope_sha256 == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
         case GatewayError() as told:
             assert told is error
-            assert isinstance(job, SealJob | CheckJob | CheckNoticeJob)
+            assert isinstance(job, SealJob | CheckJob | CheckNoticeJob | CheckAskedJob)
         case other:
             pytest.fail(f"{other} says nothing of the error")

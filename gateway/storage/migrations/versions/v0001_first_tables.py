@@ -24,6 +24,10 @@ def _texts(*names: str) -> list[sa.Column[str]]:
     return [sa.Column(name, sa.Text, nullable=False) for name in names]
 
 
+def _numbers(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, _NUMBER, nullable=False) for name in names]
+
+
 def upgrade() -> None:
     """Make every table and index."""
     op.create_table(
@@ -58,8 +62,7 @@ def upgrade() -> None:
         sa.Column("party", sa.Text, nullable=False),
         sa.Column("partner", sa.Text, nullable=False),
         sa.Column("conversation", sa.Text, nullable=False),
-        sa.Column("last_sequence", _NUMBER, nullable=False),
-        sa.Column("created", _NUMBER, nullable=False),
+        *_numbers("last_sequence", "created"),
         sa.PrimaryKeyConstraint("party", "partner", "conversation", name="conversation_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -67,8 +70,7 @@ def upgrade() -> None:
     op.create_table(
         "dedupe",
         *_texts("sender", "message_id", "recipient", "digest", "verdict", "code", "token"),
-        sa.Column("received", _NUMBER, nullable=False),
-        sa.Column("keep_until", _NUMBER, nullable=False),
+        *_numbers("received", "keep_until"),
         sa.CheckConstraint("verdict IN ('accepted', 'not_seen')", name=op.f("dedupe_verdict_is_known")),
         sa.PrimaryKeyConstraint("sender", "message_id", name="dedupe_primary"),
         sqlite_strict=True,
@@ -88,10 +90,7 @@ def upgrade() -> None:
         *_texts("agreement_sha256", "policy_sha256", "legal_basis", "purpose", "onward_use"),
         sa.Column("retention_days", _NUMBER, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("size_bytes", _NUMBER, nullable=False),
-        sa.Column("created", _NUMBER, nullable=False),
-        sa.Column("expires", _NUMBER, nullable=False),
-        sa.Column("received", _NUMBER, nullable=False),
+        *_numbers("size_bytes", "created", "expires", "received"),
         sa.PrimaryKeyConstraint("sender", "message_id", name="inbox_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -124,9 +123,7 @@ def upgrade() -> None:
     op.create_table(
         "party_key",
         *_texts("party", "use", "key_id", "certificate_sha256", "certificate"),
-        sa.Column("not_before", _NUMBER, nullable=False),
-        sa.Column("not_after", _NUMBER, nullable=False),
-        sa.Column("added", _NUMBER, nullable=False),
+        *_numbers("not_before", "not_after", "added"),
         sa.Column("revoked", _NUMBER, nullable=True),
         sa.Column("revocation", sa.Text, nullable=True),
         sa.CheckConstraint("use IN ('decrypt', 'sign', 'tls')", name=op.f("party_key_use_is_known")),
@@ -148,22 +145,40 @@ def upgrade() -> None:
     op.create_table(
         "refusal",
         *_texts("sender", "message_id", "digest", "recipient", "code", "token"),
-        sa.Column("times", _NUMBER, nullable=False),
-        sa.Column("first", _NUMBER, nullable=False),
-        sa.Column("last", _NUMBER, nullable=False),
-        sa.Column("keep_until", _NUMBER, nullable=False),
+        *_numbers("times", "first", "last", "keep_until"),
         sa.PrimaryKeyConstraint("sender", "message_id", "digest", name="refusal_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
     op.create_index("refusal_to_purge", "refusal", ["keep_until"])
     op.create_table(
+        "receipt_owed",
+        *_texts("sender", "message_id", "verdict", "token", "state"),
+        sa.Column("attempts", _NUMBER, nullable=False),
+        sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        *_numbers("deadline", "updated"),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("last_detail", sa.Text, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.CheckConstraint(
+            "(state = 'OWED') = (next_attempt_at IS NOT NULL)", name=op.f("receipt_owed_owed_has_a_time")
+        ),
+        sa.CheckConstraint("state IN ('GIVEN', 'GIVEN_UP', 'OWED')", name=op.f("receipt_owed_state_is_known")),
+        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_owed_verdict_is_known")),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="receipt_owed_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index(
+        "receipt_owed_due", "receipt_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
+    )
+    op.create_index("receipt_owed_to_purge", "receipt_owed", ["keep_until"])
+    op.create_table(
         "submission",
         *_texts("id", "client", "sender", "kind"),
         sa.Column("function_code", sa.Text, nullable=True),
         sa.Column("type_code", sa.Text, nullable=True),
-        sa.Column("item_count", _NUMBER, nullable=False),
-        sa.Column("size_bytes", _NUMBER, nullable=False),
+        *_numbers("item_count", "size_bytes"),
         sa.Column("document_sha256", sa.Text, nullable=False),
         sa.Column("created", _NUMBER, nullable=False),
         sa.Column("warnings", sa.Text, nullable=False),
@@ -189,9 +204,7 @@ def upgrade() -> None:
         *_texts("sender", "message_id", "recipient", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("version", _NUMBER, nullable=False),
-        sa.Column("head", _NUMBER, nullable=False),
-        sa.Column("fence", _NUMBER, nullable=False),
+        *_numbers("version", "head", "fence"),
         sa.Column("lease_until", _NUMBER, nullable=True),
         sa.Column("attempts", _NUMBER, nullable=False),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
@@ -233,8 +246,7 @@ def upgrade() -> None:
     op.create_table(
         "idempotency",
         *_texts("client", "key", "fingerprint", "submission_id"),
-        sa.Column("created", _NUMBER, nullable=False),
-        sa.Column("keep_until", _NUMBER, nullable=False),
+        *_numbers("created", "keep_until"),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="idempotency_submission_id_known"),
         sa.PrimaryKeyConstraint("client", "key", name="idempotency_primary"),
         sqlite_strict=True,
@@ -260,8 +272,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("attempts", _NUMBER, nullable=False),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
-        sa.Column("deadline", _NUMBER, nullable=False),
-        sa.Column("updated", _NUMBER, nullable=False),
+        *_numbers("deadline", "updated"),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
         sa.Column("keep_until", _NUMBER, nullable=False),
@@ -297,31 +308,22 @@ def upgrade() -> None:
         sa.Column("supersedes", sa.Text, nullable=True),
         sa.Column("lane", _NUMBER, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("version", _NUMBER, nullable=False),
-        sa.Column("head", _NUMBER, nullable=False),
-        sa.Column("fence", _NUMBER, nullable=False),
+        *_numbers("version", "head", "fence"),
         sa.Column("lease_until", _NUMBER, nullable=True),
-        sa.Column("ever_sent", _NUMBER, nullable=False),
+        *_numbers("ever_sent", "not_seen", "skipped"),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("message_bytes", _NUMBER, nullable=False),
         sa.Column("agreement_id", sa.Text, nullable=False),
         sa.Column("agreement_version", _NUMBER, nullable=False),
         sa.Column("agreement_sha256", sa.Text, nullable=False),
-        sa.Column("retry_first_wait", _NUMBER, nullable=False),
-        sa.Column("retry_cap", _NUMBER, nullable=False),
-        sa.Column("retry_deadline", _NUMBER, nullable=False),
+        *_numbers("retry_first_wait", "retry_cap", "retry_deadline"),
         sa.Column("retry_attempts", _NUMBER, nullable=True),
-        sa.Column("attempts", _NUMBER, nullable=False),
-        sa.Column("created", _NUMBER, nullable=False),
-        sa.Column("updated", _NUMBER, nullable=False),
-        sa.Column("expires", _NUMBER, nullable=False),
-        sa.Column("deadline", _NUMBER, nullable=False),
+        *_numbers("attempts", "created", "updated", "expires", "deadline"),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
         sa.Column("handed_over", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
-        sa.Column("kept", _NUMBER, nullable=False),
-        sa.Column("withheld", _NUMBER, nullable=False),
+        *_numbers("kept", "withheld"),
         sa.CheckConstraint(
             "(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name=op.f("transfer_lease_in_flight_only")
         ),
@@ -331,6 +333,12 @@ def upgrade() -> None:
             name=op.f("transfer_state_is_known"),
         ),
         sa.CheckConstraint("ever_sent IN (0, 1)", name=op.f("transfer_ever_sent_is_flag")),
+        sa.CheckConstraint("not_seen IN (0, 1)", name=op.f("transfer_not_seen_is_flag")),
+        sa.CheckConstraint("skipped IN (0, 1)", name=op.f("transfer_skipped_is_flag")),
+        sa.CheckConstraint(
+            "skipped = 0 OR state IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED')",
+            name=op.f("transfer_skipped_stays"),
+        ),
         sa.CheckConstraint("head IN (0, 1)", name=op.f("transfer_head_is_flag")),
         sa.CheckConstraint(
             "digest <> '' OR state IN ('CANCELLED', 'DEAD_LETTERED', 'HELD')", name=op.f("transfer_unsigned_stays_here")
@@ -357,7 +365,7 @@ def upgrade() -> None:
         "transfer_due",
         "transfer",
         ["recipient", "lane", "next_attempt_at", "id"],
-        **_where("state = 'QUEUED' AND head = 1"),
+        **_where("state = 'QUEUED' AND head = 1 AND not_seen = 0"),
     )
     op.create_index("transfer_leased", "transfer", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
     op.create_index("transfer_of_submission", "transfer", ["submission_id"])
@@ -366,18 +374,17 @@ def upgrade() -> None:
         "transfer_unfinished",
         "transfer",
         ["sender", "recipient", "conversation", "sequence"],
-        **_where("state NOT IN ('CANCELLED', 'DELIVERED')"),
+        **_where("state NOT IN ('CANCELLED', 'DELIVERED') AND skipped = 0"),
     )
     op.create_table(
         "attempt",
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
         sa.Column("transfer_id", sa.Text, nullable=False),
-        sa.Column("number", _NUMBER, nullable=False),
-        sa.Column("started", _NUMBER, nullable=False),
-        sa.Column("ended", _NUMBER, nullable=False),
+        *_numbers("number", "started", "ended"),
         sa.Column("outcome", sa.Text, nullable=False),
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("again", _NUMBER, nullable=True),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="attempt_transfer_id_known"),
         sa.PrimaryKeyConstraint("id", name="attempt_primary"),
         sqlite_strict=True,
@@ -387,12 +394,20 @@ def upgrade() -> None:
     op.create_table(
         "notice",
         *_texts("transfer_id", "message_id", "partner", "digest", "statement_id"),
-        sa.Column("handed_over", _NUMBER, nullable=False),
-        sa.Column("issued", _NUMBER, nullable=False),
-        sa.Column("received", _NUMBER, nullable=False),
+        *_numbers("handed_over", "issued", "received"),
         sa.Column("token", sa.Text, nullable=False),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="notice_transfer_id_known"),
         sa.PrimaryKeyConstraint("transfer_id", name="notice_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "not_seen",
+        *_texts("message_id", "transfer_id", "partner", "statement_id"),
+        *_numbers("issued", "received"),
+        sa.Column("token", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="not_seen_transfer_id_known"),
+        sa.PrimaryKeyConstraint("message_id", name="not_seen_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
@@ -409,8 +424,7 @@ def upgrade() -> None:
         "receipt",
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
         *_texts("transfer_id", "message_id", "partner", "verdict", "code", "digest", "statement_id"),
-        sa.Column("issued", _NUMBER, nullable=False),
-        sa.Column("received", _NUMBER, nullable=False),
+        *_numbers("issued", "received"),
         sa.Column("token", sa.Text, nullable=False),
         sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_verdict_is_known")),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="receipt_transfer_id_known"),
@@ -419,6 +433,7 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("receipt_of_message", "receipt", ["message_id", "id"])
+    op.create_index("receipt_of_transfer", "receipt", ["transfer_id", "id"])
     op.create_table(
         "hold",
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
@@ -456,3 +471,16 @@ def _only_append() -> None:
             f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'audit records are only ever added'); END"
         )
+    op.create_table(
+        "superseded",
+        *_texts("message_id", "transfer_id", "digest"),
+        sa.Column("ever_sent", _NUMBER, nullable=False),
+        sa.Column("agreement_id", sa.Text, nullable=False),
+        *_numbers("agreement_version", "expires", "superseded"),
+        sa.CheckConstraint("ever_sent IN (0, 1)", name=op.f("superseded_ever_sent_is_flag")),
+        sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="superseded_transfer_id_known"),
+        sa.PrimaryKeyConstraint("message_id", name="superseded_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("superseded_of_transfer", "superseded", ["transfer_id", "superseded"])
