@@ -112,8 +112,8 @@ class Node:
     """A running node, as an async context. `listeners`: where it listens; `failed` raises when a loop ends.
 
     `open_store` is how it opens its store if not in its data folder; only tests give one, which fails on purpose. The
-    simulation puts other adapters in by the `_open_…` methods, and joins everything else as it stands here.
-    `restored`: why an older copy of the database was put in place, if one was.
+    simulation gives a clock and ids too, puts adapters of its own in by the `_open_…` methods, and joins everything
+    else as it stands here. `restored`: why an older copy of the database was put in place, if one was.
     """
 
     def __init__(
@@ -124,13 +124,15 @@ class Node:
         *,
         open_store: OpenStore | None = None,
         restored: str = "",
+        clock: Clock | None = None,
+        ids: Ids | None = None,
     ) -> None:
         self._settings = settings
         self._rules = RulesInForce(rulebook)
         self._telemetry = telemetry
         self._restored = restored
-        self._clock: Clock = SystemClock()
-        self._ids: Ids = SystemIds()
+        self._clock: Clock = clock or SystemClock()
+        self._ids: Ids = ids or SystemIds()
         self._bells = Doorbells()
         self._fast_path = FastPath(agreements=self._rules, clock=self._clock, lease=settings.timing.lease)
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)

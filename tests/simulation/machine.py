@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.app.rulebook import RulesInForce
 from gateway.audit import AuditEvent
 from gateway.domain.ids import PartyId
 from gateway.errors import GatewayError
@@ -46,7 +45,8 @@ class Machine:
         self.node: SimulatedNode | None = None
         self.crashed = 0
         self._parts = parts
-        self._rules = RulesInForce(parts.rulebook)
+        self._rulebook = parts.rulebook
+        self._newest: SimulatedNode | None = None
         self._seed = seed
         self._network = network
         self._trace = trace
@@ -97,7 +97,7 @@ class Machine:
         watch = Watch(self.name, self._trace, self._defects)
         node = SimulatedNode(
             self._parts,
-            self._rules,
+            self._rulebook,
             clock=self.clock,
             owner=owner,
             network=self._network,
@@ -105,6 +105,7 @@ class Machine:
             watch=watch,
             open_store=self._open_store,
         )
+        self._newest = node
         try:
             await node.__aenter__()
         except GatewayError as error:
@@ -166,5 +167,7 @@ class Machine:
         """Have this party's agreements suspended, or no longer."""
         book = self._parts.rulebook
         agreements = tuple(replace(one, suspended=suspended) for one in book.agreements)
-        self._rules.book = replace(book, agreements=agreements)
+        self._rulebook = replace(book, agreements=agreements)
+        if self._newest is not None:
+            self._newest.follow(self._rulebook)
         self._trace.say(self.name, "agreements are", suspended=suspended)

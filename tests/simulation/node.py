@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.app.channels import Backends
 from gateway.app.desk import Snapshot
 from gateway.app.node import Node, OpenStore, _Adapters, _UseCases
-from gateway.app.rulebook import RulesInForce
+from gateway.app.rulebook import Rulebook
 from gateway.channels import HttpsPartnerChannel
 from gateway.domain.ids import PartyId
 from gateway.domain.outcome import HandOverOutcome
@@ -62,7 +62,7 @@ class SimulatedNode(Node):
     def __init__(
         self,
         parts: PartyParts,
-        rules: RulesInForce,
+        rulebook: Rulebook,
         *,
         clock: NodeClock,
         owner: Owner,
@@ -71,17 +71,19 @@ class SimulatedNode(Node):
         watch: Watch,
         open_store: OpenStore,
     ) -> None:
-        super().__init__(parts.settings, rules.book, watch, open_store=open_store)
+        ids = SeededIds(owner.chance, clock)
+        super().__init__(parts.settings, rulebook, watch, open_store=open_store, clock=clock, ids=ids)
         self.apps: dict[str, web.Application] = {}
         self._parts = parts
-        self._rules = rules
-        self._clock = clock
-        self._ids = SeededIds(owner.chance, clock)
         self.owner = owner
         self.store: SqliteStore
         self.use: _UseCases
         self._network = network
         self._backend = backend
+
+    def follow(self, rulebook: Rulebook) -> None:
+        """Follow other rules from now on, as after a reload; here that takes no time."""
+        self._rules.book = rulebook
 
     def _join(self, below: _Adapters) -> _UseCases:
         self.store, self.use = below.store, super()._join(below)
