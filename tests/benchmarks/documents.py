@@ -64,5 +64,9 @@ class BareJudge:
 
     def judge(self, raw: bytes) -> None:
         """Parse and validate. Raises if the document is not valid."""
-        if not self._schema(etree.fromstring(raw, self._parser)):
+        self.verdict(etree.fromstring(raw, self._parser))
+
+    def verdict(self, root: etree._Element) -> None:
+        """Validate alone. Raises if the document is not valid."""
+        if not self._schema(root):
             raise ValueError("a document of the benchmark is not valid")

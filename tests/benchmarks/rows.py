@@ -18,7 +18,7 @@ from lxml import etree
 from gateway.app import Snapshot, lay_desk, rulebook_of
 from gateway.demo.layout import NodeLayout, World
 from gateway.document import read, read_unmeasured
-from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.ids import ConversationId, MessageId, PartyId, RuleSetId, SubmissionId, TransferId
 from gateway.domain.jobs import (
     AdmitJob,
     AdmitResult,
@@ -34,6 +34,7 @@ from gateway.domain.jobs import (
     Slot,
 )
 from gateway.domain.message import View
+from gateway.domain.profile import ProfileTerms
 from gateway.domain.statement import Receipt
 from gateway.envelope import (
     Signer,
@@ -47,8 +48,9 @@ from gateway.envelope import (
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk, transfer_row
 from gateway.policy import apply_policy
-from gateway.schema import ValidDocument, validate
+from gateway.schema import ValidDocument, compile_profile, judge, validate
 from gateway.settings import load_configuration
+from gateway.settings.rule_file import read_rule_sets
 from gateway.system import SystemIds
 from tests.benchmarks.documents import BareJudge, sized
 from tests.benchmarks.floor import BATCH, Floor, declarations
@@ -132,6 +134,7 @@ class Parts:
                 target=1.15,
             ),
             *self._judging(),
+            *self._ruling(),
             Row(
                 name="apply",
                 title="apply the policy / filter a copy of the tree, validate, serialise",
@@ -195,6 +198,23 @@ class Parts:
             )
         )
         return rows
+
+    def _ruling(self) -> list[Row]:
+        """Hold a document against every bundled rule, and what a KB costs in a large one against a small one."""
+        rules = read_rule_sets(None)[0][RuleSetId("dms-declaration")]
+        profile = compile_profile(ProfileTerms(rules=rules.id, rules_sha256=rules.sha256), self._set, rules)
+        bare, documents = BareJudge(), {"10_kb": self._raws[0], "280_kb": sized()["280_kb"]}
+        return [
+            Row(
+                name=f"rules_{name}",
+                title=f"hold {name.replace('_kb', ' KB')} against the bundled rules / the bare verdict of the schema",
+                ours=_over(lambda one: judge(one, profile, self._now.date()), [self._read(raw)] * messages),
+                bare=_over(lambda one: bare.verdict(one.root), [self._read(raw)] * messages),
+                messages=messages,
+            )
+            for name, raw in documents.items()
+            for messages in [max(1, _JUDGED_BYTES // len(raw))]
+        ]
 
     def _read(self, raw: bytes) -> ValidDocument:
         """Judge a document as `prepare` and `admit` do."""

@@ -1,8 +1,9 @@
 """Runs profile rules over a document: which places break which rule.
 
 Two engines, one language. A rule is XPath 2.0; where shapes.py finds that XPath 1.0 means the same, libxml2 runs
-it. All such rules for one message kind are first asked in a single expression, `(when and selects) or …`, which crosses
-from Python to libxml2 once; only when it holds is each rule asked for its places. A sound document costs that one call.
+it. All such rules for one message kind are first asked in a single expression (screen.py), which crosses from Python to
+libxml2 once and walks over the document about once; only when it holds is each rule asked, in the same way, and one
+that is broken for its places. A sound document costs that one call.
 What is left is run by elementpath, whose tree of the document is built only if a rule's `when` holds, and once.
 
 The context of an expression is the body: a Declaration, or each Response in turn. Compiled rules belong to one process
@@ -24,6 +25,7 @@ from gateway.schema.facts.nodes import SchemaTree
 from gateway.schema.rules.check import ParsedExpression, RuleParser
 from gateway.schema.rules.functions import for_lxml
 from gateway.schema.rules.language import Rule, RuleTarget
+from gateway.schema.rules.screen import any_of
 from gateway.schema.telling.words import MAX_VIOLATIONS
 from gateway.schema.validation import CompiledSet
 
@@ -45,10 +47,10 @@ class BrokenRule:
 
 @dataclass(frozen=True, slots=True)
 class _Quick:
-    """A rule that libxml2 runs. `when` None: always."""
+    """A rule that libxml2 runs. `broken`: whether it is, which is told sooner than where, as `selects` does."""
 
     rule: Rule
-    when: etree.XPath | None
+    broken: etree.XPath
     selects: etree.XPath
 
 
@@ -129,7 +131,7 @@ def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) 
     if group.screen is None or not group.screen(body, today=day):
         return
     for one in group.quick:
-        if one.when is not None and not one.when(body, today=day):
+        if not one.broken(body, today=day):
             continue
         selected: Any = one.selects(body, today=day)
         for element in selected[:MOST_PLACES_OF_A_RULE]:
@@ -192,20 +194,22 @@ class _Maker:
         is_quick = when is None or not when.reading.foreign
         quick_when = self.xpath(f"boolean({rule.when})") if when is not None and is_quick else None
         if is_quick and not selects.reading.foreign:
-            return _Quick(rule, quick_when, self.xpath(rule.selects))
+            return _Quick(rule, self.xpath(_broken([rule])), self.xpath(rule.selects))
         slow_when = when.token if when is not None and not is_quick else None
         return _Slow(rule, quick_when, slow_when, selects.token)
 
     def group(self, rules: Sequence[_Quick | _Slow]) -> _Group:
         quick = tuple(one for one in rules if isinstance(one, _Quick))
         slow = tuple(one for one in rules if isinstance(one, _Slow))
-        screen = self.xpath(" or ".join(_asked(one.rule) for one in quick)) if quick else None
+        screen = self.xpath(_broken([one.rule for one in quick])) if quick else None
         return _Group(screen, quick, slow)
 
 
-def _asked(rule: Rule) -> str:
-    selects = f"boolean({rule.selects})"
-    return f"(boolean({rule.when}) and {selects})" if rule.when else selects
+def _broken(rules: Sequence[Rule]) -> str:
+    """Return the expression that tells whether any of the rules is broken."""
+    always = [rule.selects for rule in rules if not rule.when]
+    at_times = [f"boolean({rule.when}) and ({any_of([rule.selects])})" for rule in rules if rule.when]
+    return " or ".join([*([any_of(always)] if always else []), *at_times])
 
 
 def with_severities(rules: Iterable[Rule], severities: Mapping[str, Severity], without: frozenset[str]) -> list[Rule]:
