@@ -10,20 +10,18 @@ from gateway.document.leaves import leaves
 from gateway.document.names import BODIES, METADATA_ROOT, PREFIXES, prefixes_for, split_name
 from gateway.document.paths import indexed_path, segment, wco_path
 from gateway.document.schema_files import file_of, locate, parse_schema
-from gateway.document.serialise import in_fixed_form, serialise
-from gateway.document.write import attribute, document_bytes, escape_text, written_name
+from gateway.document.serialise import built, fixed_copy, in_fixed_form, serialise
 
 __all__ = [
     "BODIES",
     "METADATA_ROOT",
     "PREFIXES",
     "Document",
-    "attribute",
-    "document_bytes",
-    "escape_text",
+    "built",
     "file_of",
     "find_body",
     "first_breach",
+    "fixed_copy",
     "in_fixed_form",
     "indexed_path",
     "is_crowded",
@@ -40,5 +38,4 @@ __all__ = [
     "serialise",
     "split_name",
     "wco_path",
-    "written_name",
 ]

@@ -7,11 +7,11 @@ one look into a dictionary whatever the number of rules. What is not in the dict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.document import written_name
 from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError
 from gateway.policy.check import Rulings, check_policy, home_path, is_kept, named_attributes, rulings
 from gateway.policy.language import Policy
+from gateway.policy.quick import Quick, quick
 from gateway.schema import CompiledSet, SchemaNode
 
 __all__ = ["CompiledPolicy", "Place", "compile_policy"]
@@ -21,15 +21,12 @@ __all__ = ["CompiledPolicy", "Place", "compile_policy"]
 class Place:
     """What happens to the elements at one path of which something is kept.
 
-    `start` (without its closing bracket) and `end` are its tags as written. `attributes` are kept. `children` by
-    qualified name (lxml types a tag wider than str). `required`: qualified names of children with the least number the
-    schema asks for.
+    `attributes` are kept. `children` by qualified name (lxml types a tag wider than str). `required`: qualified names
+    of children with the least number the schema asks for.
     `may_be_empty`: a class that the schema requires and a rule keeps; an empty one is written empty.
     """
 
     path: str
-    start: str
-    end: str
     is_leaf: bool
     attributes: tuple[str, ...]
     children: Mapping[object, "Place"] = field(repr=False)
@@ -42,6 +39,7 @@ class CompiledPolicy:
     """A policy ready to apply. `roots` by qualified name; `prefixes`: how its views are written.
 
     `homes`: path of each root → path under which rules speak for it (a bare body's is below the envelope).
+    `quick`: what names alone tell; None where they do not tell enough.
     """
 
     policy: Policy
@@ -52,6 +50,7 @@ class CompiledPolicy:
     rulings: Rulings = field(repr=False)
     prefixes: Mapping[str, str] = field(repr=False)
     namespaces: frozenset[str] = field(repr=False)
+    quick: Quick | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
@@ -68,8 +67,10 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
     ruled = rulings(policy, tree)
     homes = {root.path: home_path(tree, root) for root in tree.roots}
     roots: dict[object, Place] = {}
+    nodes: dict[object, SchemaNode] = {}
     for root in tree.roots:
-        place = _place(tree.nodes[homes[root.path]], ruled, prefixes)
+        node = nodes[root.qualified] = tree.nodes[homes[root.path]]
+        place = _place(node, ruled)
         if place is not None:
             roots[root.qualified] = place
     return CompiledPolicy(
@@ -81,27 +82,25 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
         rulings=ruled,
         prefixes=prefixes,
         namespaces=frozenset(node.namespace for node in tree.nodes.values()),
+        quick=quick(roots, nodes),
     )
 
 
-def _place(node: SchemaNode, ruled: Rulings, prefixes: Mapping[str, str]) -> Place | None:
+def _place(node: SchemaNode, ruled: Rulings) -> Place | None:
     """Return the place for `node`, or None when nothing of it can be kept."""
     rule = ruled[node.path]
     children: dict[object, Place] = {}
     required: dict[str, int] = {}
     for child in node.children:
-        place = _place(child, ruled, prefixes)
+        place = _place(child, ruled)
         if place is not None:
             children[child.qualified] = place
         if child.least:
             required[child.qualified] = required.get(child.qualified, 0) + child.least
     if not children and not (node.is_leaf and is_kept(rule)) and not _may_be_empty(node, ruled):
         return None
-    name = written_name(node.qualified, prefixes)
     return Place(
         path=node.path,
-        start=f"<{name}",
-        end=f"</{name}>",
         is_leaf=node.is_leaf,
         attributes=named_attributes(rule, node),
         children=children,

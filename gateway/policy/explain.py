@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from lxml import etree
 
 from gateway.document import segment, split_name
-from gateway.policy.apply import is_nil
 from gateway.policy.check import is_kept
 from gateway.policy.compiled import CompiledPolicy, Place
+from gateway.policy.cut import is_nil
 from gateway.policy.language import Rule
 from gateway.schema import ValidDocument
 

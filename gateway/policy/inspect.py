@@ -1,10 +1,12 @@
 """The receiver's look at what arrived: is there anything in it that the policy does not keep?
 
-A sender may be wrong or worse, and what was not agreed must not be stored here. The document is walked beside the
-places of the compiled policy, as in apply.py. Refused are elements without a place, attributes that no rule names
-(`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and declared
-namespaces the schema set does not have: each could carry what the agreement keeps back. Prefixes and white space
-between elements carry nothing that was agreed or not, and other people's XML libraries write their own: they pass.
+A sender may be wrong or worse, and what was not agreed must not be stored here. A document in the fixed form of views,
+as honest senders write it, is looked at by names (quick.py); any other, and one in which names find something, is
+walked beside the places of the compiled policy, as in cut.py. Refused are elements without a place, attributes that no
+rule names (`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and
+declared namespaces the schema set does not have: each could carry what the agreement keeps back. Prefixes and white
+space between elements carry nothing that was agreed or not, and other people's XML libraries write their own: they
+pass.
 """
 
 import re
@@ -16,6 +18,7 @@ from lxml import etree
 from gateway.document import indexed_path
 from gateway.errors import PolicyError
 from gateway.policy.compiled import CompiledPolicy, Place
+from gateway.policy.quick import Quick, place_of
 from gateway.schema import ValidDocument
 
 __all__ = ["inspect"]
@@ -25,6 +28,9 @@ _MOST_PATHS: Final = 20
 _MARKUP: Final = re.compile(rb"<!--|<!\[CDATA\[|<\?(?!xml[ \t\r\n])")
 _MARKUP_NAMES: Final = {b"<!--": "comment()", b"<![CDATA[": "cdata()"}
 _DECLARATION: Final = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+# A text that begins with white space, be it written out or by reference.
+_MAY_BE_BLANK: Final = re.compile(rb">(?:[ \t\r\n]|&#)")
+_HAS_EMPTY: Final = etree.XPath("count(//*/node()[1]) != count(//*)")
 _DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
 
 
@@ -34,7 +40,7 @@ def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
     found = [*_markup(document), *_namespaces(document, policy)]
     if place is None:
         found.append(indexed_path(root))
-    elif root.keys() or not _is_within(root, place):
+    elif found or not (_is_plainly_within(document, place, policy.quick) or _is_within(root, place)):
         found += [*_attributes(root, place), *_beyond(root, place)]
     if found:
         raise PolicyError(
@@ -59,14 +65,35 @@ def _namespaces(document: ValidDocument, policy: CompiledPolicy) -> Iterator[str
         yield "namespace::*"
 
 
+def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | None) -> bool:
+    """Tell by names whether nothing is beyond the policy; False where they do not tell."""
+    root = document.root
+    if quick is None or _MAY_BE_BLANK.search(document.document.raw) or _HAS_EMPTY(root):
+        return False
+    if next(quick.beyond(root, place), None) is not None:
+        return False
+    doubtful = quick.doubtful(root)
+    return doubtful is not None and all(_has_kept_attributes(one, place_of(one, root, place)) for one in doubtful)
+
+
+def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
+    names = element.keys()
+    return not names or (place is not None and set(names) <= set(place.attributes))
+
+
 def _is_within(source: etree._Element, place: Place) -> bool:
-    """Tell quickly whether nothing below `source` is beyond the policy; `_beyond` then says what is."""
+    """Tell whether nothing at and below `source` is beyond the policy; `_beyond` then says what is."""
     places = place.children
+    if not _has_kept_attributes(source, place):
+        return False
     for child in source:
         below = places.get(child.tag)
-        if below is None or ((names := child.keys()) and not set(names) <= set(below.attributes)):
+        if below is None:
             return False
-        if not below.is_leaf and not (_is_within(child, below) and (len(child) or below.may_be_empty)):
+        if below.is_leaf:
+            if not _has_kept_attributes(child, below):
+                return False
+        elif not (_is_within(child, below) and (len(child) or below.may_be_empty)):
             return False
     return True
 

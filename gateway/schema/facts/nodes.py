@@ -83,7 +83,7 @@ class SchemaNode:
     `value` is None for a class: an element that holds elements. `children` are in document order. `repeats`: path of
     the place above whose content this one has again; its own is not listed. `is_open`: it also takes elements or
     attributes that the set does not list. `is_mixed`: text may stand between its elements. `nillable`: `xsi:nil` may
-    empty it.
+    empty it. `is_indirect`: some of its elements stand there through a wildcard or a substitution group.
     """
 
     path: str
@@ -98,6 +98,7 @@ class SchemaNode:
     repeats: str = ""
     is_open: bool = False
     is_mixed: bool = False
+    is_indirect: bool = False
     nillable: bool = False
     classed: Classed | None = None
 

@@ -46,6 +46,7 @@ class _Content:
     attributes: Mapping[str, AttributeFacts]
     is_open: bool
     is_mixed: bool
+    is_indirect: bool = False
 
 
 def read_roots(schema: XMLSchema10, roots: Iterable[str]) -> tuple[SchemaNode, ...]:
@@ -92,6 +93,7 @@ class _Reader:
             repeats=repeats,
             is_open=content.is_open,
             is_mixed=content.is_mixed,
+            is_indirect=content.is_indirect,
             nillable=declaration.nillable,
         )
 
@@ -113,7 +115,8 @@ class _Reader:
             return _Content(value_facts(kind), (), attributes, is_open=more, is_mixed=False)
         places = _merged(self._particle(model, 1, 1))
         is_open = more or any(one.process_contents != "strict" for one in _wildcards(model))
-        return _Content(None, places, attributes, is_open=is_open, is_mixed=kind.mixed)
+        is_indirect = any(True for _ in _wildcards(model)) or any(True for _ in _heads(model))
+        return _Content(None, places, attributes, is_open=is_open, is_mixed=kind.mixed, is_indirect=is_indirect)
 
     def _particle(self, particle: Any, least: int, most: int | None) -> Iterator[_Place]:
         """The element declarations of a particle, with the bounds multiplied along the way."""
@@ -148,6 +151,15 @@ def _wildcards(model: XsdGroup) -> Iterator[XsdAnyElement]:
         if isinstance(one, XsdGroup):
             yield from _wildcards(one)
         elif isinstance(one, XsdAnyElement):
+            yield one
+
+
+def _heads(model: XsdGroup) -> Iterator[XsdElement]:
+    """The elements of a model for which others may stand."""
+    for one in model.content:
+        if isinstance(one, XsdGroup):
+            yield from _heads(one)
+        elif isinstance(one, XsdElement) and any(True for _ in one.iter_substitutes()):
             yield one
 
 

@@ -1,0 +1,138 @@
+"""Finds what a policy does not keep by names alone, in C, where that comes to the same as going from place to place.
+
+A valid document holds no element and no attribute but where its schema set has a place for it. So when the set is
+closed, and the policy says for each of those places whether it is kept, it is enough to look at elements of such names
+as are not kept everywhere: `iter` with names leaps over all others. A name that is kept in some places and not in
+others is looked up by its place. Default deny is kept up as follows:
+
+1. A set with wildcards, substitution groups, mixed content or types that hold themselves below anything that is kept
+   has no `Quick`; only the root may take its elements through a wildcard, for all children of the root are looked up.
+2. A document that says `xsi:type` or `xsi:nil` of anything kept is not for it: a type may bring elements that the set
+   does not show there.
+
+Then the walks of cut.py and inspect.py, which ask about every element, decide. Tests hold the two against each other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from lxml import etree
+
+from gateway.schema import SchemaNode
+
+if TYPE_CHECKING:
+    from gateway.policy.compiled import Place
+
+__all__ = ["Quick", "place_of", "quick"]
+
+_ATTRIBUTES: Final = etree.XPath("//@*")
+_XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_NOT_FOR_IT: Final = frozenset({f"{_XSI}type", f"{_XSI}nil"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quick:
+    """What the names of elements and attributes tell under one policy.
+
+    `names`: of elements that some place does not keep; `nowhere`: those of them that no place keeps. `attributes`: kept
+    wherever the set has them. `required`: names of elements that the schema requires somewhere.
+    """
+
+    names: tuple[str, ...] = field(repr=False)
+    nowhere: frozenset[str] = field(repr=False)
+    attributes: frozenset[str]
+    required: frozenset[str] = field(repr=False)
+
+    def beyond(self, root: etree._Element, place: "Place") -> Iterator[etree._Element]:
+        """Yield the elements below `root` that have no place, and of what is within them perhaps some. The tree must
+        stay as it is meanwhile."""
+        yield from (child for child in root if child.tag not in place.children)
+        parent: etree._Element | None = None
+        there: Place | None = None
+        for element in root.iterdescendants(*self.names):
+            if element.tag in self.nowhere:
+                yield element
+                continue
+            above = element.getparent()
+            if above is not parent:
+                parent, there = above, None if above is None else place_of(above, root, place)
+            if there is not None and element.tag not in there.children:
+                yield element
+
+    def doubtful(self, root: etree._Element) -> list[etree._Element] | None:
+        """Return the elements whose attributes must be looked at by place: one is not kept everywhere, or there are
+        several, which have an order. None: the document is not for this."""
+        found: Any = _ATTRIBUTES(root)
+        last: etree._Element | None = None
+        doubtful: dict[etree._Element, None] = {}
+        for value in found:
+            owner = value.getparent()
+            name = value.attrname
+            if owner is last or name not in self.attributes:
+                if name in _NOT_FOR_IT:
+                    return None
+                doubtful[owner] = None
+            last = owner
+        return list(doubtful)
+
+
+def place_of(element: etree._Element, root: etree._Element, place: "Place") -> "Place | None":
+    """Return the place of an element below `root`, whose place is given; None when it has none."""
+    tags: list[object] = []
+    while element is not root:
+        tags.append(element.tag)
+        above = element.getparent()
+        if above is None:
+            return None
+        element = above
+    found: Place | None = place
+    while tags and found is not None:
+        found = found.children.get(tags.pop())
+    return found
+
+
+def quick(roots: Mapping[object, "Place"], nodes: Mapping[object, SchemaNode]) -> Quick | None:
+    """Return what names tell under a policy with these places, or None where they do not tell enough.
+
+    `nodes`: by qualified name, what the set says of the same roots.
+    """
+    reading = _Reading()
+    for tag, place in roots.items():
+        if not reading.below(nodes[tag], place, is_root=True):
+            return None
+    return Quick(
+        names=tuple(sorted(reading.dropped)),
+        nowhere=frozenset(reading.dropped - reading.kept),
+        attributes=frozenset(reading.attributes - reading.other_attributes),
+        required=frozenset(reading.required),
+    )
+
+
+class _Reading:
+    """Goes through all places of a policy beside what the set says of them."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+        self.dropped: set[str] = set()
+        self.attributes: set[str] = set()
+        self.other_attributes: set[str] = set()
+        self.required: set[str] = set()
+
+    def below(self, node: SchemaNode, place: "Place", *, is_root: bool = False) -> bool:
+        """Read a kept place and all below it; tell whether names are enough so far."""
+        if node.is_open or node.is_mixed or node.repeats or (node.is_indirect and not is_root):
+            return False
+        if not all(tag in place.children for tag, _ in place.required):
+            return False
+        self.attributes |= set(place.attributes)
+        self.other_attributes |= set(node.attributes) - set(place.attributes)
+        self.required |= {child.qualified for child in node.children if child.least}
+        return all(self.child(child, place.children.get(child.qualified)) for child in node.children)
+
+    def child(self, node: SchemaNode, place: "Place | None") -> bool:
+        if place is None:
+            self.dropped.add(node.qualified)
+            return True
+        self.kept.add(node.qualified)
+        return self.below(node, place)
