@@ -9,17 +9,16 @@ One process writes one chain; `docs/audit.md` tells how to check one without thi
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import orjson
 
 from gateway.audit.events import AuditEntry
 
 _RECORD: Final = b"wcx-audit-record-1\n"
 _GENESIS: Final = b"wcx-audit-genesis-1\n"
-# One encoder for all: json.dumps would build a new one for every record.
-_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def record_hash(chain: str, seq: int, entry: AuditEntry, *, previous: str) -> st
 
 def canonical(chain: str, seq: int, entry: AuditEntry) -> bytes:
     """Return the bytes that are hashed for a record: its JSON object without the two hashes."""
-    return _encode(content(chain, seq, entry)).encode()
+    return orjson.dumps(content(chain, seq, entry), option=orjson.OPT_SORT_KEYS)
 
 
 def content(chain: str, seq: int, entry: AuditEntry) -> dict[str, Any]:
@@ -91,4 +90,4 @@ def instant(at: datetime) -> str:
 
 def canonical_json(members: object) -> str:
     """Return JSON as records and exports hold it: sorted members, no spaces, nothing escaped without need."""
-    return _encode(members)
+    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS).decode()

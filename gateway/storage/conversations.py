@@ -34,10 +34,12 @@ _OF_SENT = select(transfer.c.conversation).where(
     transfer.c.sender == bindparam("party"),
     (transfer.c.ever_sent == 1) | (transfer.c.state == TransferState.IN_FLIGHT.value),
 )
-_OF_KEY = select(conversation_key.c.conversation).where(
+_KEYS_AT_ONCE: Final = len(PRECEDENCE)
+_NAMES: Final = tuple(f"key_{number}" for number in range(_KEYS_AT_ONCE))
+_OF_KEYS = select(conversation_key.c.key_index, conversation_key.c.conversation).where(
     conversation_key.c.party == bindparam("party"),
     conversation_key.c.partner == bindparam("partner"),
-    conversation_key.c.key_index == bindparam("key_index"),
+    conversation_key.c.key_index.in_([bindparam(name) for name in _NAMES]),
 )
 _LAST = select(conversation.c.last_sequence).where(
     conversation.c.party == bindparam("party"),
@@ -153,16 +155,26 @@ def look_up(
     otherwise: ConversationId,
 ) -> Known:
     """Return where a message belongs: in `joins` if that is given, else where its references lead, else `otherwise`."""
-    found, missing = joins, []
-    for key in dict.fromkeys(keys):
-        row = connection.one(_OF_KEY, {"party": party, "partner": partner, "key_index": key})
-        if row is None:
-            missing.append(key)
-        elif found is None:
-            found = row["conversation"]
-    conversation = otherwise if found is None else found
+    asked = list(dict.fromkeys(keys))
+    led = _conversations_of(connection, party, partner, asked)
+    known = [led[key] for key in asked if key in led]
+    conversation = joins or (known[0] if known else otherwise)
     last = _last_sequence(connection, party, partner, conversation)
-    return Known(conversation=conversation, last_sequence=last, missing=tuple(missing))
+    missing = tuple(key for key in asked if key not in led)
+    return Known(conversation=conversation, last_sequence=last, missing=missing)
+
+
+def _conversations_of(
+    connection: Connection, party: PartyId, partner: PartyId, keys: list[str]
+) -> dict[str, ConversationId]:
+    """Return where each of `keys` leads, without those that lead nowhere."""
+    found: dict[str, ConversationId] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[start : start + _KEYS_AT_ONCE]
+        padded = [*some, *some[:1] * (_KEYS_AT_ONCE - len(some))]
+        values = {"party": party, "partner": partner, **dict(zip(_NAMES, padded, strict=True))}
+        found.update({row["key_index"]: row["conversation"] for row in connection.rows(_OF_KEYS, values)})
+    return found
 
 
 def _last_sequence(

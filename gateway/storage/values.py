@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import orjson
 
-from gateway.domain.ids import PartyId
+from gateway.domain.ids import AgreementId, PartyId
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.records import Attempt, InboxRow, PartnerHealth, StoredReceipt, TransferRow
@@ -62,7 +63,7 @@ def transfer_row(row: Row) -> TransferRow:
         version=row["version"],
         digest=row["digest"],
         agreement=agreement_ref(row),
-        retry=_retry(row),
+        retry=_retry(row["retry_first_wait"], row["retry_cap"], row["retry_deadline"], row["retry_attempts"]),
         attempts=row["attempts"],
         ever_sent=bool(row["ever_sent"]),
         created=time_of(row["created"]),
@@ -83,15 +84,22 @@ def transfer_row(row: Row) -> TransferRow:
 
 def agreement_ref(row: Row) -> AgreementRef:
     """Return the agreement that a row names."""
-    return AgreementRef(id=row["agreement_id"], version=row["agreement_version"], sha256=row["agreement_sha256"])
+    return _agreement_ref(row["agreement_id"], row["agreement_version"], row["agreement_sha256"])
 
 
-def _retry(row: Row) -> RetryPolicy:
+# A node has a few agreements and many rows under each: the same value serves all of them.
+@lru_cache(maxsize=256)
+def _agreement_ref(agreement_id: AgreementId, version: int, sha256: str) -> AgreementRef:
+    return AgreementRef(id=agreement_id, version=version, sha256=sha256)
+
+
+@lru_cache(maxsize=256)
+def _retry(first_wait: int, cap: int, deadline: int, attempts: int | None) -> RetryPolicy:
     return RetryPolicy(
-        first_wait=timedelta(microseconds=row["retry_first_wait"]),
-        cap=timedelta(microseconds=row["retry_cap"]),
-        deadline=timedelta(microseconds=row["retry_deadline"]),
-        attempts=row["retry_attempts"],
+        first_wait=timedelta(microseconds=first_wait),
+        cap=timedelta(microseconds=cap),
+        deadline=timedelta(microseconds=deadline),
+        attempts=attempts,
     )
 
 

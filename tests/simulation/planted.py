@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import bindparam, literal_column, select, update
 
+from gateway.audit import ChainHead
 from gateway.domain.jobs import Admitted, Refused
 from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import AdmitStored
@@ -19,20 +20,22 @@ from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.exchange import check as checking
 from gateway.storage import receiving, transfers, writer
-from gateway.storage.engine import Transaction
+from gateway.storage.engine import Connection, Transaction
 from gateway.storage.tables import DUE, transfer
 
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a change is told its result as soon as it ran, before COMMIT."""
-    run_alone = writer._run_alone
+    run_changes = writer.Writer._run_changes
 
-    def run_and_tell(waiting: Any, transaction: Transaction) -> None:
-        run_alone(waiting, transaction)
-        if waiting.error is None and not waiting.told.done():
-            waiting.told.set_result(waiting.result)
+    def run_and_tell(self: writer.Writer, batch: Any, connection: Connection, head: ChainHead) -> Transaction:
+        transaction = run_changes(self, batch, connection, head)
+        for waiting in batch:
+            if waiting.error is None and not waiting.told.done():
+                waiting.told.set_result(waiting.result)
+        return transaction
 
-    patch.setattr(writer, "_run_alone", run_and_tell)
+    patch.setattr(writer.Writer, "_run_changes", run_and_tell)
 
 
 def forget_the_fence(patch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.audit import AuditEntry, AuditEvent, genesis, instant, link
-from gateway.audit.chain import canonical
+from gateway.audit.chain import canonical, canonical_json
 
 AT = datetime(2026, 3, 1, 9, 30, 0, 250, tzinfo=UTC)
 
@@ -76,3 +78,10 @@ def test_a_fact_outside_the_catalogue_is_refused() -> None:
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         entry(at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@settings(deadline=None)  # other work shares the machine
+@given(facts=st.dictionaries(st.text(max_size=8), st.text(max_size=12) | st.integers(-(2**53) + 1, 2**53 - 1)))
+def test_the_canonical_form_is_what_the_standard_encoder_writes(facts: dict[str, str | int]) -> None:
+    expected = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert canonical_json(facts) == expected

@@ -129,6 +129,26 @@ async def test_a_failed_change_gives_back_its_place_in_the_chain(path: Path, com
     assert records(path) == [1, 2, 3]
 
 
+async def test_savepoints_are_made_only_for_a_while_after_a_change_failed(
+    writing: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "CAREFUL", 2)
+    assert isinstance(writing._connection, SqliteConnection)
+    said: list[str] = []
+    writing._connection.raw.set_trace_callback(said.append)
+
+    async def savepoints() -> int:
+        said.clear()
+        await writing.write(add)
+        return sum(statement.startswith("SAVEPOINT") for statement in said)
+
+    assert await savepoints() == 0
+    with pytest.raises(LookupError):
+        await writing.write(add_and_fail)
+    assert [await savepoints() for _ in range(4)] == [1, 1, 0, 0]
+    assert records(path) == [1, 2, 3, 4, 5]
+
+
 async def test_after_a_failed_commit_the_chain_goes_on_from_what_the_database_holds(
     path: Path, commits: Commits, writing: Writer
 ) -> None:
