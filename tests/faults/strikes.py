@@ -149,6 +149,15 @@ class Killer:
         """Write one line of JSON for each kill."""
         file.write_text("".join(json.dumps(kill.as_json()) + "\n" for kill in self.kills), encoding="utf-8")
 
+    def figures(self) -> str:
+        """Return what happened in one line."""
+        run = self._run
+        return (
+            f"{len(self.kills)} kills, {self.share_at_work:.0%} with transfers unfinished, {run.clients.accepted} documents "
+            f"acknowledged, {len(run.breaches)} breaches, {run.handed_over_again} webhooks again, "
+            f"all done {run.longest_wait_seconds:.1f} s after the last restart"
+        )
+
     def summary(self) -> str:
         """Return what happened, for people."""
         run, lines = self._run, []

@@ -16,6 +16,7 @@ from gateway.failpoints import VARIABLE
 from tests.faults.back_ends import DropFolder, FolderRun, hand_over_by_folder
 from tests.faults.books import read_books
 from tests.faults.history import ARRIVES_WITHIN
+from tests.faults.noting import note
 from tests.faults.traffic import Clients
 from tests.faults.until import until
 from tests.world import FR, two_gateways
@@ -64,14 +65,17 @@ def endings(names: set[str], message_id: str) -> tuple[tuple[str, ...], tuple[st
     return tuple(sorted(final)), tuple(sorted(temporary))
 
 
-async def test_a_kill_at_any_step_leaves_no_part_under_a_final_name_and_loses_nothing(run: FolderRun) -> None:
-    folder = run.folder
+@pytest.mark.parametrize("rounds", [pytest.param(1, id="short"), pytest.param(3, id="long", marks=pytest.mark.long)])
+async def test_a_kill_at_any_step_leaves_no_part_under_a_final_name_and_loses_nothing(
+    run: FolderRun, rounds: int
+) -> None:
+    folder, kills = run.folder, KILLS * rounds
     await run.start_fr()
     quiet = (await run.submit("quiet")).message_id
     assert await run.handed_over(quiet)
     view = folder.pairs()[quiet].document
     await run.gateways.fr.process.stop()
-    for number, kill in enumerate(KILLS):
+    for number, kill in enumerate(kills):
         marker = f"kill-{number}"
         await run.start_fr(kill.failpoint)
         message_id = (await run.submit(marker)).message_id
@@ -99,8 +103,13 @@ async def test_a_kill_at_any_step_leaves_no_part_under_a_final_name_and_loses_no
             AuditEvent.HAND_OVER_ACKNOWLEDGED,
         ]
         await run.gateways.fr.process.stop()
-    assert len(folder.pairs()) == len(KILLS) + 1
+    assert len(folder.pairs()) == len(kills) + 1
     assert await run.gateways.fr.audit_is_whole()
+    if rounds > 1:
+        note(
+            "each step of a folder × 3",
+            f"{len(kills)} kills, {len(folder.pairs())} documents, no part of a file, none lost",
+        )
 
 
 def test_a_part_under_a_final_name_would_be_seen(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.noting import note
 from tests.faults.run import fault_run
 from tests.faults.strikes import Killer, plan_strikes
 
@@ -48,6 +49,8 @@ async def test_a_kill_at_any_moment_loses_and_doubles_nothing(
         assert killer.share_at_work >= 0.8
         assert [await side.process.stop() for side in run.gateways.sides.values()] == [0, 0]
         assert [await side.audit_is_whole() for side in run.gateways.sides.values()] == [True, True]
+        if rounds > 5:
+            note(f"SIGKILL of both sides at random, {workers} workers", killer.figures())
     count("kills of a gateway", len(killer.kills))
     count("kills with transfers unfinished", sum(kill.unfinished > 0 for kill in killer.kills))
     count("transfers that survived them", run.clients.accepted)

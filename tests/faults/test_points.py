@@ -44,7 +44,7 @@ async def test_a_kill_at_each_point_loses_and_doubles_nothing(
         assert len(walk.deaths) == rounds * len({*OF_SENDER, *OF_RECEIVER, *OF_NODE})
         await ends_well(walk)
         if rounds > 1:
-            note("each failpoint × 3", f"{walk.figures()}; {Path(__file__).name}")
+            note("each failpoint × 3", walk.figures())
     count("kills at a failpoint", len(walk.deaths))
 
 

@@ -21,6 +21,8 @@ from tests.world import FR, GB, TwoGateways, two_gateways
 
 pytestmark = pytest.mark.faults
 
+three_times = pytest.mark.parametrize("time", [1, *(pytest.param(time, marks=pytest.mark.long) for time in (2, 3))])
+
 
 @dataclass(kw_only=True)
 class PullRun:
@@ -87,7 +89,8 @@ async def test_messages_wait_for_the_back_end_and_come_in_order(run: PullRun) ->
     assert await run.gateways.fr.audit_is_whole()
 
 
-async def test_a_kill_after_the_lease_brings_the_message_again_at_once(run: PullRun) -> None:
+@three_times
+async def test_a_kill_after_the_lease_brings_the_message_again_at_once(run: PullRun, time: int) -> None:
     await run.start_fr("R9-pull:1:kill")
     message_id = await run.submit("leased")
     with pytest.raises(ClientError):
@@ -108,7 +111,8 @@ async def test_a_kill_after_the_lease_brings_the_message_again_at_once(run: Pull
     assert await run.gateways.fr.audit_is_whole()
 
 
-async def test_an_acknowledgement_that_a_kill_swallowed_is_made_under_the_next_lease(run: PullRun) -> None:
+@three_times
+async def test_an_acknowledgement_that_a_kill_swallowed_is_made_under_the_next_lease(run: PullRun, time: int) -> None:
     await run.start_fr("R11-pull:1:kill")
     await run.submit("swallowed")
     (first,) = await run.inbox.lease()
@@ -126,7 +130,8 @@ async def test_an_acknowledgement_that_a_kill_swallowed_is_made_under_the_next_l
     assert await run.gateways.fr.audit_is_whole()
 
 
-async def test_an_acknowledgement_whose_answer_a_kill_swallowed_may_be_repeated(run: PullRun) -> None:
+@three_times
+async def test_an_acknowledgement_whose_answer_a_kill_swallowed_may_be_repeated(run: PullRun, time: int) -> None:
     await run.start_fr("R12-pull:1:kill")
     message_id = await run.submit("committed")
     (message,) = await run.inbox.lease()

@@ -50,9 +50,8 @@ WITH_FOLDER_OR_PULL: Final = frozenset(
 """Passed only where a back end is no webhook: `test_folder.py` and `test_pull.py` kill there."""
 
 AT_ONCE: Final = 4
-DIES_WITHIN_SECONDS: Final = 120
-"""Most points are passed at once; what waits for the other gateway waits until that one is not dead for a while."""
-
+PATIENCE_SECONDS: Final = 5
+TRIES: Final = 24
 UNTIL_A_CHECKPOINT: Final = 120
 """Documents that bring more commits than a checkpoint waits for."""
 
@@ -106,10 +105,7 @@ class Walk:
             with suppress(RuntimeError):
                 await process.start(timeout=START_SECONDS, environment={VARIABLE: f"{point}:{nth}:kill"})
                 await self._provoke(party, point, nth, clients)
-            try:
-                code = await process.ended(within=DIES_WITHIN_SECONDS)
-            except TimeoutError:
-                raise AssertionError(f"{party} never passed {point}\n{self.summary()}") from None
+            code = await self._ended(party, point, nth, clients)
             assert code == -signal.SIGKILL, f"{party} ended with {code} on its way to {point}"
             now = datetime.now(UTC)
             self.deaths.append(Death(party=party, point=point, nth=nth, at=now))
@@ -117,6 +113,15 @@ class Walk:
             # What a killed process leaves behind must hold together at every moment.
             self.run.breaches += check_books(self.run.books()[party])
         await process.start(timeout=START_SECONDS)
+
+    async def _ended(self, party: PartyId, point: Failpoint, nth: int, clients: asyncio.TaskGroup) -> int | None:
+        """Wait until the gateway has ended, and return its exit code. What was sent may have gone in too few requests to
+        pass the point often enough, or wait for the other gateway: then more is sent."""
+        for _ in range(TRIES):
+            with suppress(TimeoutError):
+                return await self.run.gateways.sides[party].process.ended(within=PATIENCE_SECONDS)
+            await self._provoke(party, point, nth, clients)
+        raise AssertionError(f"{party} never passed {point}\n{self.summary()}")
 
     async def _provoke(self, party: PartyId, point: Failpoint, nth: int, clients: asyncio.TaskGroup) -> None:
         """Have the gateway pass `point`."""
