@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from gateway.errors import SchemaError
 
@@ -29,13 +29,30 @@ _SMALL_BYTES: Final = 1024 * 1024
 _ENCRYPTED: Final = 0x1
 
 
+class _Source(Protocol):
+    """Where files lie: a folder, or an archive."""
+
+    def __contains__(self, path: object) -> bool:
+        """Whether there is such a file inside."""
+        ...
+
+    def schemas(self) -> list[str]:
+        """Return the paths of the `.xsd` files, sorted."""
+        ...
+
+    def content(self, path: str, most: int) -> bytes:
+        """Return the bytes of a file that is there, at most one more than `most`."""
+        ...
+
+
 class SchemaFiles(Mapping[str, bytes]):
     """Path → bytes of what may belong to a set, read when asked for; iterates over the `.xsd` files alone.
 
     Looking a file up raises SchemaError when it can not be read or all files together are too large.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: _Source) -> None:
+        self._source = source
         self._read: dict[str, bytes] = {}
         self._size = 0
 
@@ -44,7 +61,7 @@ class SchemaFiles(Mapping[str, bytes]):
             if path not in self:
                 raise KeyError(path)
             try:
-                content = self._content(path, MOST_BYTES - self._size)
+                content = self._source.content(path, MOST_BYTES - self._size)
             except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
                 raise SchemaError("schema.set_broken", f"{path} can not be read") from None
             self._size += len(content)
@@ -53,18 +70,14 @@ class SchemaFiles(Mapping[str, bytes]):
             self._read[path] = content
         return self._read[path]
 
+    def __contains__(self, path: object) -> bool:
+        return path in self._source
+
     def __iter__(self) -> Iterator[str]:
-        yield from self._schemas()
+        yield from self._source.schemas()
 
     def __len__(self) -> int:
-        return len(self._schemas())
-
-    def _schemas(self) -> list[str]:
-        raise NotImplementedError
-
-    def _content(self, path: str, most: int) -> bytes:
-        """Return the bytes of a file that is there, at most one more than `most`."""
-        raise NotImplementedError
+        return len(self._source.schemas())
 
 
 def open_source(path: Path) -> SchemaFiles:
@@ -73,17 +86,16 @@ def open_source(path: Path) -> SchemaFiles:
     Raises SchemaError `schema.archive_refused` for a zip file with tricks, `schema.set_broken` for anything else.
     """
     if path.is_dir():
-        return _FolderFiles(path)
+        return SchemaFiles(_Folder(path))
     try:
-        return _ZipFiles(zipfile.ZipFile(path))
+        return SchemaFiles(_Archive(zipfile.ZipFile(path)))
     except zipfile.BadZipFile:
         problem = f"{path.name} is neither a folder nor a zip file that can be read; name the folder of the XSD files"
         raise SchemaError("schema.archive_refused", problem) from None
 
 
-class _FolderFiles(SchemaFiles):
+class _Folder:
     def __init__(self, folder: Path) -> None:
-        super().__init__()
         self._folder = folder.resolve()
         self._names: list[str] | None = None
 
@@ -93,7 +105,7 @@ class _FolderFiles(SchemaFiles):
         real = (self._folder / path).resolve()
         return real.is_relative_to(self._folder) and real.is_file()
 
-    def _schemas(self) -> list[str]:
+    def schemas(self) -> list[str]:
         if self._names is None:
             found = (path for path in self._folder.rglob("*") if path.suffix.lower() == ENDING)
             self._names = sorted(path.relative_to(self._folder).as_posix() for path in found if path.is_file())
@@ -103,24 +115,23 @@ class _FolderFiles(SchemaFiles):
             self._names = [name for name in self._names if name in self]
         return self._names
 
-    def _content(self, path: str, most: int) -> bytes:
+    def content(self, path: str, most: int) -> bytes:
         with (self._folder / path).open("rb") as stream:
             return stream.read(most + 1)
 
 
-class _ZipFiles(SchemaFiles):
+class _Archive:
     def __init__(self, archive: zipfile.ZipFile) -> None:
-        super().__init__()
         self._archive = archive
         self._entries = {one.filename: one for one in _checked(archive.infolist()) if not one.is_dir()}
 
     def __contains__(self, path: object) -> bool:
         return path in self._entries
 
-    def _schemas(self) -> list[str]:
+    def schemas(self) -> list[str]:
         return sorted(name for name in self._entries if name.lower().endswith(ENDING))
 
-    def _content(self, path: str, most: int) -> bytes:
+    def content(self, path: str, most: int) -> bytes:
         with self._archive.open(self._entries[path]) as stream:
             return stream.read(most + 1)
 
