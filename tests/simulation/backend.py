@@ -77,7 +77,7 @@ class BackEndChannel:
         backend = self._backend
         faults = backend.faults
         slow = backend.happens(faults.backend_slow)
-        await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 8.0))
+        await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 50.0))
         if self._owner.dead:
             raise asyncio.CancelledError
         if backend.happens(faults.backend_fails):

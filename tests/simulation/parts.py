@@ -89,7 +89,7 @@ def parts() -> Parts:
     agreements = copy_agreement("gb-fr", home / "config")
     file = agreements / "gb-fr.yaml"
     text = file.read_text(encoding="utf-8")
-    file.write_text(re.sub(r"cap: \S+", "cap: 20s\n  attempts: 6", text), encoding="utf-8")
+    file.write_text(re.sub(r"cap: \S+", "cap: 20s\n  attempts: 3", text), encoding="utf-8")
     world = lay_out(home, PARTIES, agreements=agreements, now=START, workers=0)
     parties = {party: _party(node.config, party) for party, node in world.nodes.items()}
     empty = home / "empty.db"
@@ -102,7 +102,7 @@ def parts() -> Parts:
 def _party(config: Path, party: PartyId) -> PartyParts:
     configuration = load_configuration(config)
     timing = replace(configuration.node.timing, lease=LEASE, poll=timedelta(seconds=4), sweep=timedelta(seconds=6))
-    own = replace(configuration.node.parties[0].backend, attempts=6)  # type: ignore[type-var]  # a webhook's settings
+    own = replace(configuration.node.parties[0].backend, attempts=3)  # type: ignore[type-var]  # a webhook's settings
     ours = replace(configuration.node.parties[0], backend=own)
     settings = replace(configuration.node, timing=timing, parties=(ours,))
     rulebook = rulebook_of(configuration)

@@ -26,6 +26,7 @@ class Told:
 
     submission: Submission
     submission_id: str
+    transfer_id: str
     message_id: str
     digest: str
     conversation: str
@@ -99,6 +100,7 @@ class Clients:
             Told(
                 submission=one,
                 submission_id=row.id,
+                transfer_id=transfer.id,
                 message_id=transfer.message_id,
                 digest=transfer.digest,
                 conversation=transfer.conversation,
@@ -110,6 +112,14 @@ class Clients:
 
 async def _nothing() -> None:
     """Stand where nobody is there to ask."""
+
+
+_FITTING: Final = {
+    TransferState.QUEUED: ("hold", "cancel"),
+    TransferState.HELD: ("release", "cancel", "skip"),
+    TransferState.AWAITING_RECEIPT: ("cancel",),
+    TransferState.DEAD_LETTERED: ("requeue", "requeue", "cancel", "skip"),
+}
 
 
 class Operators:
@@ -124,10 +134,13 @@ class Operators:
         node = machine.node
         try:
             rows = await call(node, node.store.transfers(limit=100) if node else _nothing())
+            rows = [row for row in rows if row.state in _FITTING] or rows
             if node is None or not rows:
                 return
             row = self._chance.choice(rows)
-            act = self._chance.choice(("hold", "release", "cancel", "requeue"))
+            # Mostly what fits, and now and then what does not.
+            fitting = _FITTING.get(row.state, ()) if self._chance.random() < 0.8 else ()
+            act = self._chance.choice(fitting or ("hold", "release", "cancel", "requeue", "skip"))
             await self._do(machine, node, act, row.id)
             if self._chance.random() < 0.3:
                 await self._release_quarantined(machine, node)
@@ -141,8 +154,12 @@ class Operators:
             if node is None:
                 return
             for state, act in ((TransferState.HELD, "release"), (TransferState.DEAD_LETTERED, "requeue")):
-                for row in await call(node, node.store.transfers(limit=100, state=state)):
-                    await self._do(machine, node, act, row.id)
+                for row in await call(node, node.store.transfers(limit=100, state=state, oldest_first=True)):
+                    if not row.skipped and not await self._do(machine, node, act, row.id):
+                        await self._do(machine, node, "skip", row.id)
+            for row in await call(node, node.store.transfers(limit=100, state=TransferState.QUEUED)):
+                if row.not_seen:  # it can not go under this id any more
+                    await self._do(machine, node, "cancel", row.id)
             await self._release_quarantined(machine, node)
         except GoneError:
             return
@@ -154,7 +171,8 @@ class Operators:
             )
             await self._try(machine, "releases the hand-over of", row.message_id, node, work)
 
-    async def _do(self, machine: Machine, node: SimulatedNode, act: str, transfer_id: TransferId) -> None:
+    async def _do(self, machine: Machine, node: SimulatedNode, act: str, transfer_id: TransferId) -> bool:
+        """Act on one transfer, and tell whether that was let through."""
         operate, holds = node.use.operate, node.use.holds
         work: Coroutine[Any, Any, Any]
         match act:
@@ -164,16 +182,19 @@ class Operators:
                 work = holds.release(transfer_id, officer="oscar", reason="it is in order")
             case "cancel":
                 work = operate.cancel(transfer_id, operator="olga", reason="sent in error")
+            case "skip":
+                work = operate.skip(transfer_id, operator="olga", reason="no longer wanted")
             case _:
                 work = operate.requeue(transfer_id, operator="olga", reason="try again")
-        await self._try(machine, f"{act}s", transfer_id, node, work)
+        return await self._try(machine, f"{act}s", transfer_id, node, work)
 
     async def _try(
         self, machine: Machine, what: str, about: str, node: SimulatedNode, work: Coroutine[Any, Any, Any]
-    ) -> None:
+    ) -> bool:
         try:
             await call(node, work)
         except GatewayError as error:
             self._trace.say("operator", f"{what} at {machine.name}, refused", about=short(about), code=error.code)
-        else:
-            self._trace.say("operator", f"{what} at {machine.name}", about=short(about))
+            return False
+        self._trace.say("operator", f"{what} at {machine.name}", about=short(about))
+        return True

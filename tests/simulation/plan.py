@@ -78,7 +78,7 @@ _RATES: Final = {
     "stalls": 0.3,
 }
 _USUAL_RATE: Final = 0.25
-_COUNTS: Final = {"crashes": 3, "crashes_at_commit": 3, "partitions": 2, "outages": 2, "jumps": 3, "suspensions": 2}
+_COUNTS: Final = {"crashes": 2, "crashes_at_commit": 2, "partitions": 2, "outages": 2, "jumps": 3, "suspensions": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

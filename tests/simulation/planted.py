@@ -13,13 +13,13 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.audit import ChainHead
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
 from gateway.domain.records import AdmitStored
 from gateway.envelope import statement
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.exchange import check as checking
-from gateway.storage import receiving, transfers, writer
+from gateway.storage import hand_overs, receiving, transfers, writer
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.tables import DUE, transfer
 
@@ -40,17 +40,24 @@ def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
 
 def forget_the_fence(patch: pytest.MonkeyPatch) -> None:
     """A change under a lease names the row as it is now, whoever holds the lease meanwhile."""
-    settle = transfers.settle
+    settle, settle_hand_over = transfers.settle, hand_overs.settle
 
     def overwrite(transaction: Transaction, row: Any, event: TransferEvent, **given: Any) -> Any:
         if given.get("fence") is not None:
-            given["fence"] = None
             found = transaction.connection.one(transfers._ONE, {"id": row.id})
             assert found is not None
-            row = replace(row, version=found["version"])
+            row, given["fence"] = replace(row, version=found["version"]), None
         return settle(transaction, row, event, **given)
 
+    def overwrite_hand_over(transaction: Transaction, row: Any, event: HandOverEvent, **given: Any) -> Any:
+        if given.get("fence") is not None:
+            found = hand_overs.read_fence(transaction.connection, row.message_id, row.sender)
+            assert found is not None
+            row, given["fence"] = replace(row, hand_over_version=found[0].hand_over_version), None
+        return settle_hand_over(transaction, row, event, **given)
+
     patch.setattr(transfers, "settle", overwrite)
+    patch.setattr(hand_overs, "settle", overwrite_hand_over)
 
 
 def judge_before_looking_up(patch: pytest.MonkeyPatch) -> None:

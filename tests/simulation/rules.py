@@ -52,6 +52,15 @@ STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("DEAD_LETTERED", _E.TRANSFER_REQUEUED): "QUEUED",
     ("DEAD_LETTERED", _E.TRANSFER_HELD): "HELD",
     ("DEAD_LETTERED", _E.TRANSFER_CANCELLED): "CANCELLED",
+    ("DEAD_LETTERED", _E.TRANSFER_SUPERSEDED): "QUEUED",
+    ("QUEUED", _E.TRANSFER_SUPERSEDED): "QUEUED",
+    ("HELD", _E.TRANSFER_SUPERSEDED): "HELD",
+    ("QUEUED", _E.TRANSFER_NOT_SEEN): "QUEUED",
+    ("AWAITING_RECEIPT", _E.TRANSFER_NOT_SEEN): "QUEUED",
+    ("HELD", _E.TRANSFER_NOT_SEEN): "HELD",
+    ("DEAD_LETTERED", _E.TRANSFER_NOT_SEEN): "DEAD_LETTERED",
+    ("HELD", _E.TRANSFER_SKIPPED): "DEAD_LETTERED",
+    ("DEAD_LETTERED", _E.TRANSFER_SKIPPED): "DEAD_LETTERED",
     **{
         (state, _E.TRANSFER_DELIVERED): "DELIVERED"
         for state in ("QUEUED", "IN_FLIGHT", "AWAITING_RECEIPT", "HELD", "DEAD_LETTERED")
@@ -78,6 +87,7 @@ _AT_REST: Final = frozenset({"DELIVERED", "CANCELLED"})
 class Row:
     """A transfer as the sender's database has it at the end."""
 
+    id: str
     message_id: str
     sender: PartyId
     recipient: PartyId
@@ -107,12 +117,17 @@ class Seen:
 
     @cached_property
     def rows(self) -> dict[str, Row]:
-        """Return every transfer of both gateways, by message id."""
+        """Return every transfer of both gateways, by its id."""
         found: dict[str, Row] = {}
         for file in self.files.values():
             for row in _ask(file, _TRANSFERS):
-                found[row["message_id"]] = Row(**{name: row[name] for name in row.keys()})  # noqa: SIM118
+                found[row["id"]] = Row(**{name: row[name] for name in row.keys()})  # noqa: SIM118
         return found
+
+    @cached_property
+    def of_message(self) -> dict[str, Row]:
+        """Return every transfer by the id of its newest message."""
+        return {row.message_id: row for row in self.rows.values()}
 
     def entries(self, party: PartyId) -> Iterator[AuditEntry]:
         """Yield what one gateway's audit says, in order."""
@@ -120,7 +135,7 @@ class Seen:
 
 
 _TRANSFERS: Final = (
-    "SELECT message_id, sender, recipient, state, digest, conversation, sequence, submission_id FROM transfer"
+    "SELECT id, message_id, sender, recipient, state, digest, conversation, sequence, submission_id FROM transfer"
 )
 
 
@@ -132,7 +147,7 @@ def _ask(file: Path, question: str) -> list[sqlite3.Row]:
 
 _UNFINISHED: Final = """
 SELECT 'transfer ' || substr(message_id, -6) || ' is ' || state || ' ' || last_code AS what
-  FROM transfer WHERE state NOT IN ('DELIVERED', 'CANCELLED')
+  FROM transfer WHERE state NOT IN ('DELIVERED', 'CANCELLED') AND NOT (state = 'DEAD_LETTERED' AND skipped)
 UNION ALL SELECT 'hand-over ' || substr(message_id, -6) || ' is ' || state || ' ' || last_code
   FROM hand_over WHERE state <> 'HANDED_OVER'
 UNION ALL SELECT 'notice ' || substr(message_id, -6) || ' is ' || state || ' ' || last_code
@@ -185,10 +200,11 @@ def _steps(seen: Seen) -> Iterator[Breach]:
     for party, books in seen.books.items():
         transfers = _Played(party, STEPS, _E.TRANSFER_CLAIMED, _OF_ONE_ATTEMPT)
         hand_overs = _Played(party, HAND_OVER_STEPS, _E.HAND_OVER_CLAIMED, _OF_ONE_HAND_OVER)
+        states = {row.id: row.state for row in seen.rows.values() if row.sender == party}
         for entry in seen.entries(party):
             for played in (transfers, hand_overs):
                 yield from played.play(entry)
-        for played, rows in ((transfers, books.transfers), (hand_overs, books.hand_overs)):
+        for played, rows in ((transfers, states), (hand_overs, books.hand_overs)):
             if played.states != rows:
                 differing = {name for name, _ in played.states.items() ^ rows.items()}
                 yield Breach("I7", f"the audit of {party} does not lead to the rows of {sorted(differing)}")
@@ -215,7 +231,7 @@ class _Played:
     def play(self, entry: AuditEntry) -> Iterator[Breach]:
         if entry.event not in self._events:
             return
-        name = str(entry.message_id)
+        name = str(entry.transfer_id or entry.message_id)
         was = self.states.get(name, "")
         becomes = self._steps.get((was, entry.event))
         if becomes is None:
@@ -257,20 +273,25 @@ def _delivery(seen: Seen) -> Iterator[Breach]:
     """I1, I2: what was acknowledged is delivered and handed over, unless a person cancelled it before it was sent."""
     taken = {(party, one.message_id) for party, arrivals in seen.arrivals.items() for one in arrivals}
     for one in seen.told:
-        row = seen.rows.get(one.message_id)
+        row = seen.rows.get(one.transfer_id)
         if row is None:
             yield Breach("I1", f"{one.message_id} was acknowledged and is lost")
             continue
-        arrived = (row.recipient, one.message_id) in taken
-        if row.state == "DELIVERED" and not arrived:
-            yield Breach("I2", f"{one.message_id} is delivered and never reached the back end")
-        if row.state == "CANCELLED" and arrived:
-            yield Breach("I2", f"{one.message_id} was cancelled and reached the back end")
+        arrived = {
+            message_id for message_id in (one.message_id, row.message_id) if (row.recipient, message_id) in taken
+        }
+        if row.state == "DELIVERED" and arrived != {row.message_id}:
+            yield Breach(
+                "I2", f"{row.message_id} is delivered, and {len(arrived)} of its messages reached the back end"
+            )
+        if row.state != "DELIVERED" and arrived:
+            yield Breach("I2", f"{row.message_id} is {row.state} and reached the back end")
 
 
 def _contents(seen: Seen) -> Iterator[Breach]:
     """I2, I3, I4: what arrived was accepted, is what was submitted, and the same each time."""
-    told = {one.message_id: one for one in seen.told}
+    of_transfer = {one.transfer_id: one for one in seen.told}
+    told = {message: of_transfer.get(row.id) for message, row in seen.of_message.items()}
     for party, arrivals in seen.arrivals.items():
         accepted = {str(entry.message_id) for entry in seen.entries(party) if entry.event is _E.MESSAGE_ACCEPTED}
         for arrival in arrivals:
@@ -319,6 +340,7 @@ def _receipts(seen: Seen) -> Iterator[Breach]:
 def _agreement(seen: Seen) -> Iterator[Breach]:
     """I9: delivered here, accepted there, with one digest."""
     accepted: dict[str, object] = {}
+    given_up: set[str] = set()
     for party in seen.files:
         for entry in seen.entries(party):
             name = str(entry.message_id)
@@ -326,6 +348,10 @@ def _agreement(seen: Seen) -> Iterator[Breach]:
                 if name in accepted:
                     yield Breach("I2", f"{name} was accepted twice by {party}")
                 accepted[name] = entry.facts["digest"]
+                if name in given_up:
+                    yield Breach("I9", f"{name} was accepted by {party}, which had sworn that it never would")
+            elif entry.event is _E.MESSAGE_NOT_SEEN:
+                given_up.add(name)
             elif entry.event is _E.MESSAGE_REFUSED and accepted.get(name) == entry.facts["digest"]:
                 yield Breach("I9", f"{name} was refused by {party}, which had accepted it")
     for row in seen.rows.values():
@@ -345,7 +371,7 @@ def _order(seen: Seen) -> Iterator[Breach]:
         arrived = list(dict.fromkeys(one.message_id for one in seen.arrivals[party]))
         for what, order in (("accepted", accepted), ("handed over", arrived)):
             of: defaultdict[tuple[PartyId, str], list[int]] = defaultdict(list)
-            for row in (seen.rows[one] for one in order if one in seen.rows):
+            for row in (seen.of_message[one] for one in order if one in seen.of_message):
                 of[row.sender, row.conversation].append(row.sequence)
             for (_, conversation), sequences in of.items():
                 if any(later < earlier for earlier, later in pairwise(sequences)):
