@@ -109,6 +109,11 @@ class Certified:
             ended or standing.compromised
         )
 
+    def turning_points(self, standing: Standing) -> tuple[datetime, ...]:
+        """Return the moments at which the key begins or ceases to be valid."""
+        retired = () if standing.retired_at is None else (standing.retired_at,)
+        return (self.leaf.not_valid_before_utc, self.leaf.not_valid_after_utc, *retired)
+
 
 def certify(
     party: PartyId,

@@ -10,7 +10,7 @@ A reason that only ends a key's use (superseded, cessation, affiliation changed)
 every other reason, and none, counts as compromise.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, pairwise
@@ -100,6 +100,18 @@ class RevocationLists:
                 raise TrustError("trust.crl_stale", f"there is no revocation list of {_name(issuer)}")
             if not self._is_fresh(found, now):
                 raise TrustError("trust.crl_stale", f"the revocation list of {_name(issuer)} is out of date")
+
+    def turning_points(self, path: Sequence[x509.Certificate]) -> Iterator[datetime]:
+        """Yield the moments at which a list of an issuer of `path` begins or ceases to be fresh."""
+        for issuer in path[1:]:
+            found = self._list_of(issuer)
+            if found is None:
+                continue
+            yield found.last_update_utc - MAX_CLOCK_SKEW
+            if found.next_update_utc is not None:
+                yield found.next_update_utc
+            if self._max_age is not None:
+                yield found.last_update_utc + self._max_age
 
     def standing(self, path: Sequence[x509.Certificate]) -> Standing:
         """Return what the lists say of a path, fresh or not. `path` goes from the leaf to the root."""

@@ -2,7 +2,8 @@
 
 Everything is loaded and checked once, all or nothing: each certificate must chain to an agreed root, a partner's to a
 root of *its own* bundle, so that one partner's authority can not speak for another. What changes while running is
-time, which the clock tells, and revocation lists, which are looked at on every call.
+time, which the clock tells, and revocation lists, whose files are looked at on every call. What follows from both is
+worked out anew when one of them may have changed it (judged.py).
 
 A partner's keys count only while the lists above them are fresh, else `trust.crl_stale`. Our own signing keys are not
 used once revoked, but do not wait for a fresh list: it is for others to judge us. Decryption keys of our own always
@@ -34,6 +35,7 @@ from gateway.trust.certified import (
     verification_key_of,
 )
 from gateway.trust.crl import RevocationLists, Standing
+from gateway.trust.judged import JudgedKeys
 from gateway.trust.keys import FileSigner, FileUnwrapper, load_own_key
 
 __all__ = ["FileTrust"]
@@ -53,7 +55,9 @@ class FileTrust:
         self._signers: dict[KeyId, FileSigner] = {}
         self._unwrappers: dict[PartyId, dict[KeyId, FileUnwrapper]] = {}
         self._signing: dict[KeyId, Certified] = {}
-        self._verification: dict[KeyId, tuple[int, VerificationKey]] = {}
+        self._signer_of: JudgedKeys[PartyId, FileSigner] = JudgedKeys()
+        self._verification: JudgedKeys[KeyId, VerificationKey] = JudgedKeys()
+        self._wrapping: JudgedKeys[PartyId, WrappingKey] = JudgedKeys()
         self._encryption: dict[PartyId, list[Certified]] = {}
         anchors: dict[PartyId, Anchor] = {}
         for own in files.own:
@@ -70,8 +74,13 @@ class FileTrust:
         Raises TrustError `trust.key_unknown`.
         """
         self.revocation.refresh()
-        own = (one for one in self._signing.values() if one.own and one.party == party)
-        return self._signers[self._newest(own, now, f"{party} has no signing key that is valid now").key_id]
+        generation = self.revocation.generation
+        known = self._signer_of.get(party, generation, now)
+        if known is not None:
+            return known
+        own = [one for one in self._signing.values() if one.own and one.party == party]
+        found = self._signers[self._newest(own, now, f"{party} has no signing key that is valid now").key_id]
+        return self._signer_of.keep(party, generation, now, self._turns(own), found)
 
     def unwrapper(self, party: PartyId, key_id: KeyId) -> Unwrapper:
         """Return the decryption key of our own with this id. Raises EnvelopeError `envelope.key_unknown`."""
@@ -85,31 +94,40 @@ class FileTrust:
 
         Raises EnvelopeError `envelope.key_unknown`; TrustError `trust.crl_stale` for a partner's key.
         """
+        now = self._clock()
+        self.revocation.refresh()
+        generation = self.revocation.generation
+        known = self._verification.get(key_id, generation, now)
+        if known is not None:
+            return known
         found = self._signing.get(key_id)
         if found is None:
             raise EnvelopeError("envelope.key_unknown", "no party we know has a signing key with this id")
-        standing = self._standing(found, self._clock())
-        generation, known = self._verification.get(key_id, (-1, None))
-        if known is None or generation != self.revocation.generation:
-            known = verification_key_of(found, standing)
-            self._verification[key_id] = (self.revocation.generation, known)
-        return known
+        key = verification_key_of(found, self._standing(found, now))
+        return self._verification.keep(key_id, generation, now, self.revocation.turning_points(found.path), key)
 
     def wrapping_key(self, party: PartyId, now: datetime) -> WrappingKey:
         """Return the key to encrypt to for `party`: valid now, not revoked, the newest.
 
         Raises TrustError `trust.key_unknown` or `trust.crl_stale`.
         """
-        known = self._encryption.get(party, [])
-        found = self._newest(known, now, f"there is no encryption key of {party} that is valid now")
+        self.revocation.refresh()
+        generation = self.revocation.generation
+        known = self._wrapping.get(party, generation, now)
+        if known is not None:
+            return known
+        keys = self._encryption.get(party, [])
+        found = self._newest(keys, now, f"there is no encryption key of {party} that is valid now")
         self._standing(found, now)
-        return WrappingKey(
+        key = WrappingKey(
             key_id=found.key_id,
             party=party,
             public_key=p256_key(found.leaf),
             not_before=found.leaf.not_valid_before_utc,
             not_after=found.leaf.not_valid_after_utc,
         )
+        turns = (*self._turns(keys), *self.revocation.turning_points(found.path))
+        return self._wrapping.keep(party, generation, now, turns, key)
 
     def own_keys(self, party: PartyId) -> tuple[OwnPublicKey, ...]:
         """Return the public keys of one of our own parties that were never revoked, signing first, oldest first."""
@@ -213,8 +231,12 @@ class FileTrust:
 
     # ── looking up ──
 
+    def _turns(self, keys: Iterable[Certified]) -> Iterator[datetime]:
+        """When the choice among these keys may turn out otherwise."""
+        for one in keys:
+            yield from one.turning_points(self.revocation.standing(one.path))
+
     def _standing(self, key: Certified, now: datetime) -> Standing:
-        self.revocation.refresh()
         if not key.own:
             self.revocation.require_fresh(key.path, now)
         return self.revocation.standing(key.path)
@@ -242,7 +264,6 @@ class FileTrust:
             )
 
     def _newest(self, keys: Iterable[Certified], now: datetime, otherwise: str) -> Certified:
-        self.revocation.refresh()
         valid = [one for one in keys if one.valid(now, self.revocation.standing(one.path))]
         if not valid:
             raise TrustError("trust.key_unknown", otherwise)
