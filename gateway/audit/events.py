@@ -19,6 +19,7 @@ class AuditEvent(StrEnum):
     NODE_STOPPED = "node.stopped"
     NODE_RELOADED = "node.reloaded"
     NODE_INSECURE = "node.insecure_setting"
+    NODE_CLOCK_SET_BACK = "node.clock_set_back"
     STORE_TAIL_DROPPED = "store.tail_dropped"
     STORE_RESTORED = "store.restored"
     SUBMISSION_ACCEPTED = "submission.accepted"

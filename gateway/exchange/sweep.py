@@ -12,6 +12,7 @@ from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import Clock, Store, Telemetry
 
 _BATCH = 500
+_SLEWED_SECONDS = 2.0  # less than this within one round is a clock being steered, not one being set
 
 
 class Sweep:
@@ -34,6 +35,7 @@ class Sweep:
         self._every = every
         self._purge_every = purge_every
         self._purged = float("-inf")
+        self._offset = self._clock.now().timestamp() - self._clock.monotonic()
 
     async def serve(self) -> None:
         """Sweep for ever, `every` so often."""
@@ -47,6 +49,7 @@ class Sweep:
     async def once(self) -> None:
         """Make one round over transfers, hand-overs and rows past their keeping."""
         now = self._clock.now()
+        await self._follow_clock(now)
         for row in await self._store.overdue(now=now, limit=_BATCH):
             await self._transfer(row, now)
         for message in await self._store.overdue_hand_overs(now=now, limit=_BATCH):
@@ -66,6 +69,20 @@ class Sweep:
         if self._clock.monotonic() >= self._purged + self._purge_every.total_seconds():
             await self._store.purge(now=now)
             self._purged = self._clock.monotonic()
+
+    async def _follow_clock(self, now: datetime) -> None:
+        """Notice that the clock was set back since the last round, and let what waits not wait for it.
+
+        Set forward, leases end early: what is under way then is refused its late write and loses nothing.
+        """
+        offset = now.timestamp() - self._clock.monotonic()
+        if (seconds := self._offset - offset) > _SLEWED_SECONDS:
+            audit = AuditEntry(
+                event=AuditEvent.NODE_CLOCK_SET_BACK, at=now, actor="system", facts={"count": round(seconds)}
+            )
+            await self._store.clock_set_back(timedelta(seconds=seconds), now=now, audit=audit)
+            self._telemetry.line("node.clock_set_back", outcome="success", seconds=round(seconds))
+        self._offset = offset
 
     async def _transfer(self, row: TransferRow, now: datetime) -> None:
         event, evidence, code, detail = _what_is_due(row, now)

@@ -359,6 +359,13 @@ class Store(Protocol):
         """After a start: give back every lease of the previous process. Return how many were given back."""
         ...
 
+    async def clock_set_back(self, by: timedelta, *, now: datetime, audit: AuditEntry) -> None:
+        """Move leases, next attempts and back-offs that lie ahead back by `by`, since they are lengths of time.
+
+        `now`: by the clock as it stands after it was set. Deadlines and expiry stay where they are.
+        """
+        ...
+
     async def purge(self, *, now: datetime) -> int:
         """Delete idempotency and dedupe rows past their keeping. Return how many."""
         ...

@@ -44,6 +44,7 @@ from gateway.storage import (
     holding,
     notices,
     receiving,
+    set_back,
     submissions,
     superseding,
     transfer_reading,
@@ -439,6 +440,10 @@ class SqlStore:
                 given_back += count
             self._reach(Failpoint.RECOVERING)
         return given_back
+
+    async def clock_set_back(self, by: timedelta, *, now: datetime, audit: AuditEntry) -> None:
+        """Move what waits by the clock along with it."""
+        await self._writer.write(partial(set_back.move, by=by, now=now, audit=audit))
 
     async def purge(self, *, now: datetime) -> int:
         gone = 0

@@ -49,9 +49,11 @@ _MOVES_NOTHING: Final = frozenset(
     {
         _E.CHANNEL_REFUSED,
         _E.MESSAGE_DUPLICATE,
+        _E.NODE_CLOCK_SET_BACK,
         _E.NODE_INSECURE,
         _E.NODE_STARTED,
         _E.NODE_STOPPED,
+        _E.STORE_TAIL_DROPPED,
         _E.SUBMISSION_ACCEPTED,
         *OF_NOTICES,
     }

@@ -104,7 +104,7 @@ class Clients:
             )
         except ClientError as error:
             # No answer, "not now", or "the same is being worked on": nobody knows yet. All else is a refusal.
-            if error.status not in {None, 409, 503}:
+            if error.status not in {None, 409, 429, 503}:
                 raise
             answer = replace(_answer(document, error.code), status=error.status)
         else:

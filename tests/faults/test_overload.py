@@ -1,0 +1,100 @@
+"""More than a gateway can do: it refuses with 429 or 503, loses nothing of what it took, and is back when it is over."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from tests.faults.history import ARRIVES_WITHIN
+from tests.faults.run import FaultRun, fault_run
+from tests.faults.traffic import Clients, Document
+from tests.world import GB
+
+pytestmark = pytest.mark.faults
+
+PROBE_SECONDS = 1.5
+AT_ONCE = 16
+MOST_SECONDS = 60
+
+
+def documents(run: FaultRun, number: int, name: str) -> list[Document]:
+    """Return documents of one sender, each asked for once."""
+    return [one for one in run.plan(number * 2, name) if one.sender == GB and not one.twice and one.case is None]
+
+
+async def rate_of(run: FaultRun) -> float:
+    """Return how many submissions a second the gateway acknowledges when asked as fast as it answers."""
+    clock = asyncio.get_running_loop().time
+    waiting, began, done = iter(documents(run, 2000, "probe")), clock(), 0
+
+    async def ask() -> None:
+        nonlocal done
+        for document in waiting:
+            if clock() - began > PROBE_SECONDS:
+                return
+            await run.clients.submit(document)
+            done += 1
+
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return done / (clock() - began)
+
+
+@asynccontextmanager
+async def many_clients(run: FaultRun) -> AsyncIterator[Iterator[Clients]]:
+    """Yield clients in turn: one alone opens fewer connections than a gateway has places."""
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Clients(run.gateways.sides)) for _ in range(6)]
+        for one in clients:
+            one.answers = run.clients.answers
+        yield cycle(clients)
+
+
+async def ask_too_much(run: FaultRun, *, rate: float, seconds: float) -> list[Document]:
+    """Submit at `rate` a second whatever comes back, for `seconds` and until something was refused; return what was."""
+    clock = asyncio.get_running_loop().time
+    began, refused = clock(), []
+
+    async def ask(clients: Clients, document: Document) -> None:
+        if (await clients.ask(document)).code != "ok":
+            refused.append(document)
+
+    async with many_clients(run) as clients, asyncio.TaskGroup() as group:
+        for number, document in enumerate(documents(run, int(rate * MOST_SECONDS), "burst")):
+            if clock() - began > MOST_SECONDS or (refused and clock() - began > seconds):
+                break
+            await asyncio.sleep(max(0.0, began + number / rate - clock()))
+            group.create_task(ask(next(clients), document))
+    return refused
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process holds."""
+    fields = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").split("VmRSS:")[1].split()
+    return int(fields[0]) * 1024
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(4, id="short"), pytest.param(600, id="long", marks=pytest.mark.long)])
+async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is_lost(
+    tmp_path: Path, count: Callable[..., None], seconds: float
+) -> None:
+    async with fault_run(tmp_path, workers=0, seed=1) as run:
+        rate = await rate_of(run)
+        before = len(run.clients.answers)
+        refused = await ask_too_much(run, rate=rate * 1.5, seconds=seconds)
+        told = Counter(answer.status for answer in run.clients.answers[before:] if answer.code != "ok")
+        assert set(told) <= {429, 503}
+        assert refused, "nothing was refused: that was no overload"
+        pid = run.gateways.gb.process.pid
+        assert pid is not None
+        assert resident_bytes(pid) < 400 << 20
+        async with asyncio.timeout(ARRIVES_WITHIN / timedelta(seconds=1)):
+            for start in range(0, len(refused), AT_ONCE):
+                await asyncio.gather(*(run.clients.submit(one) for one in refused[start : start + AT_ONCE]))
+        await run.finish()
+        assert [str(breach) for breach in run.breaches] == []
+    count("submissions refused with 429 or 503 at 150 %", sum(told.values()))
