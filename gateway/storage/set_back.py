@@ -12,7 +12,8 @@ from sqlalchemy import Column, Table, bindparam, update
 
 from gateway.audit import AuditEntry
 from gateway.storage.engine import Transaction
-from gateway.storage.tables import hand_over, notice_owed, partner_health, transfer
+from gateway.storage.inbox_tables import hand_over, notice_owed
+from gateway.storage.tables import partner_health, transfer
 from gateway.storage.values import micros, span
 
 _MOVED: Final[tuple[tuple[Table, Column[int]], ...]] = (
