@@ -148,6 +148,14 @@ def unfinished(books: Mapping[PartyId, Books]) -> int:
     )
 
 
+def released_digests(books: Books) -> Iterator[tuple[str, str]]:
+    """Return message id and digest of what had none when it was acknowledged, because it was held unsigned."""
+    for record in books.records:
+        entry = record.entry
+        if entry.event is AuditEvent.TRANSFER_RELEASED and "digest" in entry.facts:
+            yield str(entry.message_id), str(entry.facts["digest"])
+
+
 def check_books(books: Books) -> list[Breach]:
     """Return every breach within one gateway's books."""
     return [*_chain(books), *_steps(books), *_digests(books)]

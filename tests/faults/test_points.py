@@ -5,14 +5,20 @@ Points are met with leftovers of the deaths before in all states, which is why t
 that need another back end than a webhook are in `test_folder.py` and `test_pull.py`.
 """
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.client import ClientError
 from gateway.domain.failpoint import Failpoint
+from gateway.failpoints import VARIABLE
+from tests.faults.books import check_books
 from tests.faults.noting import note
+from tests.faults.traffic import SAMPLES, Document
 from tests.faults.walk import OF_NODE, OF_RECEIVER, OF_SENDER, WITH_FOLDER_OR_PULL, Walk, walkers
+from tests.world import FR, GB
 
 pytestmark = pytest.mark.faults
 
@@ -57,3 +63,21 @@ def of_receiver(number: int) -> list[tuple[Failpoint, int]]:
     """Return the way of the receiver. What happens to a node once is passed once, a recovery twice."""
     once = {Failpoint.RECOVERING: number % 2 + 1}
     return [(point, number + 1) for point in OF_RECEIVER] + [(point, once.get(point, 1)) for point in OF_NODE]
+
+
+async def test_a_kill_between_the_signature_and_the_commit_of_a_release_leaves_it_held(tmp_path: Path) -> None:
+    async with walkers(tmp_path, seed=1) as walk:
+        run, process = walk.run, walk.run.gateways.gb.process
+        document = Document(marker="released", sample=SAMPLES[0], sender=GB, recipient=FR, held=True)
+        message_id = (await run.clients.submit(run.known(document))).message_id
+        await process.stop()
+        await process.start(environment={VARIABLE: f"{Failpoint.VIEW_SIGNED}:1:kill"})
+        with pytest.raises(ClientError):
+            await walk.officer.release_all()
+        assert await process.ended(within=60) == -signal.SIGKILL
+        assert walk.officer.waiting() == [message_id]
+        assert check_books(run.books()[GB]) == []
+        await process.start()
+        await walk.officer.release_all()
+        await run.finish()
+        await ends_well(walk)

@@ -27,12 +27,16 @@ _REFERENCES: Final[Mapping[str, tuple[str, ...]]] = {
 
 SAMPLES: Final = tuple(_REFERENCES)
 MARK: Final = "@MARKER@"
+_RELEASES: Final = ("WCODataModelVersionCode>3.6<", "WCODataModelVersionCode>3.7<")
 _ASK_AGAIN_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One document to submit. `case`: the client's own case reference. `twice`: it is asked for twice at once."""
+    """One document to submit. `case`: the client's own case reference. `twice`: it is asked for twice at once.
+
+    `held`: it names another release of the data model, which may hold it (`officers.py`).
+    """
 
     marker: str
     sample: str
@@ -40,6 +44,7 @@ class Document:
     recipient: PartyId
     case: str | None = None
     twice: bool = False
+    held: bool = False
 
     @property
     def key(self) -> str:
@@ -48,7 +53,12 @@ class Document:
 
     def text(self) -> bytes:
         """Return the XML."""
-        return template(self.sample).replace(MARK, self.marker).encode()
+        return self.dressed(template(self.sample)).encode()
+
+    def dressed(self, text: str) -> str:
+        """Return a text of the sample as this document has it: a sample's template, or a view of it."""
+        text = text.replace(MARK, self.marker)
+        return text.replace(*_RELEASES) if self.held else text
 
 
 def template(sample: str) -> str:

@@ -2,7 +2,8 @@
 next. What a point needs to be passed (documents, a reload, a stop, rows to purge) is given to it there.
 
 Two gateways walk at once, each its own way, and exchange documents all the while; whoever is dead for a moment is asked
-again by the other and by the clients. So every point is met with work of every kind in all states.
+again by the other and by the clients. So every point is met with work of every kind in all states. Some documents are
+held by a rule, and an officer releases them as they come.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,10 +22,12 @@ from gateway.domain.failpoint import Failpoint
 from gateway.domain.ids import PartyId
 from gateway.failpoints import VARIABLE
 from tests.faults.books import check_books
-from tests.faults.history import Outage
+from tests.faults.history import ARRIVES_WITHIN, Outage
+from tests.faults.officers import Officer, hold_other_releases
 from tests.faults.run import FaultRun
 from tests.faults.strikes import START_SECONDS
 from tests.faults.traffic import SAMPLES, Clients, Document
+from tests.faults.until import until
 from tests.world import FR, GB, two_gateways
 
 P: Final = Failpoint
@@ -69,15 +72,21 @@ class Death:
 class Walk:
     """The way of both gateways. `run`: what they do on it; `deaths` is the log."""
 
-    def __init__(self, run: FaultRun) -> None:
+    def __init__(self, run: FaultRun, officer: Officer) -> None:
         self.run = run
+        self.officer = officer
         self._planned = 0
         self.deaths: list[Death] = []
 
     async def both(self, gb: Iterable[tuple[Failpoint, int]], fr: Iterable[tuple[Failpoint, int]]) -> None:
         """Send each gateway its way, then start both unharmed and wait until all is done."""
-        async with asyncio.TaskGroup() as clients:
-            await asyncio.gather(self._one(GB, gb, clients), self._one(FR, fr, clients))
+        releasing = asyncio.create_task(self.officer.keep_releasing())
+        try:
+            async with asyncio.TaskGroup() as clients:
+                await asyncio.gather(self._one(GB, gb, clients), self._one(FR, fr, clients))
+            assert await until(lambda: not self.officer.waiting(), within=ARRIVES_WITHIN)
+        finally:
+            releasing.cancel()
         await self.run.finish()
 
     def summary(self) -> str:
@@ -96,7 +105,7 @@ class Walk:
         )
 
     async def _one(self, party: PartyId, points: Iterable[tuple[Failpoint, int]], clients: asyncio.TaskGroup) -> None:
-        process = self.run.gateways.sides[party].process
+        process, died = self.run.gateways.sides[party].process, None
         await process.stop()
         for point, nth in points:
             if point is P.PURGED:
@@ -105,14 +114,20 @@ class Walk:
             with suppress(RuntimeError):
                 await process.start(timeout=START_SECONDS, environment={VARIABLE: f"{point}:{nth}:kill"})
                 await self._provoke(party, point, nth, clients)
+            self._note_outage(party, died)
             code = await self._ended(party, point, nth, clients)
             assert code == -signal.SIGKILL, f"{party} ended with {code} on its way to {point}"
-            now = datetime.now(UTC)
-            self.deaths.append(Death(party=party, point=point, nth=nth, at=now))
-            self.run.outages.append(Outage(party=party, at=now, over=now))
+            died = datetime.now(UTC)
+            self.deaths.append(Death(party=party, point=point, nth=nth, at=died))
             # What a killed process leaves behind must hold together at every moment.
             self.run.breaches += check_books(self.run.books()[party])
         await process.start(timeout=START_SECONDS)
+        self._note_outage(party, died)
+
+    def _note_outage(self, party: PartyId, died: datetime | None) -> None:
+        """Note that the gateway was out until now: until then its last request may have lain in a back end's socket."""
+        if died is not None:
+            self.run.outages.append(Outage(party=party, at=died, over=datetime.now(UTC)))
 
     async def _ended(self, party: PartyId, point: Failpoint, nth: int, clients: asyncio.TaskGroup) -> int | None:
         """Wait until the gateway has ended, and return its exit code. What was sent may have gone in too few requests to
@@ -151,7 +166,9 @@ class Walk:
                 case=f"walk-case-{self._planned % 9}" if self._planned % 4 == 0 else None,
                 twice=self._planned % 7 == 0,
             )
-            clients.create_task(self.run.clients.submit(self.run.known(document)))
+            # Of three samples the first two name the release; only what GB sends is held for another.
+            held = sender == GB and self._planned % len(SAMPLES) == 0 and document.case is None
+            clients.create_task(self.run.clients.submit(self.run.known(replace(document, held=held))))
 
     def _leave_something_to_purge(self, party: PartyId) -> None:
         """Put in a refusal of long ago, which a sweep will forget; nothing else is old enough in a test."""
@@ -165,7 +182,7 @@ class Walk:
 
     def _write_new_rules(self) -> None:
         """Add a version of the agreement that is not in force, so that a reload has something to take."""
-        (folder,) = {file.parent for file in self.run.gateways.world.folder.rglob("gb-fr.yaml")}
+        folder = self.run.gateways.world.folder / "config" / "agreements"
         self._planned += 1
         text = (folder / "gb-fr.yaml").read_text(encoding="utf-8")
         text = text.replace("version: 1\n", f"version: {self._planned + 1}\n").replace(
@@ -179,9 +196,12 @@ async def walkers(folder: Path, *, seed: int) -> AsyncIterator[Walk]:
     """Start two gateways that may be broken, each working in one process, and learn what their views look like."""
     extra = "insecure_failpoints = true"
     async with (
-        two_gateways(folder, workers=0, extra=extra) as gateways,
+        two_gateways(folder, workers=0, extra=extra, start=False) as gateways,
         Clients(gateways.sides) as clients,
     ):
+        hold_other_releases(folder / "config" / "agreements" / "gb-fr.yaml")
+        officer = Officer(gateways.gb.layout)
+        await asyncio.gather(*(side.process.start(timeout=START_SECONDS) for side in gateways.sides.values()))
         run = FaultRun(gateways, clients, seed)
         await run.learn_views()
-        yield Walk(run)
+        yield Walk(run, officer)
