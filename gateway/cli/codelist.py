@@ -23,6 +23,17 @@ OwnLists = Annotated[
 ]
 
 
+def _day(text: str) -> date:
+    """Return the day a text names. Raises typer.BadParameter."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is no day of the calendar; write one as 2026-03-31") from None
+    if text != day.isoformat():
+        raise typer.BadParameter(f"{text} is a day in another form; write {day}")
+    return day
+
+
 @app.command("list")
 def list_lists(lists: OwnLists = None, as_json: AsJson = False) -> None:
     """List the code lists."""
@@ -41,7 +52,8 @@ def show_list(
     list_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the list, such as iso-4217.")],
     code: Annotated[str | None, typer.Option("--code", help="Only this code; exit code 1 if it is not valid.")] = None,
     on: Annotated[
-        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day to ask about; today (UTC) otherwise.")
+        date | None,
+        typer.Option("--on", parser=_day, metavar="YYYY-MM-DD", help="The day to ask about; today (UTC) otherwise."),
     ] = None,
     lists: OwnLists = None,
     as_json: AsJson = False,
@@ -51,7 +63,7 @@ def show_list(
 
     from gateway.schema import find_list
 
-    day = (on or datetime.now(UTC)).date()
+    day = on or datetime.now(UTC).date()
     with reporting(as_json=as_json):
         found = find_list(catalogue_of(lists).lists, list_id)
     if code is not None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.commands import VALID, gateway
 
 
@@ -51,6 +53,16 @@ def test_a_whole_list_is_shown_as_of_a_day() -> None:
     valid = {one["code"]: one["valid"] for one in told["entries"]}
     assert (valid["XI"], valid["XK"]) == (False, True)
     assert "XI     United Kingdom (Northern Ireland)" in gateway("codelist", "show", "customs-countries").out
+
+
+@pytest.mark.parametrize(
+    ("day", "words"), [("2024-02-30", "no day of the calendar"), ("20240229", "in another form"), ("today", "no day")]
+)
+def test_a_day_that_is_none_is_refused_in_words(day: str, words: str) -> None:
+    ran = gateway("codelist", "show", "iso-4217", "--on", day, env={"COLUMNS": "200"})
+    assert ran.code == 2
+    assert words in ran.err
+    assert "Value error" not in ran.err
 
 
 def test_lists_of_ones_own_stand_beside_the_bundled_ones(tmp_path: Path) -> None:

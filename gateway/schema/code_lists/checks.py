@@ -19,11 +19,17 @@ from gateway.errors import ConfigurationError, Finding, Violation
 from gateway.schema.code_lists.bindings import CodeCatalogue, Place
 from gateway.schema.code_lists.lists import BINDINGS, CodeList
 from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.telling.texts import ENGLISH
 from gateway.schema.telling.words import MAX_VIOLATIONS
 
 __all__ = ["CompiledCodeLists", "compile_code_lists", "list_findings"]
 
 _BLANKS: Final = " \t\r\n"
+_SAID: Final = {
+    "expired": ("code_list.expired", "code_list.expired_attribute"),
+    "unknown": ("code_list.unknown", "code_list.unknown_attribute"),
+}
+"""What is said of an element, and of an attribute."""
 _Check = tuple[str, frozenset[str] | None, frozenset[str | None]]
 """(attribute or "", names of the parents under which it is bound or None for all, values that need no second look)."""
 
@@ -120,10 +126,9 @@ class CompiledCodeLists:
         node = self._tree.nodes[path]
         wco_id, wco_name = self._tree.names_of(node)
         place = indexed_path(element, self._tree.names.__contains__)
-        what = f"The attribute {attribute} of {node.name}" if attribute else node.name
-        main = self._lists[list_id][0]
-        extended = "".join(f", or of {one.id}" for one in self._lists[list_id][1:])
-        wrong = "is of a code list, but not valid on this day" if expired else "is in none of its code lists"
+        main, *others = self._lists[list_id]
+        said = _SAID["expired" if expired else "unknown"][1 if attribute else 0]
+        extended = "".join(ENGLISH("code_list.extended", list=one.id) for one in others)
         return Violation(
             code="codelist.expired_code" if expired else "codelist.unknown_code",
             rule=f"code_list:{list_id}",
@@ -131,9 +136,9 @@ class CompiledCodeLists:
             line=element.sourceline,
             wco_id=wco_id,
             wco_name=wco_name,
-            message=f"{what} {wrong}: {main.title}",
-            expected=f"a code of {list_id}{extended}, valid on the day of submission",
-            fix=f"See what the list holds: gateway codelist show {list_id}",
+            message=ENGLISH(said, name=node.name, attribute=attribute, title=main.title),
+            expected=ENGLISH("code_list.expected", list=list_id, others=extended),
+            fix=ENGLISH("code_list.show", list=list_id),
         )
 
 

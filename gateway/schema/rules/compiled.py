@@ -26,6 +26,7 @@ from gateway.schema.rules.check import ParsedExpression, RuleParser
 from gateway.schema.rules.functions import for_lxml
 from gateway.schema.rules.language import Rule, RuleTarget
 from gateway.schema.rules.screen import any_of
+from gateway.schema.telling.texts import ENGLISH
 from gateway.schema.telling.words import MAX_VIOLATIONS
 from gateway.schema.validation import CompiledSet
 
@@ -34,7 +35,6 @@ __all__ = ["BrokenRule", "CompiledRules", "compile_rules", "with_severities"]
 MOST_PLACES_OF_A_RULE: Final = 20
 _ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
 CODE: Final = "schema.profile_broken"
-_UNDECIDED: Final = "This rule can not be decided on this document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +111,14 @@ class CompiledRules:
 
     def _breach(self, rule: Rule, element: etree._Element, message: str = "") -> BrokenRule:
         node = self._tree.node(wco_path(element))
+        wco_id, wco_name = ("", "") if node is None else self._tree.names_of(node)
         violation = Violation(
             code=CODE,
             rule=rule.id,
             path=indexed_path(element, self._tree.names.__contains__),
             line=element.sourceline,
-            wco_id="" if node is None else node.wco_id,
+            wco_id=wco_id,
+            wco_name=wco_name,
             message=message or rule.title,
             expected=rule.expected,
             fix=rule.fix,
@@ -158,7 +160,7 @@ def _slow_breaches(
                 continue
             found = one.selects.get_results(XPathContext(whole, item=body, variables={"today": day}))
         except ElementPathError:
-            yield tell(one.rule, body, _UNDECIDED)
+            yield tell(one.rule, body, ENGLISH("rule.undecided"))
             continue
         elements = [element for element in found if isinstance(element, etree._Element)]
         yield from (tell(one.rule, selected) for selected in elements[:MOST_PLACES_OF_A_RULE])

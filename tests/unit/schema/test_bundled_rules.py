@@ -72,6 +72,8 @@ def test_the_bad_sample_breaks_that_rule_and_no_other(rule_set: RuleSetId, rule:
         assert (violation.expected, violation.fix) == (rule.expected, rule.fix)
         assert violation.path.startswith("/MetaData/")
         assert violation.line
+        assert violation.wco_name
+        assert violation.wco_name.rpartition("/")[2] in violation.path
 
 
 def test_every_sample_belongs_to_a_rule() -> None:
