@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 
+from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
+from gateway.client import ClientError
+from gateway.domain.failpoint import Failpoint
 from gateway.errors import GatewayError
+from gateway.failpoints import VARIABLE
 from gateway.workers import InlineWorkers
-from tests.faults.books import OF_NOTICES
+from tests.faults.books import OF_NOTICES, read_books
 from tests.faults.commits import two_nodes
 from tests.faults.history import Outage
 from tests.faults.run import FaultRun, Gate, fault_run
 from tests.faults.test_kill import seed
-from tests.faults.traffic import Document
+from tests.faults.traffic import Clients, Document
 from tests.faults.until import until
-from tests.world import FR, GB, Side
+from tests.world import FR, GB, Side, two_gateways
 
 pytestmark = pytest.mark.faults
 
@@ -105,3 +109,28 @@ async def test_a_killed_worker_costs_no_message(tmp_path: Path) -> None:
             assert await until(lambda: len(workers_of(side)) == 1, within=NEW_WORKER)  # noqa: B023
         assert [await side.process.stop() for side in run.gateways.sides.values()] == [0, 0]
         assert [await side.audit_is_whole() for side in run.gateways.sides.values()] == [True, True]
+
+
+async def test_a_document_that_ends_its_worker_twice_is_refused_alone_and_may_come_again(tmp_path: Path) -> None:
+    async with (
+        two_gateways(tmp_path, workers=1, extra="insecure_failpoints = true", start=False) as gateways,
+        Clients(gateways.sides) as clients,
+    ):
+        # In every worker of GB the first view to be made ends it; what is not prepared there is done.
+        armed = {VARIABLE: f"{Failpoint.VIEW_MADE}:1:kill"}
+        await asyncio.gather(gateways.gb.process.start(environment=armed), gateways.fr.process.start())
+        there = Document(marker="there", sample="export-one-item.xml", sender=GB, recipient=FR)
+        back = Document(marker="back", sample="export-one-item.xml", sender=FR, recipient=GB)
+        with pytest.raises(ClientError) as refused:
+            await clients.submit(there)
+        assert (refused.value.status, refused.value.code) == (500, "transfer.poisoned")
+        message_id = (await clients.submit(back)).message_id
+        assert await until(lambda: message_id in gateways.gb.backend.by_id, within=NEW_WORKER)
+        books = read_books(gateways.gb.layout.data / DATABASE, GB)
+        told = [one.entry for one in books.records if one.entry.event is AuditEvent.SUBMISSION_REFUSED]
+        assert [entry.facts["code"] for entry in told] == ["transfer.poisoned"]
+        assert (dict(books.transfers), books.submissions) == ({}, frozenset())
+        await gateways.gb.process.stop()
+        await gateways.gb.process.start()
+        again = (await clients.submit(there)).message_id
+        assert await until(lambda: again in gateways.fr.backend.by_id, within=NEW_WORKER)
