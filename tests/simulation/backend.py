@@ -8,6 +8,7 @@ from gateway.domain.ids import PartyId
 from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import InboxRow
 from tests.simulation.loop import Owner
+from tests.simulation.network import Stall
 from tests.simulation.plan import NONE, Faults
 from tests.simulation.trace import Trace, short
 
@@ -33,9 +34,9 @@ class BackEnd:
         self._chance = chance
         self._trace = trace
 
-    def of(self, owner: Owner) -> "BackEndChannel":
-        """Return the way to it for a node in one life."""
-        return BackEndChannel(self, owner)
+    def of(self, owner: Owner, stall: Stall) -> "BackEndChannel":
+        """Return the way to it for a node in one life. `stall`: that of the node."""
+        return BackEndChannel(self, owner, stall)
 
     def take(self, row: InboxRow, view: bytes) -> None:
         """Take a message."""
@@ -68,16 +69,22 @@ class BackEnd:
 class BackEndChannel:
     """Implements `ports.BackendChannel` for one life of a gateway."""
 
-    def __init__(self, backend: BackEnd, owner: Owner) -> None:
+    def __init__(self, backend: BackEnd, owner: Owner, stall: Stall) -> None:
         self._backend = backend
+        self._stall = stall
         self._owner = owner
 
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Hand one message over, as fate has it."""
+        outcome = await self._hand_over(row, view)
+        await self._stall.over()
+        return outcome
+
+    async def _hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         backend = self._backend
         faults = backend.faults
         slow = backend.happens(faults.backend_slow)
-        await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 50.0))
+        await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 20.0))
         if self._owner.dead:
             raise asyncio.CancelledError
         if backend.happens(faults.backend_fails):

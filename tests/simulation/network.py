@@ -7,6 +7,7 @@ What is left out is TLS: who calls is known.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -69,6 +70,16 @@ Forge = Callable[[Request], Answer | None]
 """Returns what a confused or hostile partner answers without having looked, or None where it has nothing to say."""
 
 
+class Stall:
+    """A time in which a node does not come to look at what became of what it sent, longer than its leases may last."""
+
+    until = 0.0
+
+    async def over(self) -> None:
+        """Return when it is over."""
+        await asyncio.sleep(max(0.0, self.until - asyncio.get_running_loop().time()))
+
+
 class Network:
     """All connections. `servers`: who listens now. `cut`: pairs that can not reach each other."""
 
@@ -79,6 +90,7 @@ class Network:
         self.faults: Faults = NONE
         self.servers: dict[PartyId, Server] = {}
         self.cut: set[tuple[PartyId, PartyId]] = set()
+        self.stalls: defaultdict[PartyId, Stall] = defaultdict(Stall)
         self._world = Owner(chance)
 
     def channel(self, party: PartyId, partners: tuple[PartyId, ...], clock: Clock) -> HttpsPartnerChannel:
@@ -96,10 +108,7 @@ class Network:
                 answer = await self._exchange(request, fate, progress, reads, clock)
         except TimeoutError:
             answer = progress.failed("channel.timeout", "No whole answer came in time")
-        if self._chance.random() < self.faults.stalls:
-            # The node comes to look at the outcome only after its lease may have ended: stopped, or starved of time.
-            self._trace.say("network", f"{number} is looked at late")
-            await asyncio.sleep(self._chance.uniform(10.0, 60.0))
+        await self.stalls[request.source].over()
         told = answer.code if isinstance(answer, TransientFailure) else f"HTTP {answer.status}"
         self._trace.say("network", f"{number} {told}")
         return answer

@@ -109,7 +109,8 @@ class SimulatedNode(Node):
         return self._network.channel(self._settings.parties[0].id, partners, self._clock)
 
     def _open_backends(self) -> Backends:
-        return _OneBackEnd(self._settings.parties[0].id, self._backend.of(self.owner))
+        party = self._settings.parties[0].id
+        return _OneBackEnd(party, self._backend.of(self.owner, self._network.stalls[party]))
 
     def _partner_context(self, gate: PartnerGate, turn_away: TurnAway) -> ssl.SSLContext | None:
         del gate, turn_away

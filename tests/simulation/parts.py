@@ -42,7 +42,7 @@ SAMPLES: Final = {
 """Tiny documents, and what stands in each for its reference."""
 
 MARK: Final = "26XM00000000000000"
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = timedelta(seconds=15)
 _UUID7: Final = "019d0000-0000-7000-8000-000000000001"
 
 

@@ -47,9 +47,17 @@ async def call(node: SimulatedNode | None, work: Coroutine[Any, Any, Any], *, wi
         raise GoneError
     task = node.owner.spawn(work)
     done, _ = await asyncio.wait({task}, timeout=within)
-    if not done or task.cancelled():
+    if not done:
+        task.add_done_callback(_heard_by_nobody)
+        raise GoneError
+    if task.cancelled():
         raise GoneError
     return task.result()
+
+
+def _heard_by_nobody(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 class Clients:
@@ -133,9 +141,12 @@ class Operators:
         """Do one thing to one transfer or hand-over, whatever it is."""
         node = machine.node
         try:
-            rows = await call(node, node.store.transfers(limit=100) if node else _nothing())
-            rows = [row for row in rows if row.state in _FITTING] or rows
-            if node is None or not rows:
+            if node is None:
+                return
+            state = self._chance.choice(tuple(_FITTING))
+            rows = await call(node, node.store.transfers(limit=100, state=state))
+            rows = rows or await call(node, node.store.transfers(limit=20))
+            if not rows:
                 return
             row = self._chance.choice(rows)
             # Mostly what fits, and now and then what does not.

@@ -47,7 +47,6 @@ class Faults:
     garbled: float = 0.0
     forged: float = 0.0
     slow: float = 0.0
-    stalls: float = 0.0
     # of one COMMIT, and of one statement
     commit_lost: float = 0.0
     commit_happened: float = 0.0
@@ -64,6 +63,7 @@ class Faults:
     partitions: int = 0
     outages: int = 0
     jumps: int = 0
+    stalls: int = 0
     suspensions: int = 0
     acts: int = 0
 
@@ -75,10 +75,17 @@ _RATES: Final = {
     "damaged": 0.01,
     "hangs": 0.01,
     "slow": 0.1,
-    "stalls": 0.3,
 }
 _USUAL_RATE: Final = 0.25
-_COUNTS: Final = {"crashes": 2, "crashes_at_commit": 2, "partitions": 2, "outages": 2, "jumps": 3, "suspensions": 2}
+_COUNTS: Final = {
+    "crashes": 2,
+    "crashes_at_commit": 2,
+    "partitions": 2,
+    "outages": 2,
+    "jumps": 3,
+    "stalls": 2,
+    "suspensions": 3,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +117,7 @@ def _faults(chance: Random) -> Faults:
             values["acts"] = chance.choice((0, 4, 12))
         elif one.name in _COUNTS:
             values[one.name] = chance.randint(0, _COUNTS[one.name]) if chance.random() < 0.5 else 0
-        elif chance.random() < 0.4:
+        elif chance.random() < 0.45:
             values[one.name] = chance.uniform(0.0, _RATES.get(one.name, _USUAL_RATE))
     return Faults(**values)  # type: ignore[arg-type]  # each is of its field's kind
 

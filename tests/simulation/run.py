@@ -136,6 +136,7 @@ class World:
                 (faults.partitions, self._partition),
                 (faults.outages, self._outage),
                 (faults.jumps, self._jump),
+                (faults.stalls, self._stall),
                 (faults.suspensions, self._suspend),
                 (faults.acts, self._act),
             ):
@@ -193,6 +194,11 @@ class World:
     async def _jump(self, machine: Machine) -> None:
         machine.clock.offset = timedelta(seconds=self._chance.uniform(-100.0, 100.0))
         self.trace.say(machine.name, "its clock jumps", offset=f"{machine.clock.offset.total_seconds():.1f}")
+
+    async def _stall(self, machine: Machine) -> None:
+        self.trace.say(machine.name, "stalls")
+        stall = self.network.stalls[machine.party]
+        stall.until = asyncio.get_running_loop().time() + self._left(10.0, 40.0)
 
     async def _suspend(self, machine: Machine) -> None:
         machine.suspend(suspended=True)
