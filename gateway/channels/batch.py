@@ -1,4 +1,4 @@
-"""Several envelopes in one request, and what each line of the answer means for its message (docs/protocol.md §4).
+"""Several tokens in one request, and what each line of the answer means for its message (docs/protocol.md §4).
 
 A line counts for the one message that it names. What is not named, or named twice, was not answered: try again. An
 answer that can not be read as a whole answers nothing.
@@ -23,40 +23,40 @@ MAX_ANSWERS_BYTES: Final = MAX_BATCH_ENVELOPES * 16 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressed:
-    """One envelope (a compact JWE) and the message that it holds."""
+    """One compact token, an envelope or a notice, and the message that it holds or is about."""
 
     message_id: MessageId
-    jwe: str = field(repr=False)
+    token: str = field(repr=False)
 
 
-def body_of(envelopes: Iterable[Addressed]) -> bytes:
-    """Return the body of a request with these envelopes."""
-    return "\n".join(one.jwe for one in envelopes).encode("ascii")
+def body_of(lines: Iterable[Addressed]) -> bytes:
+    """Return the body of a request with these tokens."""
+    return "\n".join(one.token for one in lines).encode("ascii")
 
 
-def outcomes_of(answer: Answer, envelopes: Sequence[Addressed]) -> list[SendOutcome]:
-    """Return what the answer to a batch means for each of its envelopes, in their order."""
+def outcomes_of(answer: Answer, sent: Sequence[Addressed]) -> list[SendOutcome]:
+    """Return what the answer to a batch means for each of its lines, in their order."""
     if answer.status in {429, 503}:
-        return [answer.busy()] * len(envelopes)
+        return [answer.busy()] * len(sent)
     if answer.status != 200 or answer.media_type != ANSWERS_TYPE:
-        return [answer.unexpected()] * len(envelopes)
+        return [answer.unexpected()] * len(sent)
     if answer.body is None:
         detail = f"The answer to a batch is compressed or longer than {MAX_ANSWERS_BYTES} bytes"
-        return [answer.failed(_UNEXPECTED, detail)] * len(envelopes)
+        return [answer.failed(_UNEXPECTED, detail)] * len(sent)
     try:
         lines = read_answers(answer.body)
     except ValueError as error:
-        return [answer.failed(_UNEXPECTED, f"The answer to a batch can not be read: {error}")] * len(envelopes)
-    return list(_by_message(answer, lines, envelopes))
+        return [answer.failed(_UNEXPECTED, f"The answer to a batch can not be read: {error}")] * len(sent)
+    return list(_by_message(answer, lines, sent))
 
 
 _UNEXPECTED: Final = "channel.unexpected_answer"
 
 
-def _by_message(answer: Answer, lines: Sequence[LineAnswer], envelopes: Sequence[Addressed]) -> Iterator[SendOutcome]:
+def _by_message(answer: Answer, lines: Sequence[LineAnswer], sent: Sequence[Addressed]) -> Iterator[SendOutcome]:
     times = Counter(line.message_id for line in lines)
     said = {line.message_id: line for line in lines}
-    for one in envelopes:
+    for one in sent:
         line = said.get(one.message_id)
         if line is None:
             yield answer.failed(_UNEXPECTED, "The answer to a batch has no line for this message")

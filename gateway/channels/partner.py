@@ -29,6 +29,7 @@ MEDIA_TYPE: Final = "application/jose"
 BATCHES_PATH: Final = "/exchange/v1/batches"
 MESSAGES_PATH: Final = "/exchange/v1/messages"
 NOTICES_PATH: Final = "/exchange/v1/notices"
+NOTICE_BATCHES_PATH: Final = "/exchange/v1/notices/batch"
 PING_PATH: Final = "/exchange/v1/ping"
 RECEIPTS_PATH: Final = "/exchange/v1/receipts"
 
@@ -49,7 +50,7 @@ class HttpsPartnerChannel:
         self._reach = reach
         self._lines = {party: HttpLine(endpoint, clock=clock) for party, endpoint in endpoints.items()}
         self._clock = clock
-        self._one_by_one: dict[PartyId, float] = {}  # until when, in monotonic seconds
+        self._one_by_one: dict[tuple[PartyId, str], float] = {}  # by path; until when, in monotonic seconds
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:  # noqa: ARG002
         """Post one envelope (a compact JWE, ASCII) and return what came of it.
@@ -60,18 +61,16 @@ class HttpsPartnerChannel:
 
     def takes(self, recipient: PartyId) -> int:
         """Return how many envelopes one request to this partner may hold."""
-        return 1 if self._clock.monotonic() < self._one_by_one.get(recipient, float("-inf")) else MAX_BATCH_ENVELOPES
+        return MAX_BATCH_ENVELOPES if self._takes_many(recipient, BATCHES_PATH) else 1
 
     async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
         """Post several envelopes, each of another message, and return what came of each, in their order.
 
         One request, unless there is but one or the partner takes no batches. The sizes are the caller's to bound.
         """
-        if len(envelopes) > 1 and self.takes(recipient) > 1:
-            outcomes = await self._post_batch(recipient, [Addressed(message_id=id_, jwe=jwe) for id_, jwe in envelopes])
-            if outcomes is not None:
-                return outcomes
-            self._one_by_one[recipient] = self._clock.monotonic() + ONE_BY_ONE_FOR.total_seconds()
+        outcomes = await self._post_batch(recipient, BATCHES_PATH, envelopes, reach=self._reach)
+        if outcomes is not None:
+            return outcomes
         return await asyncio.gather(*(self.send(recipient, message_id, jwe) for message_id, jwe in envelopes))
 
     async def ping(self, recipient: PartyId) -> SendOutcome:
@@ -99,29 +98,47 @@ class HttpsPartnerChannel:
         """Tell the partner that a message of theirs was handed over."""
         return await self._ask(recipient, "POST", NOTICES_PATH, body=token.encode("ascii"))
 
+    async def post_notices(self, recipient: PartyId, notices: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
+        """Tell the partner that several messages of theirs were handed over: as `send_batch`, a notice for each."""
+        outcomes = await self._post_batch(recipient, NOTICE_BATCHES_PATH, notices)
+        if outcomes is not None:
+            return outcomes
+        return await asyncio.gather(*(self.post_notice(recipient, token) for _, token in notices))
+
     async def close(self) -> None:
         """Close every connection."""
         for line in self._lines.values():
             await line.close()
 
-    async def _post_batch(self, recipient: PartyId, envelopes: Sequence[Addressed]) -> list[SendOutcome] | None:
-        """Return what came of a batch, or None when the partner takes none."""
+    def _takes_many(self, recipient: PartyId, path: str) -> bool:
+        return self._clock.monotonic() >= self._one_by_one.get((recipient, path), float("-inf"))
+
+    async def _post_batch(
+        self, recipient: PartyId, path: str, lines: Sequence[tuple[MessageId, str]], *, reach: Reach = pass_by
+    ) -> list[SendOutcome] | None:
+        """Return what came of tokens that went together, or None when they must go one by one."""
         line = self._lines.get(recipient)
         if line is None:
-            return [_unknown(recipient)] * len(envelopes)
+            return [_unknown(recipient)] * len(lines)
+        if len(lines) == 1 or not self._takes_many(recipient, path):
+            return None
+        addressed = [Addressed(message_id=message_id, token=token) for message_id, token in lines]
         headers = {"Accept": ANSWERS_TYPE, "Content-Type": BATCH_TYPE}
         answer = await line.request(
             "POST",
-            BATCHES_PATH,
+            path,
             headers=headers,
-            body=body_of(envelopes),
+            body=body_of(addressed),
             reads=ANSWERS_TYPE,
             longest=MAX_ANSWERS_BYTES,
-            reach=self._reach,
+            reach=reach,
         )
         if isinstance(answer, TransientFailure):
-            return [answer] * len(envelopes)
-        return None if answer.status in _NO_BATCHES else outcomes_of(answer, envelopes)
+            return [answer] * len(lines)
+        if answer.status in _NO_BATCHES:
+            self._one_by_one[recipient, path] = self._clock.monotonic() + ONE_BY_ONE_FOR.total_seconds()
+            return None
+        return outcomes_of(answer, addressed)
 
     async def _ask(
         self,

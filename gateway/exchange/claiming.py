@@ -43,11 +43,10 @@ async def work_off(
     *,
     bells: Doorbells,
     bell: str,
-    parallel: int,
-    poll: timedelta,
+    pace: Pace,
     failed: Callable[[GatewayError], None],
 ) -> None:
-    """Run until cancelled. `claim(n)` leases up to n pieces of work; `work` must not raise.
+    """Run until cancelled. `claim(n)` leases up to n pieces, each of which `work` does alone; it must not raise.
 
     `failed` is told when a claim could not be made.
     """
@@ -60,7 +59,7 @@ async def work_off(
 
     async with asyncio.TaskGroup() as group:
         while True:
-            free = parallel - len(under_way)
+            free = min(pace.most, pace.at_once - len(under_way))
             claimed: Sequence[Claimed] = ()
             try:
                 claimed = await claim(free) if free > 0 else ()
@@ -70,8 +69,8 @@ async def work_off(
                 task = group.create_task(work(one))
                 under_way.add(task)
                 task.add_done_callback(done)
-            if not claimed:
-                await bells.wait(bell, poll.total_seconds())
+            if len(claimed) < free or len(under_way) >= pace.at_once:
+                await _collect(bells, bell, pace, under_way)
 
 
 async def work_off_in_groups(
@@ -106,14 +105,11 @@ async def work_off_in_groups(
                 under_way.add(task)
                 task.add_done_callback(done)
             if len(claimed) < pace.most:
-                await _collect(bells, bell, pace, len(under_way))
+                await _collect(bells, bell, pace, under_way)
 
 
-async def _collect(bells: Doorbells, bell: str, pace: Pace, under_way: int) -> None:
-    """Return when there is a reason to claim again, so many groups being under way."""
-    if under_way >= pace.at_once:
-        await bells.wait(bell, pace.poll.total_seconds(), rings=_REASON_ENOUGH)
-        return
+async def _collect(bells: Doorbells, bell: str, pace: Pace, under_way: set[asyncio.Task[None]]) -> None:
+    """Return when there is a reason to claim again."""
     rings = await bells.wait(bell, pace.poll.total_seconds())
     if under_way and 0 < rings < pace.worth:
         await bells.wait(bell, pace.linger.total_seconds(), rings=pace.worth - rings)

@@ -19,7 +19,7 @@ from gateway.domain.records import ClaimedHandOver
 from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.envelope import payload_of
 from gateway.errors import GatewayError
-from gateway.exchange.claiming import work_off
+from gateway.exchange.claiming import Pace, work_off
 from gateway.exchange.desk import inbox_row
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.notify import notice_bell
@@ -29,10 +29,14 @@ from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverLimits:
-    """`retries`: per party of ours; `attempts` there bounds the tries of a back end that answers before the message is
-    quarantined, while one that can not be reached is tried for ever."""
+    """`parallel`: messages under way at once; so many places or messages are `worth` a claim while some are under way,
+    and nothing waits longer than `linger` for others to come (`claiming`). `retries`: per party of ours; `attempts`
+    there bounds the tries of a back end that answers before the message is quarantined, while one that can not be
+    reached is tried for ever."""
 
     parallel: int = 8
+    worth: int = 6
+    linger: timedelta = timedelta(milliseconds=20)
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=1)
     retries: Mapping[PartyId, RetryPolicy] = field(default_factory=dict)
@@ -88,8 +92,13 @@ class HandOver:
             self._attempt,
             bells=self._bells,
             bell=HAND_OVER_BELL,
-            parallel=limits.parallel,
-            poll=limits.poll,
+            pace=Pace(
+                most=limits.parallel,
+                at_once=limits.parallel,
+                worth=limits.worth,
+                linger=limits.linger,
+                poll=limits.poll,
+            ),
             failed=failed,
         )
 

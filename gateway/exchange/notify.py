@@ -4,9 +4,13 @@ That a notice is owed was committed with the hand-over itself. Here each is sign
 that was rotated meanwhile strands nothing, and posted until the partner takes it or its time is over. A notice says the
 same however often it is sent, so nothing is leased: what was under way in a process that died is simply still owed, and
 the partner answers the second time as the first. A partner that dispatch leaves alone is left alone here too.
+
+Those that are due together are posted together. Each stays a statement of its own: whoever shows one as evidence shows
+nothing of other messages.
 """
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import assert_never
@@ -14,23 +18,28 @@ from typing import assert_never
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import NoticeState
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
 from gateway.domain.records import OwedNotice
 from gateway.domain.retry import RetryPolicy, next_attempt_at
 from gateway.domain.statement import Notice
 from gateway.envelope import sign_notice
 from gateway.errors import GatewayError
-from gateway.exchange.claiming import work_off
+from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyLimits:
-    """`parallel`: notices to one partner under way at once. `retry`: how long after each other; when to give up stands
-    with each notice."""
+    """`requests`: to one partner under way at once; `batch`: notices in one. `worth` and `linger`: when to look again
+    while something is under way (`claiming`). `retry`: how long after each other; when to give up stands with each
+    notice."""
 
-    parallel: int = 4
+    requests: int = 2
+    batch: int = MAX_BATCH_ENVELOPES
+    worth: int = 32
+    linger: timedelta = timedelta(milliseconds=100)
     poll: timedelta = timedelta(seconds=1)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -38,6 +47,15 @@ class NotifyLimits:
 def notice_bell(partner: PartyId) -> str:
     """Name the bell of the loop that tells `partner`."""
     return f"notice:{partner}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Noted:
+    """What came of one attempt. `kept`: the store knows of it. `error`: the name of an unforeseen one."""
+
+    code: str
+    kept: bool = True
+    error: str = ""
 
 
 class Notify:
@@ -68,12 +86,12 @@ class Notify:
     async def serve(self, partner: PartyId) -> None:
         """Tell `partner` until cancelled."""
 
-        async def claim(free: int) -> list[OwedNotice]:
+        async def claim(most: int) -> list[OwedNotice]:
             """Return what is due and not under way yet."""
             # What is under way when the question is asked may still be owed in the answer.
             busy = frozenset(self._under_way)
-            due = await self._store.notices_owed(partner, limit=free + len(busy), now=self._clock.now())
-            taken = [one for one in due if (one.sender, one.message_id) not in busy][:free]
+            due = await self._store.notices_owed(partner, limit=most + len(busy), now=self._clock.now())
+            taken = [one for one in due if (one.sender, one.message_id) not in busy][:most]
             self._under_way.update((one.sender, one.message_id) for one in taken)
             return taken
 
@@ -81,33 +99,44 @@ class Notify:
             self._telemetry.line("notice.find", outcome="failure", code=error.code, partner=partner)
 
         limits = self._limits
-        await work_off(
-            claim,
-            self._attempt,
-            bells=self._bells,
-            bell=notice_bell(partner),
-            parallel=limits.parallel,
-            poll=limits.poll,
-            failed=failed,
+        pace = Pace(
+            most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
         )
+        bell = notice_bell(partner)
+        await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed)
 
-    async def _attempt(self, owed: OwedNotice) -> None:
-        clock, labels = self._clock.monotonic(), {}
+    async def _attempt(self, group: Sequence[OwedNotice]) -> None:
+        """Make one attempt for each of a group, all to one partner."""
+        clock = self._clock.monotonic()
         try:
-            code = await self._commit(owed, await self._post(owed))
+            outcomes = await self._post(group)
+        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
+            noted = [_Noted(code="internal", kept=False, error=type(error).__name__)] * len(group)
+        else:
+            noted = await asyncio.gather(*map(self._note, group, outcomes))
+        for owed, one in zip(group, noted, strict=True):
+            self._line(owed, clock, one)
+        self._under_way.difference_update(_names(group, noted, kept=True))
+        if not all(one.kept for one in noted):
+            await self._pause()
+            self._under_way.difference_update(_names(group, noted, kept=False))
+
+    async def _note(self, owed: OwedNotice, outcome: SendOutcome) -> _Noted:
+        """Commit what came of one attempt. It does not stop the others of its group."""
+        try:
+            return _Noted(code=await self._commit(owed, outcome))
         except GatewayError as error:
-            code = error.code
-            await self._pause()
-        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one notice must not stop the rest
-            code, labels = "internal", {"error": type(error).__name__}
-            await self._pause()
-        finally:
-            self._under_way.discard((owed.sender, owed.message_id))
+            return _Noted(code=error.code, kept=False)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary of one notice
+            return _Noted(code="internal", kept=False, error=type(error).__name__)
+
+    def _line(self, owed: OwedNotice, clock: float, noted: _Noted) -> None:
+        labels = {"error": noted.error} if noted.error else {}
         self._telemetry.line(
             "notice.attempt",
-            outcome="success" if code == "ok" else "failure",
+            outcome="success" if noted.code == "ok" else "failure",
             duration=timedelta(seconds=self._clock.monotonic() - clock),
-            code="" if code == "ok" else code,
+            code="" if noted.code == "ok" else noted.code,
             partner=owed.sender,
             message_id=owed.message_id,
             attempt=owed.attempts + 1,
@@ -118,7 +147,14 @@ class Notify:
         """Wait before an attempt of which nothing could be noted may be made again."""
         await asyncio.sleep(self._limits.poll.total_seconds())
 
-    async def _post(self, owed: OwedNotice) -> SendOutcome:
+    async def _post(self, group: Sequence[OwedNotice]) -> list[SendOutcome]:
+        """Return what came of signing and posting each of a group, in its order."""
+        signed = [self._sign(owed) for owed in group]
+        ready = [(owed.message_id, token) for owed, token in zip(group, signed, strict=True) if isinstance(token, str)]
+        posted = iter(await self._channel.post_notices(group[0].sender, ready) if ready else ())
+        return [next(posted) if isinstance(token, str) else token for token in signed]
+
+    def _sign(self, owed: OwedNotice) -> str | TransientFailure:
         now = self._clock.now()
         notice = Notice(
             message_id=owed.message_id,
@@ -130,10 +166,9 @@ class Notify:
             statement_id=self._ids.uuid4(),
         )
         try:
-            token = sign_notice(notice, self._trust.signer(owed.recipient, now))
+            return sign_notice(notice, self._trust.signer(owed.recipient, now))
         except GatewayError as error:  # no key of ours is good now
             return TransientFailure(code=error.code, detail=error.detail, sent=False, connected=True)
-        return await self._channel.post_notice(owed.sender, token)
 
     async def _commit(self, owed: OwedNotice, outcome: SendOutcome) -> str:
         """Commit what came of the attempt; return `ok` or the code that explains it."""
@@ -174,3 +209,7 @@ class Notify:
         if code:
             facts["code"] = code
         return AuditEntry(event=event, at=self._clock.now(), actor="system", message_id=owed.message_id, facts=facts)
+
+
+def _names(group: Sequence[OwedNotice], noted: Sequence[_Noted], *, kept: bool) -> Iterator[tuple[PartyId, MessageId]]:
+    return ((owed.sender, owed.message_id) for owed, one in zip(group, noted, strict=True) if one.kept is kept)

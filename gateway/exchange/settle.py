@@ -7,6 +7,8 @@ A notice tells more, that the partner's back end took the message, and moves les
 state goes its own way. One that overtakes the receipt does not stand in for it (docs/adr/0010).
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -112,7 +114,25 @@ class Settle:
 
         One that can not be believed, or contradicts the one before it, leaves an audit record and changes nothing.
         """
-        row = await self._store.transfer_by_message(message_id)
+        return await self._notice(await self._store.transfer_by_message(message_id), message_id, token, channel_party)
+
+    async def notices(
+        self, given: Sequence[tuple[MessageId, str]], *, channel_party: PartyId
+    ) -> list[NoticeStored | GatewayError]:
+        """Keep each of several notices that a partner posted together, as `notice` would; or why it is not kept."""
+        rows = await self._store.transfers_by_message({message_id for message_id, _ in given})
+
+        async def one(message_id: MessageId, token: str) -> NoticeStored | GatewayError:
+            try:
+                return await self._notice(rows.get(message_id), message_id, token, channel_party)
+            except GatewayError as error:
+                return error
+
+        return await asyncio.gather(*(one(message_id, token) for message_id, token in given))
+
+    async def _notice(
+        self, row: TransferRow | None, message_id: MessageId, token: str, channel_party: PartyId
+    ) -> NoticeStored:
         if row is None or row.recipient != channel_party:
             unknown = TransferError("transfer.not_found")
             await self.notice_unread(unknown, channel_party=channel_party, message_id=message_id)

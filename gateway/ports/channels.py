@@ -40,8 +40,9 @@ class PartnerChannel(ReceiptChannel, Protocol):
         """Reach the partner's gateway with nothing of a message, over a connection that `send` then uses."""
         ...
 
-    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
-        """Tell a partner that a message of theirs was handed over. TransportAccepted: it took the notice."""
+    async def post_notices(self, recipient: PartyId, notices: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
+        """Tell a partner that messages of theirs were handed over, each by a notice (a token), together if it takes
+        them so. Return what came of each, in their order; TransportAccepted: the partner took the notice."""
         ...
 
 

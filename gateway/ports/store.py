@@ -155,6 +155,10 @@ class Store(Protocol):
         """Return the transfer that carries a message, or carried it before another took its place."""
         ...
 
+    async def transfers_by_message(self, message_ids: Collection[MessageId]) -> Mapping[MessageId, TransferRow]:
+        """Return the transfers that carry these messages, as one moment saw them; an unknown one is left out."""
+        ...
+
     async def transfers(
         self,
         *,

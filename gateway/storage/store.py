@@ -213,6 +213,9 @@ class SqlStore:
     async def transfer_by_message(self, message_id: MessageId) -> TransferRow | None:
         return await self._readers.read(lambda ask: transfer_reading.read_by_message(ask, message_id))
 
+    async def transfers_by_message(self, message_ids: Collection[MessageId]) -> Mapping[MessageId, TransferRow]:
+        return await self._readers.read(lambda ask: transfer_reading.read_by_messages(ask, message_ids))
+
     async def transfers(
         self,
         *,

@@ -1,5 +1,6 @@
 """Everything that asks about transfers; what moves them stands in `transfers.py` and `holds.py`."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -148,6 +149,12 @@ def read_by_message(connection: Connection, message_id: MessageId) -> TransferRo
         earlier = superseding.transfer_of(connection, message_id)
         row = None if earlier is None else connection.one(_ONE, {"id": earlier})
     return None if row is None else transfer_row(row)
+
+
+def read_by_messages(connection: Connection, message_ids: Collection[MessageId]) -> dict[MessageId, TransferRow]:
+    """Return the transfers that carry these messages, by message."""
+    found = {message_id: read_by_message(connection, message_id) for message_id in message_ids}
+    return {message_id: row for message_id, row in found.items() if row is not None}
 
 
 def read_receipt(connection: Connection, message_id: MessageId) -> StoredReceipt | None:

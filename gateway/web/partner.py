@@ -24,6 +24,7 @@ from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE, LineAnswer, write_ans
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, is_uuid
 from gateway.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, MAX_DOCUMENT_BYTES, max_envelope_bytes
+from gateway.domain.records import NoticeStored
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.errors import EnvelopeError, GatewayError, RequestError
@@ -33,7 +34,7 @@ from gateway.exchange.settle import Settle
 from gateway.exchange.turn_away import TurnAway
 from gateway.ports import Peers
 from gateway.web.door import Admits, Door, Route, build_app, request_id
-from gateway.web.problem import Audience, public_problem, retry_after_seconds
+from gateway.web.problem import Audience, problem_members, public_problem, retry_after_seconds
 from gateway.web.query import Query, path_id, read_body
 from gateway.web.steps import half_answered
 
@@ -239,6 +240,41 @@ async def _notice(request: web.Request, parts: PartnerParts, partner: PartyId) -
     return web.Response(status=204)
 
 
+async def _notices(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
+    try:
+        Query(request, ())
+        within, most = parts.door.body_timeout, MAX_BATCH_ENVELOPES * MAX_STATEMENT_BYTES
+        body = await read_body(request, media_types=_BATCH, max_bytes=most, within=within)
+        tokens = _lines_of(body.decode("latin-1"))
+    except RequestError as error:
+        await parts.settle.notice_unread(error, channel_party=partner)
+        raise
+    about = [await _told_of(token, parts, partner) for token in tokens]
+    readable = [(one, token) for one, token in zip(about, tokens, strict=True) if not isinstance(one, GatewayError)]
+    kept = iter(await parts.settle.notices(readable, channel_party=partner))
+    answers = [
+        _notice_line(None, one) if isinstance(one, GatewayError) else _notice_line(one, next(kept)) for one in about
+    ]
+    return web.Response(body=write_answers(answers), content_type=ANSWERS_TYPE)
+
+
+async def _told_of(token: str, parts: PartnerParts, partner: PartyId) -> MessageId | EnvelopeError:
+    """Return which message a notice claims to be about, or why that can not be read, which is then recorded."""
+    try:
+        return _message_of(token)
+    except EnvelopeError as error:
+        await parts.settle.notice_unread(error, channel_party=partner)
+        return error
+
+
+def _notice_line(message_id: MessageId | None, kept: NoticeStored | GatewayError) -> LineAnswer:
+    if not isinstance(kept, GatewayError):
+        return LineAnswer(message_id=message_id, status=204)
+    told = problem_members(kept, audience=Audience.PARTNER)
+    status: int = told["status"]
+    return LineAnswer(message_id=message_id, status=status, code=told["code"], retry_after=retry_after_seconds(status))
+
+
 def _message_of(token: str) -> MessageId:
     """Return which message a statement claims to be about. Nothing is believed yet; `settle` verifies the statement."""
     claimed = parse_json(parse_jws(token, max_bytes=MAX_STATEMENT_BYTES).payload).get("message_id")
@@ -272,6 +308,7 @@ ROUTES: Final[tuple[Route[PartnerParts, PartyId], ...]] = (
     Route(method="GET", path="/exchange/v1/receipts/{id}", handler=_receipt, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/receipts", handler=_late_receipt, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/notices", handler=_notice, admits=Admits.PARTNER),
+    Route(method="POST", path="/exchange/v1/notices/batch", handler=_notices, admits=Admits.PARTNER),
     Route(method="GET", path="/exchange/v1/capabilities", handler=_capabilities, admits=Admits.PARTNER),
     Route(method="POST", path="/exchange/v1/ping", handler=_ping, admits=Admits.PARTNER),
 )

@@ -195,3 +195,30 @@ async def test_a_partner_can_not_write_into_what_operators_read() -> None:
         assert isinstance(one, TransientFailure)
         assert one.detail.isprintable()
         assert "HACK" not in one.detail
+
+
+async def test_notices_go_together_on_a_path_of_their_own_and_each_line_is_taken_or_not() -> None:
+    lines = [
+        LineAnswer(message_id=IDS[0], status=204),
+        LineAnswer(message_id=IDS[1], status=404, code="transfer.not_found"),
+        LineAnswer(message_id=IDS[2], status=204),
+    ]
+    async with serving(answers(*lines)) as partner, channel_to(partner.url()) as channel:
+        first, second, third = await channel.post_notices(NL, BATCH)
+        assert channel.takes(NL) == 64
+    assert (first, third) == (TransportAccepted(), TransportAccepted())
+    assert failed(second).code == UNEXPECTED
+    (request,) = partner.requests
+    assert request.line == "POST /exchange/v1/notices/batch HTTP/1.1"
+    assert request.body == b"\n".join(token.encode() for _, token in BATCH)
+
+
+async def test_a_partner_that_takes_notices_one_by_one_may_take_batches_of_messages_all_the_same() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> None:
+        status = 404 if request.line.startswith("POST /exchange/v1/notices/batch ") else 204
+        await answering(status)(reader, writer, request)
+
+    async with serving(script) as partner, channel_to(partner.url()) as channel:
+        assert await channel.post_notices(NL, BATCH) == [TransportAccepted()] * len(BATCH)
+        assert lines_of(partner.requests) == ["batch", "notices", "notices", "notices"]
+        assert channel.takes(NL) == 64

@@ -46,6 +46,8 @@ async def test_an_accepted_submission_is_there_with_all_its_transfers(store: Sto
     assert (row.digest, row.deadline, row.expires) == (prepared.digest, prepared.deadline, prepared.header.expires)
     assert (row.retry, row.agreement, row.kept, row.withheld) == (prepared.retry, prepared.header.agreement, 61, 32)
     assert await store.transfer_by_message(prepared.slot.message_id) == row
+    both = [prepared.slot.message_id, MessageId("none")]
+    assert await store.transfers_by_message(both) == {prepared.slot.message_id: row}
 
 
 async def test_the_same_key_and_request_gives_the_first_submission_and_writes_nothing(
@@ -109,6 +111,7 @@ async def test_what_does_not_exist_is_none(store: Store) -> None:
     assert await store.original(SubmissionId("none")) is None
     assert await store.transfer(TransferId("none")) is None
     assert await store.transfer_by_message(MessageId("none")) is None
+    assert await store.transfers_by_message([MessageId("none")]) == {}
     assert await store.receipt(MessageId("none")) is None
     assert await store.inbox_message(MessageId("none")) is None
     assert await store.given_receipt(PARTNER, MessageId("none")) is None

@@ -175,7 +175,7 @@ class Pair:
         self.pinged += 1
         return self.out_of_reach or TransportAccepted()
 
-    async def post_notice(self, recipient: PartyId, token: str) -> SendOutcome:
+    async def post_notices(self, recipient: PartyId, notices: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
         raise NotImplementedError
 
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:

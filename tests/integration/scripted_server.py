@@ -5,6 +5,7 @@
 
 import asyncio
 import itertools
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.batch import ANSWERS_TYPE, LineAnswer, write_answers
 from gateway.envelope import OpenedMessage, open_envelope
+from gateway.envelope.compact import decode
 from gateway.trust import KeyFiles
-from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, NOTICES, ScriptedPartner
+from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, NOTICE_BATCHES, NOTICES, ScriptedPartner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class ScriptedServer:
         self._script = itertools.chain(script, itertools.repeat(script[-1]))
         self._batch_script = itertools.chain(batches, itertools.repeat(batches[-1])) if batches else iter(())
         self.batches: list[int] = []
+        self.notice_batches: list[int] = []
+        self.unheard: set[str] = set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         arrived = self._open((await request.read()).decode("ascii"))
@@ -74,6 +79,16 @@ class ScriptedServer:
         self.arrived.append(arrived)
         return arrived
 
+    async def take_notices(self, request: web.Request) -> web.StreamResponse:
+        """Take notices that came together, but those about messages in `unheard`."""
+        tokens = (await request.read()).decode("ascii").split("\n")
+        self.notice_batches.append(len(tokens))
+        self.notices += tokens
+        about = [json.loads(decode(token.split(".")[1].encode()))["message_id"] for token in tokens]
+        said = {one: 404 if one in self.unheard else 204 for one in about}
+        body = write_answers(LineAnswer(message_id=one, status=status) for one, status in said.items())
+        return web.Response(body=body, content_type=ANSWERS_TYPE)
+
     async def take_notice(self, request: web.Request) -> web.StreamResponse:
         self.notices.append((await request.read()).decode("ascii"))
         return web.Response(status=next(self._statuses))
@@ -86,11 +101,12 @@ async def answering(
     *script: Answer,
     notices: Sequence[int] = (404,),
     batches: Sequence[BatchAnswer] = (),
+    notices_together: bool = False,
 ) -> AsyncIterator[ScriptedServer]:
     """Run the partner's gateway on `port` with its own certificate.
 
     `notices`: the HTTP status for each notice, `batches`: the answer to each batch, the last one repeated; by default
-    it knows of no such things.
+    it knows of no such things. `notices_together`: it takes several in one request.
     """
     server = ScriptedServer(partner, *script, notices=notices, batches=batches)
     app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -98,6 +114,8 @@ async def answering(
         app.router.add_post(BATCHES, server.answer_batch)
     app.router.add_post(MESSAGES, server.answer)
     app.router.add_post(NOTICES, server.take_notice)
+    if notices_together:
+        app.router.add_post(NOTICE_BATCHES, server.take_notices)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -11,16 +11,27 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from gateway.audit import AuditEvent
+from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE, read_answers
 from gateway.domain.ids import MessageId
 from gateway.domain.statement import Notice
 from gateway.envelope import Signer, sign_notice, sign_receipt
 from tests.integration.hostile_sending import Underway, submit
 from tests.integration.one_gateway import GB, NL, US, OneGateway, changed_tables, one_gateway
-from tests.integration.scripted_partner import NOTICES, Reply, compact_jws, now, signer_of, whole_seconds
+from tests.integration.scripted_partner import (
+    NOTICE_BATCHES,
+    NOTICES,
+    Reply,
+    careless_context,
+    compact_jws,
+    now,
+    signer_of,
+    whole_seconds,
+)
 from tests.integration.scripted_server import Arrived, accepts, answering, takes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -229,3 +240,58 @@ async def test_a_receipt_after_the_notice_delivers_as_ever(world: OneGateway) ->
     assert (await world.gb.ask("POST", "/exchange/v1/receipts", body=receipt.encode())).status == 204
     assert one.transfer.state == "DELIVERED"
     assert one.transfer.row()["handed_over"] is not None
+
+
+# ── several together ──
+
+
+async def _post_together(world: OneGateway, *tokens: str) -> list[tuple[int, str]]:
+    """Post notices in one request and return status and code of each line of the answer."""
+    body = "\n".join(tokens).encode("latin-1")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{world.gb.url}{NOTICE_BATCHES}",
+            data=body,
+            ssl=careless_context(world.gb.us, world.gb.node.tls),
+            headers={"Content-Type": BATCH_TYPE},
+        ) as response,
+    ):
+        assert (response.status, response.content_type) == (200, ANSWERS_TYPE)
+        return [(line.status, line.code) for line in read_answers(await response.read())]
+
+
+@pytest.mark.parametrize("name", [name for name in LIES if name != "longer than any notice"])
+async def test_a_lie_among_others_is_judged_alone(world: OneGateway, name: str) -> None:
+    lie, code = LIES[name]
+    first, one, last = await sent(world), await sent(world), await sent(world)
+    honest = [sign_notice(world.gb.notice(each.arrived.opened), world.gb.signer) for each in (first, last)]
+    seq = world.last_seq()
+    lines = await _post_together(world, honest[0], lie(world, one.arrived), honest[1])
+    public = "envelope.rejected" if code == MALFORMED else code
+    assert lines == [(204, ""), (STATUS.get(code, 422), public), (204, "")]
+    records = world.events(after=seq)
+    assert sorted((record.event, record.code) for record in records) == sorted(
+        [
+            (AuditEvent.TRANSFER_HANDED_OVER, ""),
+            (AuditEvent.NOTICE_REJECTED, code),
+            (AuditEvent.TRANSFER_HANDED_OVER, ""),
+        ]
+    )
+    assert [each.transfer.row()["handed_over"] is not None for each in (first, one, last)] == [True, False, True]
+
+
+async def test_the_same_notice_twice_in_a_request_is_kept_once(world: OneGateway) -> None:
+    one = await sent(world)
+    token = sign_notice(world.gb.notice(one.arrived.opened), world.gb.signer)
+    assert await _post_together(world, token, token) == [(204, ""), (204, "")]
+    assert world.ask("SELECT count(*) FROM notice WHERE transfer_id = ?", one.transfer.id) == [(1,)]
+
+
+@pytest.mark.parametrize(("body", "code"), [(b"", "request.malformed"), (b"a\n" * 65, "request.too_large")])
+async def test_notices_that_are_refused_as_a_whole_leave_one_record(world: OneGateway, body: bytes, code: str) -> None:
+    seq = world.last_seq()
+    reply = await world.gb.ask("POST", NOTICE_BATCHES, body=body, headers={"Content-Type": BATCH_TYPE})
+    assert reply.code == code
+    (record,) = world.events(after=seq)
+    assert (record.event, record.code, record.actor) == (AuditEvent.NOTICE_REJECTED, code, f"party:{GB}")

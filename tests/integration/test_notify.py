@@ -113,6 +113,21 @@ async def tell_another(world: OneGateway) -> None:
         assert len(server.notices) == 1
 
 
+async def test_those_that_wait_are_told_in_one_request_and_each_is_noted_by_its_own_answer(world: OneGateway) -> None:
+    messages = [await handed_over(world, world.gb) for _ in range(3)]
+    await eventually(lambda: all(state(world, one)[2] == "channel.unreachable" for one in messages))
+    async with answering(world.gb, world.ports[GB], accepts, notices=[204], notices_together=True) as server:
+        server.unheard = {messages[1].message_id}
+        await world.restart()
+        await eventually(lambda: [state(world, one)[0] for one in messages] == ["GIVEN", "OWED", "GIVEN"])
+        assert (max(server.notice_batches), state(world, messages[1])[2]) == (3, "channel.unexpected_answer")
+    for message in (messages[0], messages[2]):
+        assert [one.event for one in told(world, message)] == [AuditEvent.NOTICE_GIVEN]
+    for token in server.notices:
+        about = json.loads(_claims(token))["message_id"]
+        check(world.gb, token, next(one for one in messages if one.message_id == about))
+
+
 async def test_when_its_time_is_over_it_is_given_up_with_evidence(world: OneGateway) -> None:
     message = await handed_over(world, world.gb)
     await eventually(lambda: state(world, message)[1] >= 1)
