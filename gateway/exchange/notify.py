@@ -38,8 +38,8 @@ class NotifyLimits:
 
     requests: int = 2
     batch: int = MAX_BATCH_ENVELOPES
-    worth: int = 32
-    linger: timedelta = timedelta(milliseconds=100)
+    worth: int = MAX_BATCH_ENVELOPES
+    linger: timedelta = timedelta(milliseconds=250)
     poll: timedelta = timedelta(seconds=1)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
