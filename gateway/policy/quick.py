@@ -3,7 +3,7 @@
 A valid document holds no element and no attribute but where its schema set has a place for it. So when the set is
 closed, and the policy says for each of those places whether it is kept, it is enough to look at elements of such names
 as are not kept everywhere: `iter` with names leaps over all others. A name that is kept in some places and not in
-others is looked up by its place. Default deny is kept up as follows:
+others is told by the name of its parent, and where that does not tell either, by its place. Default deny is kept up:
 
 1. A set with wildcards, substitution groups, mixed content or types that hold themselves below anything that is kept
    has no `Quick`; only the root may take its elements through a wildcard, for all children of the root are looked up.
@@ -35,12 +35,15 @@ _NOT_FOR_IT: Final = frozenset({f"{_XSI}type", f"{_XSI}nil"})
 class Quick:
     """What the names of elements and attributes tell under one policy.
 
-    `names`: of elements that some place does not keep; `nowhere`: those of them that no place keeps. `attributes`: kept
-    wherever the set has them. `required`: names of elements that the schema requires somewhere.
+    `names`: of elements that some place does not keep; `nowhere`: those of them that no place keeps. Of the others,
+    `not_under` has the names of parents under which no place keeps them, `unclear_under` those under which some do.
+    `attributes`: kept wherever the set has them. `required`: names of elements that the schema requires somewhere.
     """
 
     names: tuple[str, ...] = field(repr=False)
     nowhere: frozenset[str] = field(repr=False)
+    not_under: Mapping[str, frozenset[str]] = field(repr=False)
+    unclear_under: Mapping[str, frozenset[str]] = field(repr=False)
     attributes: frozenset[str]
     required: frozenset[str] = field(repr=False)
 
@@ -48,17 +51,18 @@ class Quick:
         """Yield the elements below `root` that have no place, and of what is within them perhaps some. The tree must
         stay as it is meanwhile."""
         yield from (child for child in root if child.tag not in place.children)
-        parent: etree._Element | None = None
-        there: Place | None = None
         for element in root.iterdescendants(*self.names):
-            if element.tag in self.nowhere:
+            tag: Any = element.tag
+            if tag in self.nowhere:
                 yield element
                 continue
-            above = element.getparent()
-            if above is not parent:
-                parent, there = above, None if above is None else place_of(above, root, place)
-            if there is not None and element.tag not in there.children:
+            parent: Any = element.getparent()
+            if parent.tag in self.not_under[tag]:
                 yield element
+            elif parent.tag in self.unclear_under[tag]:
+                there = place_of(parent, root, place)
+                if there is not None and tag not in there.children:
+                    yield element
 
     def doubtful(self, root: etree._Element) -> list[etree._Element] | None:
         """Return the elements whose attributes must be looked at by place: one is not kept everywhere, or there are
@@ -101,20 +105,24 @@ def quick(roots: Mapping[object, "Place"], nodes: Mapping[object, SchemaNode]) -
     for tag, place in roots.items():
         if not reading.below(nodes[tag], place, is_root=True):
             return None
+    dropped, kept = set(reading.dropped), set(reading.kept)
     return Quick(
-        names=tuple(sorted(reading.dropped)),
-        nowhere=frozenset(reading.dropped - reading.kept),
+        names=tuple(sorted(dropped)),
+        nowhere=frozenset(dropped - kept),
+        not_under={name: frozenset(reading.dropped[name] - reading.kept[name]) for name in dropped & kept},
+        unclear_under={name: frozenset(reading.dropped[name] & reading.kept[name]) for name in dropped & kept},
         attributes=frozenset(reading.attributes - reading.other_attributes),
         required=frozenset(reading.required),
     )
 
 
 class _Reading:
-    """Goes through all places of a policy beside what the set says of them."""
+    """Goes through all places of a policy beside what the set says of them. `kept` and `dropped`: names, with the names
+    of parents under which they are."""
 
     def __init__(self) -> None:
-        self.kept: set[str] = set()
-        self.dropped: set[str] = set()
+        self.kept: dict[str, set[str]] = {}
+        self.dropped: dict[str, set[str]] = {}
         self.attributes: set[str] = set()
         self.other_attributes: set[str] = set()
         self.required: set[str] = set()
@@ -128,11 +136,11 @@ class _Reading:
         self.attributes |= set(place.attributes)
         self.other_attributes |= set(node.attributes) - set(place.attributes)
         self.required |= {child.qualified for child in node.children if child.least}
-        return all(self.child(child, place.children.get(child.qualified)) for child in node.children)
-
-    def child(self, node: SchemaNode, place: "Place | None") -> bool:
-        if place is None:
-            self.dropped.add(node.qualified)
-            return True
-        self.kept.add(node.qualified)
-        return self.below(node, place)
+        for child in node.children:
+            found = self.kept if child.qualified in place.children else self.dropped
+            found.setdefault(child.qualified, set()).add(node.qualified)
+        return all(
+            self.below(child, place.children[child.qualified])
+            for child in node.children
+            if child.qualified in place.children
+        )

@@ -207,13 +207,17 @@ class Floor:
 
     def cut(self, root: etree._Element) -> None:
         """Take out of the tree what the policy withholds, found by one union XPath."""
-        found: Any = self._withheld(root)
-        for one in found:
+        for one in self.withheld(root):
             parent = one.getparent()
             if isinstance(one, str):
                 del parent.attrib[one.attrname]  # type: ignore[attr-defined]  # lxml's str that knows where it stood
             else:
                 parent.remove(one)
+
+    def withheld(self, root: etree._Element) -> list[Any]:
+        """Return the elements and attributes in the tree that the policy withholds."""
+        found: list[Any] = self._withheld(root)
+        return found
 
     def serialise(self, root: etree._Element) -> bytes:
         """Return the bytes of the view."""

@@ -47,7 +47,7 @@ from gateway.envelope import (
 )
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk, transfer_row
-from gateway.policy import apply_policy
+from gateway.policy import apply_policy, inspect
 from gateway.schema import ValidDocument, compile_profile, judge, validate
 from gateway.settings import load_configuration
 from gateway.settings.rule_file import read_rule_sets
@@ -141,6 +141,7 @@ class Parts:
                 ours=_over(lambda one: apply_policy(one, self._policy, self._set), self._valid),
                 bare=_over(lambda root: _cut(floor, root), roots),
             ),
+            *self._filtering(),
             Row(
                 name="envelope",
                 title="sign, encrypt, decrypt, verify / the bare primitives",
@@ -165,6 +166,27 @@ class Parts:
                 title="all four jobs of the workers / the floor",
                 ours=self._jobs,
                 bare=lambda: floor.through_together(self._raws),
+            ),
+        ]
+
+    def _filtering(self) -> list[Row]:
+        """Apply at 280 KB, where the whole tree is beyond a processor's nearer caches; inspect what arrived."""
+        floor, large = self._floor, sized()["280_kb"]
+        valid, root = self._read(large), floor.parse(large)
+        arrived = [self._read(view.xml) for view in self._views]
+        return [
+            Row(
+                name="apply_280_kb",
+                title="apply the policy at 280 KB / filter a copy of the tree, validate, serialise",
+                ours=_over(lambda one: apply_policy(one, self._policy, self._set), [valid]),
+                bare=_over(lambda one: _cut(floor, one), [root]),
+                messages=1,
+            ),
+            Row(
+                name="inspect",
+                title="inspect what arrived / one union XPath over all that is withheld",
+                ours=_over(lambda one: inspect(one, self._policy), arrived),
+                bare=_over(lambda one: floor.withheld(one.root), arrived),
             ),
         ]
 
