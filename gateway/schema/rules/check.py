@@ -4,6 +4,7 @@ A rule that names what the set does not have would never fire, and nobody would 
 where an expression looks for it is a finding, as is every expression that is not XPath 2.0.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from gateway.document import BODIES
 from gateway.errors import Finding
 from gateway.schema.facts.nodes import SchemaTree
+from gateway.schema.rules.endless import endless
 from gateway.schema.rules.functions import NAMESPACE, PREFIX, for_elementpath
 from gateway.schema.rules.language import Rule, RuleSet
 from gateway.schema.rules.shapes import Places, Reading, read_expression
@@ -22,7 +24,7 @@ _FIX: Final = "docs/profile-rules.md has the language"
 
 
 class BrokenExpressionError(Exception):
-    """The text is no expression of the language; the message says why."""
+    """The text is no expression of the language; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +48,23 @@ class RuleParser:
         self._bodies: Final = body_paths(tree)
         self._parser: Final = XPath2Parser(namespaces=self.namespaces, variable_types={"today": "xs:integer"})
         for_elementpath(self._parser, tree)
+        self._parser.tokenizer = self._parser.create_tokenizer(self._parser.symbol_table)
 
     def parse(self, text: str) -> ParsedExpression:
         """Return the expression. Raises BrokenExpressionError."""
-        from elementpath import ElementPathError
+        from elementpath import ElementPathError, MissingContextError
+        from elementpath.tdop import Parser
 
         try:
-            token = self._parser.parse(text)
+            # XPath2Parser.parse would evaluate at once what needs no document, and may not come back from it.
+            token: Any = Parser.parse(self._parser, text)
+            if why := endless(token):
+                raise BrokenExpressionError(why)
+            with contextlib.suppress(MissingContextError):
+                token.evaluate()
         except ElementPathError as error:
             # Its texts quote the rule, which is ours, and never a document.
-            raise BrokenExpressionError(str(error)) from None
+            raise BrokenExpressionError(f"is not XPath 2.0: {error}") from None
         return ParsedExpression(
             text=text, token=token, reading=read_expression(token, self._tree, self.namespaces, self._bodies)
         )
@@ -87,7 +96,7 @@ def _check_rule(rule: Rule, file: str, parser: RuleParser, compiled: CompiledSet
         try:
             reading = parser.parse(text).reading
         except BrokenExpressionError as error:
-            yield Finding(file=file, line=line, key=where, problem=f"is not XPath 2.0: {error}", fix=_FIX)
+            yield Finding(file=file, line=line, key=where, problem=str(error), fix=_FIX)
             continue
         for name, places in reading.strays:
             problem = f"looks for {name} below {places}, where {compiled.id} does not have it"
