@@ -160,7 +160,7 @@ def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: d
         )
     )
     name = {"sender": row.sender, "message_id": row.message_id}
-    sealed = transaction.connection.rows(_PAYLOAD, name)[0]["sealed"]
+    sealed = transaction.sealed(_PAYLOAD, name)
     return ClaimedHandOver(row=row, fence=fence, sealed_message=sealed)
 
 

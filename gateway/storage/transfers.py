@@ -199,7 +199,7 @@ def _claimed(transaction: Transaction, before: Row, state: TransferState, now: d
     )
     fence = before["fence"] + 1
     transaction.record(claim_entry(row, fence, now))
-    sealed = transaction.connection.rows(_PAYLOAD, {"transfer_id": row.id})[0]["sealed"]
+    sealed = transaction.sealed(_PAYLOAD, {"transfer_id": row.id})
     return ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed)
 
 

@@ -84,6 +84,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Waiting | _Upkeep | _Stop] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._head: ChainHead | None = None
+        self._damaged: set[tuple[str, ...]] = set()  # rows whose sealed content can not be read
         self._committed: ChainHead | None = None
         self._careful = 0  # transactions to come that use savepoints
         self._closing = False
@@ -190,7 +191,7 @@ class Writer:
     def _run_changes(self, batch: list[_Waiting], connection: Connection, head: ChainHead) -> Transaction:
         """Run a batch in a transaction that is left open. Raises StorageError when that is lost."""
         connection.begin()
-        transaction = Transaction(connection, head)
+        transaction = Transaction(connection, head, self._damaged)
         if self._careful:
             self._careful -= 1
         elif _run_together(batch, transaction):
@@ -199,7 +200,7 @@ class Writer:
             self._careful = CAREFUL
             connection.rollback()
             connection.begin()
-            transaction = Transaction(connection, head)
+            transaction = Transaction(connection, head, self._damaged)
         for waiting in batch:
             _run_alone(waiting, transaction)
         return transaction

@@ -18,7 +18,7 @@ from gateway.audit import AuditEvent
 from gateway.domain.ids import PartyId, SubmissionId
 from gateway.errors import StorageError
 from gateway.settings import load_configuration
-from tests.faults.books import Books, read_books
+from tests.faults.books import Books, check_books, read_books
 from tests.faults.commits import Quiet
 from tests.faults.lone import lone_gateway
 from tests.faults.run import FaultRun
@@ -29,7 +29,8 @@ from tests.world import FR, GB, Side, two_gateways
 pytestmark = pytest.mark.faults
 
 SOON = timedelta(seconds=30)
-FRAME_BYTES = 24 + 4096
+PAGE_BYTES = 4096
+FRAME_BYTES = 24 + PAGE_BYTES
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(0, id="short"), pytest.param(30, id="long", marks=pytest.mark.long)])
@@ -124,3 +125,39 @@ async def test_a_log_that_was_cut_off_is_told_in_the_audit(tmp_path: Path) -> No
         (told,) = (one.entry for one in books.records if one.entry.event is AuditEvent.STORE_TAIL_DROPPED)
         assert told.facts == {"count": 3}
         assert set(books.transfers) == {kept}
+
+
+def damage(database: Path, transfer_id: str) -> None:
+    """Overwrite the page that holds the end of what is sealed for a transfer."""
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (sealed,) = opened.execute("SELECT sealed FROM payload WHERE transfer_id = ?", (transfer_id,)).fetchone()
+    content = bytearray(database.read_bytes())
+    place = content.find(sealed[-64:])
+    assert place > 0
+    page = place // PAGE_BYTES * PAGE_BYTES
+    content[page : page + PAGE_BYTES] = b"\xff" * PAGE_BYTES
+    database.write_bytes(content)
+
+
+async def test_a_damaged_page_stops_its_own_transfer_and_no_other(tmp_path: Path) -> None:
+    async with two_gateways(tmp_path, start=False) as gateways, Clients(gateways.sides) as clients:
+        run, backend = FaultRun(gateways, clients, seed=1), gateways.fr.backend
+        async with node_of(gateways.gb):
+            ids = [(await clients.submit(document(f"page-{number}"))).message_id for number in range(4)]
+        database = gateways.gb.layout.data / DATABASE
+        damage(database, ids[1])
+        async with node_of(gateways.fr), node_of(gateways.gb):
+            others = {ids[0], *ids[2:]}
+            assert await until(lambda: others <= set(backend.by_id), within=SOON)
+            assert await until(lambda: code_of(database, ids[1]) == "trust.unsealing_failed", within=SOON)
+        assert ids[1] not in backend.by_id
+        books = run.books()[GB]
+        assert {books.transfers[one] for one in others} == {"DELIVERED"}
+        assert [str(breach) for breach in check_books(books)] == []
+
+
+def code_of(database: Path, message_id: str) -> str:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
+        (code,) = opened.execute("SELECT last_code FROM transfer WHERE message_id = ?", (message_id,)).fetchone()
+    return str(code)
