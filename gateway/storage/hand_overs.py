@@ -236,23 +236,28 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
     """Give back the leases of a process that is gone, some at a time. Return how many; 0 when none is left."""
     rows = transaction.connection.rows(_LEASED, {"limit": _RECOVER_AT_ONCE})
     for found in rows:
-        row = inbox_row(found)
-        settle(
-            transaction,
-            row,
-            HandOverEvent.LEASE_LOST,
-            audit=AuditEntry(
-                event=AuditEvent.HAND_OVER_LEASE_LOST,
-                at=now,
-                actor="system",
-                message_id=row.message_id,
-                facts={"sender": row.sender, "fence": found["fence"], "attempt": row.attempts},
-            ),
-            now=now,
-            code="transfer.lease_lost",
-            detail="The gateway stopped while it was handing over",
-        )
+        detail = "The gateway stopped while it was handing over"
+        give_back(transaction, inbox_row(found), found["fence"], now=now, detail=detail)
     return len(rows)
+
+
+def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datetime, detail: str) -> None:
+    """Give back one lease that nobody holds. `row`: as the claim left it. Raises TransferError when it is not so."""
+    settle(
+        transaction,
+        row,
+        HandOverEvent.LEASE_LOST,
+        audit=AuditEntry(
+            event=AuditEvent.HAND_OVER_LEASE_LOST,
+            at=now,
+            actor="system",
+            message_id=row.message_id,
+            facts={"sender": row.sender, "fence": fence, "attempt": row.attempts},
+        ),
+        now=now,
+        code="transfer.lease_lost",
+        detail=detail,
+    )
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

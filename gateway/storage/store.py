@@ -6,6 +6,7 @@ after their rows. `await` returns after COMMIT. Nothing here blocks the event lo
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -36,6 +37,7 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
+from gateway.errors import StorageError, TransferError
 from gateway.storage import (
     answers,
     evidence,
@@ -125,8 +127,30 @@ class SqlStore:
         in_force: Collection[str] | None = None,
     ) -> list[ClaimedTransfer]:
         """Lease what is due to `recipient`, and hold what is due under an agreement that ended."""
-        change = partial(transfers.claim, recipient=recipient, limit=limit, now=now, lease=lease, in_force=in_force)
-        return await self._writer.write(change)
+        made: list[ClaimedTransfer] = []
+
+        def claim(transaction: Transaction) -> list[ClaimedTransfer]:
+            made[:] = transfers.claim(transaction, recipient, limit=limit, now=now, lease=lease, in_force=in_force)
+            return list(made)
+
+        try:
+            return await self._writer.write(claim)
+        except StorageError as error:
+            if error.code == "storage.commit_unknown":
+                await self._give_back(transfers.give_back, made, now)
+            raise
+
+    async def _give_back(
+        self, give_back: Callable[..., None], made: Sequence[ClaimedTransfer | ClaimedHandOver], now: datetime
+    ) -> None:
+        """Give back leases that a failed commit may have made: nobody holds them, and nobody shall wait for their end.
+
+        A commit that did not happen left nothing to give back. While the store fails, their end has to do.
+        """
+        for one in made:
+            with suppress(TransferError, StorageError):
+                detail = "The commit of its lease failed"
+                await self._writer.write(partial(give_back, row=one.row, fence=one.fence, now=now, detail=detail))
 
     async def settle(
         self,
@@ -348,8 +372,18 @@ class SqlStore:
         self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
     ) -> list[ClaimedHandOver]:
         """Lease due hand-overs to `recipients`, audited as an act of `actor`."""
-        change = partial(hand_overs.claim, recipients=recipients, limit=limit, now=now, lease=lease, actor=actor)
-        return await self._writer.write(change)
+        made: list[ClaimedHandOver] = []
+
+        def claim(transaction: Transaction) -> list[ClaimedHandOver]:
+            made[:] = hand_overs.claim(transaction, recipients, limit=limit, now=now, lease=lease, actor=actor)
+            return list(made)
+
+        try:
+            return await self._writer.write(claim)
+        except StorageError as error:
+            if error.code == "storage.commit_unknown":
+                await self._give_back(hand_overs.give_back, made, now)
+            raise
 
     async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:
         return await self._readers.read(lambda ask: hand_overs.read_fence(ask, message_id, sender))

@@ -348,21 +348,26 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
     """Give back the leases of a process that is gone, some at a time. Return how many; 0 when none is left."""
     rows = transaction.connection.rows(_LEASED, {"limit": _RECOVER_AT_ONCE})
     for found in rows:
-        row = transfer_row(found)
-        settle(
-            transaction,
-            row,
-            TransferEvent.LEASE_LOST,
-            audit=AuditEntry(
-                event=AuditEvent.TRANSFER_LEASE_LOST,
-                at=now,
-                actor="system",
-                transfer_id=row.id,
-                message_id=row.message_id,
-                facts={"fence": found["fence"], "attempt": row.attempts, "code": "transfer.lease_lost"},
-            ),
-            now=now,
-            code="transfer.lease_lost",
-            detail="The gateway stopped while it was sending",
-        )
+        detail = "The gateway stopped while it was sending"
+        give_back(transaction, transfer_row(found), found["fence"], now=now, detail=detail)
     return len(rows)
+
+
+def give_back(transaction: Transaction, row: TransferRow, fence: int, *, now: datetime, detail: str) -> None:
+    """Give back one lease that nobody holds. `row`: as the claim left it. Raises TransferError when it is not so."""
+    settle(
+        transaction,
+        row,
+        TransferEvent.LEASE_LOST,
+        audit=AuditEntry(
+            event=AuditEvent.TRANSFER_LEASE_LOST,
+            at=now,
+            actor="system",
+            transfer_id=row.id,
+            message_id=row.message_id,
+            facts={"fence": fence, "attempt": row.attempts, "code": "transfer.lease_lost"},
+        ),
+        now=now,
+        code="transfer.lease_lost",
+        detail=detail,
+    )

@@ -197,6 +197,23 @@ async def test_a_commit_that_fails_again_and_again_fails_everyone_and_then_works
     await store.ready()
 
 
+@pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
+async def test_a_lease_whose_commit_failed_keeps_nobody_waiting_for_its_end(
+    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
+) -> None:
+    change = values.submission()
+    await store.accept(change, accepted_evidence(change))
+    case.fault = fault
+    with pytest.raises(StorageError) as caught:
+        await store.claim(PARTNER, limit=9, now=NOW, lease=LEASE)
+    assert caught.value.code == "storage.commit_unknown"
+    assert await store.due_at(PARTNER) is not None
+    (again,) = await store.claim(PARTNER, limit=9, now=NOW, lease=LEASE)
+    events = [record.entry.event for record in await store.audit()]
+    assert events.count(AuditEvent.TRANSFER_LEASE_LOST) == (1 if fault is CommitFault.DONE else 0)
+    assert again.fence == (3 if fault is CommitFault.DONE else 1), "the fence rises with every claim and lost lease"
+
+
 # ── order, whatever happens ──────────────────────────────────────────────────────────────────────────────────────────
 
 
