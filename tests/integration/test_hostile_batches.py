@@ -7,6 +7,7 @@ counts for its own message only, and only as far as its statement holds.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -14,13 +15,14 @@ from aiohttp import web
 
 from gateway.audit import AuditEvent
 from gateway.domain.batch import ANSWERS_TYPE, BATCH_TYPE, LineAnswer, write_answers
-from gateway.domain.limits import MAX_BATCH_ENVELOPES, max_envelope_bytes
+from gateway.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, max_envelope_bytes
 from gateway.domain.statement import Verdict
 from gateway.exchange.dispatch import DispatchLimits
+from gateway.web.partner import BATCH_BYTES_UNDER_WAY
 from tests.integration.hostile_sending import CLAIMED, FAILED, REJECTED, Underway, submit
 from tests.integration.hostile_stage import Stage, stage_in
 from tests.integration.one_gateway import GB, MAX_DOCUMENT_BYTES, changed_tables
-from tests.integration.scripted_partner import BATCHES, ScriptedPartner, Sealed
+from tests.integration.scripted_partner import BATCHES, Reply, ScriptedPartner, Sealed, careless_context
 from tests.integration.scripted_server import Arrived, BatchAnswer, accepts, answering, eventually, statement
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -152,6 +154,31 @@ async def test_a_batch_that_is_refused_as_a_whole_leaves_one_record(stage: Stage
     (record,) = stage.world.events(after=seq)
     assert (record.event, record.code, record.actor) == (AuditEvent.MESSAGE_UNOPENED, code, f"party:{GB}")
     assert changed_tables(rows, stage.world.rows()) <= {"partner_health", "notice_owed"}
+
+
+async def test_a_partner_with_too_much_under_way_is_sent_away_before_its_body_is_read(stage: Stage) -> None:
+    where = urlsplit(stage.gb.url)
+    head = f"POST {BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {BATCH_TYPE}\r\n".encode()
+    most = BATCH_BYTES_UNDER_WAY // MAX_BATCH_BYTES
+    writers = []
+    for _ in range(most):
+        tls = careless_context(stage.gb.us, stage.gb.node.tls)
+        _, writer = await asyncio.open_connection(where.hostname, where.port, ssl=tls)
+        writer.write(head + b"Content-Length: %d\r\n\r\n" % MAX_BATCH_BYTES)
+        writers.append(writer)
+    batch = [stage.gb.message(), stage.gb.message()]
+
+    async def answered(status: int) -> Reply:
+        async with asyncio.timeout(20):
+            while (reply := (await stage.gb.post_batch(batch))[0]).status != status:  # noqa: ASYNC110  it rings no bell
+                await asyncio.sleep(0.02)
+        return reply
+
+    refused = await answered(503)
+    assert (refused.said, refused.code, int(refused.headers["Retry-After"]) > 0) == ("unsigned", "busy", True)
+    for writer in writers:
+        writer.close()
+    await answered(200)
 
 
 # ── what a partner answers ──
