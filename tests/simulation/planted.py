@@ -5,7 +5,7 @@ without any must notice nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
@@ -22,6 +22,7 @@ from gateway.exchange import check as checking
 from gateway.storage import hand_overs, receiving, transfers, writer
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.tables import DUE, transfer
+from tests.simulation.plan import Faults
 
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
@@ -128,11 +129,29 @@ def keep_the_audit_head(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "restore", restore)
 
 
-BUGS: Final[Mapping[str, Callable[[pytest.MonkeyPatch], None]]] = {
-    "acknowledging before commit": acknowledge_before_commit,
-    "no fencing token": forget_the_fence,
-    "dedupe after admit": judge_before_looking_up,
-    "a receipt that is not bound to the digest": believe_any_digest,
-    "order ignored on requeue": ignore_order_on_requeue,
-    "a savepoint that does not restore the audit head": keep_the_audit_head,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """One bug: how it is planted, and in which mixture of faults it can show at all."""
+
+    plant: Callable[[pytest.MonkeyPatch], None]
+    shows: Callable[[Faults], bool] = lambda _: True
+
+
+BUGS: Final[Mapping[str, Bug]] = {
+    "acknowledging before commit": Bug(
+        plant=acknowledge_before_commit, shows=lambda faults: faults.commit_lost > 0 or faults.outages > 0
+    ),
+    "no fencing token": Bug(
+        plant=forget_the_fence,
+        shows=lambda faults: faults.stalls > 0 and faults.backend_fails + faults.backend_forgets > 0,
+    ),
+    "dedupe after admit": Bug(
+        plant=judge_before_looking_up,
+        shows=lambda faults: faults.suspensions > 0 and faults.lost_after + faults.twice + faults.reset > 0,
+    ),
+    "a receipt that is not bound to the digest": Bug(plant=believe_any_digest, shows=lambda faults: faults.forged > 0),
+    "order ignored on requeue": Bug(plant=ignore_order_on_requeue, shows=lambda faults: faults.acts > 0),
+    "a savepoint that does not restore the audit head": Bug(
+        plant=keep_the_audit_head, shows=lambda faults: faults.damaged > 0
+    ),
 }
