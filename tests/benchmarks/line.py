@@ -24,6 +24,7 @@ from gateway.storage import verify_database
 from tests.benchmarks.cpu import cpu_seconds
 from tests.benchmarks.floor import declarations
 from tests.benchmarks.load import LightBackend, submission, submit_all
+from tests.benchmarks.steady import acknowledgements
 
 SENDER: Final = PartyId("GB-HMRC")
 RECEIVER: Final = PartyId("FR-DGDDI")
@@ -62,18 +63,7 @@ class Line:
 
     async def run(self, messages: int, *, connections: int) -> Run:
         """Send so many declarations through. Raises RuntimeError when one is refused or does not arrive in time."""
-        self._runs += 1
-        name = f"{self._runs:03d}"
-        requests = [
-            submission(
-                document,
-                key=f"bench-{name}-{number}",
-                to=RECEIVER,
-                token=self.sender.submitter_token,
-                port=self.sender.submission_port,
-            )
-            for number, document in enumerate(declarations(name, messages))
-        ]
+        requests = self._requests(messages)
         delivered, handed_over = self._delivered() + messages, len(self._backend.ids) + messages
         before, started = self._cpu(), time.perf_counter()
         async with asyncio.timeout(_LATEST_SECONDS):
@@ -89,6 +79,30 @@ class Line:
             handed_over=messages / (self._backend.last_new - started),
             cpu_ms={who: (after[who] - before[who]) / messages * 1000 for who in after},
         )
+
+    async def acknowledged_at(self, rate: float, *, messages: int, connections: int) -> list[float]:
+        """Return the seconds that each acknowledgement took, with `rate` submissions a second. Raises as `run`."""
+        requests = self._requests(messages)
+        delivered = self._delivered() + messages
+        async with asyncio.timeout(_LATEST_SECONDS):
+            took = await acknowledgements(self.sender.submission_port, requests, rate=rate, connections=connections)
+            await self._receipts(delivered)
+            await self._rest()
+        return took
+
+    def _requests(self, messages: int) -> list[bytes]:
+        self._runs += 1
+        name = f"{self._runs:03d}"
+        return [
+            submission(
+                document,
+                key=f"bench-{name}-{number}",
+                to=RECEIVER,
+                token=self.sender.submitter_token,
+                port=self.sender.submission_port,
+            )
+            for number, document in enumerate(declarations(name, messages))
+        ]
 
     async def _receipts(self, wanted: int) -> float:
         """Return when the sender's database shows so many delivered transfers, on the monotonic clock."""
@@ -136,7 +150,7 @@ async def open_line(folder: Path, *, workers: int) -> AsyncIterator[Line]:
                 node.config, operations_url=node.operations_url, operator_token=node.operator_token
             )
             stack.push_async_callback(processes[party].stop)
-        await asyncio.gather(*(process.start() for process in processes.values()))
+        await asyncio.gather(*(process.start(timeout=120) for process in processes.values()))
         yield Line(world, processes, backend)
         for party, node in world.nodes.items():
             code = await processes[party].stop()

@@ -75,10 +75,7 @@ async def submit_all(port: int, requests: Sequence[bytes], *, connections: int) 
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             for request in waiting:
-                writer.write(request)
-                head, body = await _read(reader)
-                if not head.startswith(b"HTTP/1.1 202 "):
-                    raise RuntimeError(f"a submission was not accepted: {(head.splitlines()[0] + body)[:400]!r}")
+                await exchange(reader, writer, request)
         finally:
             writer.close()
 
@@ -86,6 +83,14 @@ async def submit_all(port: int, requests: Sequence[bytes], *, connections: int) 
         for _ in range(connections):
             group.create_task(work())
     return time.perf_counter()
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+    """Send one submission and read its answer. Raises RuntimeError for any but 202."""
+    writer.write(request)
+    head, body = await _read(reader)
+    if not head.startswith(b"HTTP/1.1 202 "):
+        raise RuntimeError(f"a submission was not accepted: {(head.splitlines()[0] + body)[:400]!r}")
 
 
 def submission(document: bytes, *, key: str, to: str, token: str, port: int) -> bytes:

@@ -19,8 +19,8 @@ from gateway.storage.sqlite.connection import BUSY_MS, SqliteConnection, open_wr
 FRAMES_BETWEEN: Final = 4_000
 """Checkpoint after about this many pages went into the log (16 MB)."""
 
-FRAMES_AT_MOST: Final = 16_000
-"""Past this (64 MB) the log is started again."""
+FRAMES_AT_MOST: Final = 8_000
+"""Past this (32 MB) the log is started again. What a pass left over is little, so a restart costs the writer little."""
 
 _FRAMES_PER_COMMIT: Final = 15
 _FRAMES_PER_CHANGE: Final = 5

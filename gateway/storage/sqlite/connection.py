@@ -24,6 +24,8 @@ OLDEST: Final = (3, 37, 0)
 
 PAGE_BYTES: Final = 4_096
 BUSY_MS: Final = 5_000
+LOG_BYTES: Final = 48 * 1024 * 1024
+"""What the file of the write-ahead log is cut back to: what it may reach between two checkpoints, and a little."""
 
 _DIALECT: Final = dialect.dialect(paramstyle="named")
 
@@ -145,6 +147,8 @@ def open_writing(path: Path, *, commit: Commit = commit) -> SqliteConnection:
         _assert(raw, "wal_autocheckpoint", 0, 0)
         raw.execute("PRAGMA cache_size=-65536")  # 64 MiB
         raw.execute("PRAGMA temp_store=MEMORY")
+        # A long read may have let the log grow; once it starts again, the file is cut back to what it needs.
+        raw.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     except sqlite3.Error as error:
         raw.close()
         raise converted(error) from error

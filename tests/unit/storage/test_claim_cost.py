@@ -7,11 +7,12 @@ import pytest
 
 from gateway.audit import genesis
 from gateway.domain.lifecycle import TransferState
-from gateway.storage import hand_overs, receiving, submissions, transfer_reading, transfers
+from gateway.storage import evidence, hand_overs, receiving, submissions, transfer_reading, transfers, upkeep
 from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
 from gateway.storage.sqlite.files import own_file
 from gateway.storage.sqlite.store import prepare_file
+from tests.crowd import copy_queued
 from tests.store_values import HOME, LEASE, NOW, PARTNER, StoreValues, message_evidence
 
 
@@ -64,6 +65,40 @@ def test_a_claim_costs_the_same_however_much_waits(connection: SqliteConnection)
     # Most of these stand behind the head of their conversation, and are due all the same.
     accept(transaction, values, conversations=40, length=40)
     many = cost_of_claim(transaction)
+    connection.close()
+    assert many <= few * 1.1
+
+
+def cost_of_restart(transaction: Transaction) -> int:
+    """Steps from an open file to the first claim, as a start takes them: the head of the chain, leases, what is due."""
+    connection = transaction.connection
+    assert isinstance(connection, SqliteConnection)
+    connection.savepoint()
+    steps = Steps(connection.raw)
+    evidence.read_head(connection, "node")
+    assert transfers.give_back_leases(transaction, now=NOW) == 3
+    assert hand_overs.give_back_leases(transaction, now=NOW) == 0
+    assert not upkeep.anything_to_purge(connection, now=NOW)
+    assert transfer_reading.read_overdue(connection, now=NOW, limit=500) == []
+    assert transfer_reading.read_due_at(connection, PARTNER) is not None
+    assert len(transfers.claim(transaction, PARTNER, limit=8, now=NOW, lease=LEASE)) == 8
+    connection.raw.set_progress_handler(None, 1)
+    connection.rollback_to_savepoint()
+    connection.release()
+    return steps.number
+
+
+def test_a_restart_costs_the_same_however_much_waits(
+    connection: SqliteConnection, request: pytest.FixtureRequest
+) -> None:
+    values, transaction = StoreValues(), Transaction(connection, genesis("node"))
+    connection.begin()
+    accept(transaction, values, conversations=20, length=1)
+    assert len(transfers.claim(transaction, PARTNER, limit=3, now=NOW, lease=LEASE)) == 3
+    transaction.records.clear()  # of a chain that is not written here
+    few = cost_of_restart(transaction)
+    copy_queued(connection.raw, 100_000 if request.config.getoption("--long") else 10_000)
+    many = cost_of_restart(transaction)
     connection.close()
     assert many <= few * 1.1
 
