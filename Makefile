@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console test-all check check-source lint types imports spelling schemas coverage docs faults simulate fuzz bench bench-quick test-material lock clean
+.PHONY: help setup demo test test-console test-all check check-source lint types imports spelling schemas coverage docs faults simulate soak fuzz bench bench-quick test-material lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ faults: $(STAMP)  ## the long forms of the fault tests
 
 simulate: $(STAMP)  ## simulate two gateways from SEEDS=10000 seeds, beginning with START=501; python -m tests.simulation --seed N replays one
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
+
+soak: $(STAMP)  ## twenty minutes under load: memory at four fifths of what a node can do, and overload
+	$(PYTEST) tests/faults/test_overload.py --long $(ARGS)
 
 fuzz: $(STAMP)  ## fuzz the parsers, SECONDS=15 for each, SEED=0 begins elsewhere; what crashes one is kept in build/fuzz
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.faults
 PROBE_SECONDS = 1.5
 AT_ONCE = 16
 MOST_SECONDS = 60
+SOAK_SECONDS = 600
+SOAK_PARTS = 20
 
 
 def documents(run: FaultRun, number: int, name: str) -> list[Document]:
@@ -54,8 +56,9 @@ async def many_clients(run: FaultRun) -> AsyncIterator[Iterator[Clients]]:
         yield cycle(clients)
 
 
-async def ask_too_much(run: FaultRun, *, rate: float, seconds: float) -> list[Document]:
-    """Submit at `rate` a second whatever comes back, for `seconds` and until something was refused; return what was."""
+async def ask_steadily(run: FaultRun, *, rate: float, seconds: float, most: float) -> list[Document]:
+    """Submit at `rate` a second whatever comes back, for `seconds`; longer, up to `most`, while nothing was refused
+    that should have been. Return what was refused."""
     clock = asyncio.get_running_loop().time
     began, refused = clock(), []
 
@@ -64,8 +67,8 @@ async def ask_too_much(run: FaultRun, *, rate: float, seconds: float) -> list[Do
             refused.append(document)
 
     async with many_clients(run) as clients, asyncio.TaskGroup() as group:
-        for number, document in enumerate(documents(run, int(rate * MOST_SECONDS), "burst")):
-            if clock() - began > MOST_SECONDS or (refused and clock() - began > seconds):
+        for number, document in enumerate(documents(run, int(rate * most), "burst")):
+            if clock() - began > most or (refused and clock() - began > seconds):
                 break
             await asyncio.sleep(max(0.0, began + number / rate - clock()))
             group.create_task(ask(next(clients), document))
@@ -85,7 +88,7 @@ async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is
     async with fault_run(tmp_path, workers=0, seed=1) as run:
         rate = await rate_of(run)
         before = len(run.clients.answers)
-        refused = await ask_too_much(run, rate=rate * 1.5, seconds=seconds)
+        refused = await ask_steadily(run, rate=rate * 1.5, seconds=seconds, most=max(seconds, MOST_SECONDS))
         told = Counter(answer.status for answer in run.clients.answers[before:] if answer.code != "ok")
         assert set(told) <= {429, 503}
         assert refused, "nothing was refused: that was no overload"
@@ -98,3 +101,21 @@ async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is
         await run.finish()
         assert [str(breach) for breach in run.breaches] == []
     count("submissions refused with 429 or 503 at 150 %", sum(told.values()))
+
+
+@pytest.mark.long
+async def test_memory_stays_where_it_is_at_four_fifths_of_what_it_can_do(
+    tmp_path: Path, count: Callable[..., None]
+) -> None:
+    async with fault_run(tmp_path, workers=0, seed=1) as run:
+        rate = await rate_of(run) * 0.8
+        pid = run.gateways.gb.process.pid
+        assert pid is not None
+        held = []
+        for _ in range(SOAK_PARTS):
+            await ask_steadily(run, rate=rate, seconds=SOAK_SECONDS / SOAK_PARTS, most=SOAK_SECONDS / SOAK_PARTS)
+            held.append(resident_bytes(pid))
+        # The first parts warm up: parsers, caches, pools. After that it must not grow.
+        warm = held[SOAK_PARTS // 5 :]
+        assert max(warm) < min(warm) * 1.15, [size >> 20 for size in held]
+    count("MiB held at the end of ten minutes", held[-1] >> 20)
