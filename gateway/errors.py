@@ -360,6 +360,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("channel.folder_occupied", "Something else stands under the name of the message", 502, True, None),
         ("capacity.exhausted", "The gateway is at its limit; come back later", 503, True, "busy"),
         ("capacity.share_exhausted", "Too many of your requests are in work; come back later", 429, True, "busy"),
+        ("node.draining", "The node is being drained and takes nothing new", 503, True, "unavailable"),
         ("node.not_ready", "The node is not ready", 503, True, "unavailable"),
         ("internal", "Something went wrong inside the gateway", 500, True, "internal"),
     )

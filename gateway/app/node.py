@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,18 +26,21 @@ from gateway.app.reload import Reload
 from gateway.app.rulebook import Rulebook, RulesInForce
 from gateway.app.showing import DocumentDesk, KnownKeys
 from gateway.app.statements import Statements
+from gateway.app.stopping import cancelled, check_revocation, told
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.channels import HttpsPartnerChannel
 from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.records import RulesReloaded
-from gateway.errors import GatewayError, TrustError
+from gateway.errors import GatewayError
 from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.drain import Drain
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.follow_up import FollowUp, FollowUpLimits
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
 from gateway.exchange.notify import Notify, NotifyLimits
@@ -48,6 +50,7 @@ from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
+from gateway.exchange.supersede import Supersede
 from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
 from gateway.failpoints import read_failpoint
@@ -103,6 +106,8 @@ class _UseCases:
     asked: Asked
     operate: Operate
     holds: Holds
+    follow_up: FollowUp
+    drain: Drain
     turn_away: TurnAway
     pull: Pull
     reload: Reload
@@ -249,6 +254,9 @@ class Node:
             clock=clock,
             telemetry=self._telemetry,
         )
+        supersede = Supersede(
+            store=store, workers=workers, sealer=below.sealer, ask=ask, clock=clock, ids=ids, bells=bells
+        )
         own = [party.id for party in self._settings.parties]
         return _UseCases(
             submit=Submit(
@@ -263,7 +271,7 @@ class Node:
             ),
             settle=settle,
             asked=Asked(store=store, trust=below.trust, clock=clock, ids=ids, own=own),
-            operate=Operate(store=store, ask=ask, clock=clock, bells=bells),
+            operate=Operate(store=store, ask=ask, supersede=supersede, clock=clock, bells=bells),
             holds=Holds(
                 store=store,
                 workers=workers,
@@ -272,7 +280,18 @@ class Node:
                 clock=clock,
                 ids=ids,
                 bells=bells,
+                supersede=supersede,
             ),
+            follow_up=FollowUp(
+                store=store,
+                ask=ask,
+                supersede=supersede,
+                clock=clock,
+                bells=bells,
+                telemetry=self._telemetry,
+                limits=FollowUpLimits(poll=self._settings.timing.poll),
+            ),
+            drain=Drain(store=store, clock=clock, bells=bells),
             turn_away=TurnAway(store=store, clock=clock, telemetry=self._telemetry),
             reload=Reload(
                 self._settings,
@@ -357,7 +376,9 @@ class Node:
             purge_every=timing.purge,
         )
         partners = sorted(partner.id for partner in settings.partners)
-        loops = [loop for partner in partners for loop in (dispatch.serve(partner), notify.serve(partner))]
+        each = (dispatch, notify, use.follow_up)
+        loops = [loop.serve(partner) for partner in partners for loop in each]
+        self._stack.push_async_callback(self._give_back, below.store)
         self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
 
     def _open_partner_channel(self, gate: PartnerGate) -> HttpsPartnerChannel:
@@ -370,7 +391,18 @@ class Node:
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
             task.add_done_callback(self._loop_ended)
-        self._stack.push_async_callback(_cancelled, tasks)
+        self._stack.push_async_callback(cancelled, tasks)
+        self._stack.push_async_callback(self._finish)
+
+    async def _give_back(self, store: SqliteStore) -> None:
+        """Give the leases back of what did not end in time: the next start need not wait for it."""
+        await store.recover(now=self._clock.now())
+
+    async def _finish(self) -> None:
+        """Begin nothing new, and let what is under way end, for a bounded time."""
+        self._bells.hush()
+        if not await self._bells.at_rest(self._settings.timing.stop.total_seconds()):
+            self._telemetry.line("node.stop", outcome="failure", under_way=self._bells.under_way)
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and not self.failed.done():
@@ -400,6 +432,7 @@ class Node:
             store=below.store,
             operate=use.operate,
             holds=use.holds,
+            drain=use.drain,
             tokens=tokens,
             reference_index=below.sealer.index,
             partners=self._rules.partners,
@@ -409,7 +442,11 @@ class Node:
             reload=use.reload,
             keys=KnownKeys(settings, below.trust).of,
             show=Show(store=below.store, clock=clock, look=below.documents.look),
-            checks={"store": below.store.ready, "revocation": lambda: _check_revocation(below.trust, clock.now())},
+            checks={
+                "store": below.store.ready,
+                "revocation": lambda: check_revocation(below.trust, clock.now()),
+                "drain": use.drain.ready,
+            },
             version=__version__,
         )
         await self._listen("operations", where.operations, operations_app(operations))
@@ -438,7 +475,7 @@ class Node:
             return None
         loop, reports = asyncio.get_running_loop(), self._reports
         # Runs when the listener has stopped and the store is still open: nothing that was seen goes unrecorded.
-        self._stack.push_async_callback(_told, reports, turn_away)
+        self._stack.push_async_callback(told, reports, turn_away)
 
         def refused(error: GatewayError) -> None:
             report = loop.create_task(turn_away(error))
@@ -457,20 +494,3 @@ class Node:
         )
         self._stack.push_async_callback(listener.stop)
         self.listeners[name] = listener
-
-
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _told(reports: set[asyncio.Task[None]], turn_away: TurnAway) -> None:
-    await asyncio.gather(*reports)
-    await turn_away.close_period()
-
-
-async def _check_revocation(trust: FileTrust, now: datetime) -> None:
-    problems = trust.refresh(now)
-    if problems:
-        raise TrustError("trust.crl_stale", "; ".join(problems))

@@ -18,6 +18,8 @@ class AuditEvent(StrEnum):
     NODE_STARTED = "node.started"
     NODE_STOPPED = "node.stopped"
     NODE_RELOADED = "node.reloaded"
+    NODE_DRAINING = "node.draining"
+    NODE_RESUMED = "node.resumed"
     NODE_INSECURE = "node.insecure_setting"
     NODE_CLOCK_SET_BACK = "node.clock_set_back"
     STORE_TAIL_DROPPED = "store.tail_dropped"
@@ -93,6 +95,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "sender",
         "setting",
         "state",
+        "supersedes",
         "transfers",
         "version",
         "warnings",

@@ -9,7 +9,7 @@ import typer
 from gateway.cli.output import AsJson, print_json, print_lines, reporting
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 
-__all__ = ["config", "reload", "serve"]
+__all__ = ["config", "drain", "reload", "serve"]
 
 config = typer.Typer(no_args_is_help=True, help="Settings: check, and the text of an agreement.")
 
@@ -60,6 +60,34 @@ def reload(
     print_lines(
         (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value) for name, value in told.items()
     )
+
+
+def drain(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit trail.")],
+    end: Annotated[bool, typer.Option("--end", help="End the drain: the node works again.")] = False,
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a running node take nothing new, and finish what is under way. What waits stays stored.
+
+    Says how much is under way; ask again until it is 0. Readiness is false until the drain is ended or the node is
+    started again. Needs the role admin.
+    """
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> Mapping[str, Any]:
+        async with operations(target) as client:
+            return await client.drain(reason=reason, end=end)
+
+    told = calling(work, as_json=as_json)
+    if as_json:
+        print_json(told)
+        return
+    print_lines((name.replace("_", " "), str(value)) for name, value in told.items())
 
 
 @config.command("check")

@@ -37,6 +37,7 @@ def options(
 
 app.command("serve")(node.serve)
 app.command("reload")(node.reload)
+app.command("drain")(node.drain)
 app.command("submit")(submit.submit)
 app.command("demo")(demo.demo)
 app.add_typer(node.config, name="config")

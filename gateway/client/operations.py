@@ -47,6 +47,11 @@ class OperationsClient(Connection):
         """
         return await self._act("/v1/reload", reason, dict)
 
+    async def drain(self, *, reason: str, end: bool = False) -> Mapping[str, Any]:
+        """Have the node take nothing new and finish what is under way, or `end` that. Return `draining` and how much is
+        `under_way`. Needs the admin's role."""
+        return await self._act("/v1/resume" if end else "/v1/drain", reason, dict)
+
     async def counts(self) -> Mapping[str, int]:
         """Return how many transfers and hand-overs stand in each state."""
         return (await self.request("GET", "/v1/counts")).json()

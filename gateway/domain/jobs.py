@@ -64,7 +64,8 @@ class PrepareJob:
     """One submission. `slots`: one per recipient. `conversation_key` is the client's own case reference, if given.
 
     `telling`: how a refusal is to be told; it decides nothing.
-    `approved`: this is the release of a held transfer, the only one of the job.
+    `approved`: this is the release of a held transfer, the only one of the job, or a new message for one; `supersedes`:
+    the message that it stands in place of.
     `at_once`: recipients whose transfers may be sent as soon as they are committed; the first envelope is made here.
     """
 
@@ -78,6 +79,7 @@ class PrepareJob:
     now: datetime
     telling: Telling = PLAIN
     approved: Approved | None = None
+    supersedes: MessageId | None = None
     at_once: frozenset[PartyId] = frozenset()
 
 

@@ -55,6 +55,7 @@ async def work_off(
     def done(task: asyncio.Task[None]) -> None:
         # A place is free, and the next of the same conversation may have become the lowest: look again.
         under_way.discard(task)
+        bells.ended()
         bells.ring(bell)
 
     async with asyncio.TaskGroup() as group:
@@ -62,12 +63,13 @@ async def work_off(
             free = min(pace.most, pace.at_once - len(under_way))
             claimed: Sequence[Claimed] = ()
             try:
-                claimed = await claim(free) if free > 0 else ()
+                claimed = await claim(free) if free > 0 and not bells.hushed else ()
             except GatewayError as error:
                 failed(error)
             for one in claimed:
                 task = group.create_task(work(one))
                 under_way.add(task)
+                bells.begun()
                 task.add_done_callback(done)
             if len(claimed) < free or len(under_way) >= pace.at_once:
                 await _collect(bells, bell, pace, under_way)
@@ -91,18 +93,21 @@ async def work_off_in_groups(
     def done(task: asyncio.Task[None]) -> None:
         # A group has ended, and the next of each of its conversations may have become the lowest: look at once.
         under_way.discard(task)
+        bells.ended()
         bells.ring(bell, times=_REASON_ENOUGH)
 
     async with asyncio.TaskGroup() as group:
         while True:
             claimed: Sequence[Claimed] = ()
             try:
-                claimed = await claim(pace.most) if len(under_way) < pace.at_once else ()
+                may = len(under_way) < pace.at_once and not bells.hushed
+                claimed = await claim(pace.most) if may else ()
             except GatewayError as error:
                 failed(error)
             if claimed:
                 task = group.create_task(work(claimed))
                 under_way.add(task)
+                bells.begun()
                 task.add_done_callback(done)
             if len(claimed) < pace.most:
                 await _collect(bells, bell, pace, under_way)

@@ -288,6 +288,9 @@ class Dispatch:
             # Nobody could look at the statement. The partner gives it again when the message comes again.
             failure = TransientFailure(code=error.code, detail=error.detail, sent=True, connected=True)
             return await self._failed(claimed, failure, started)
+        if isinstance(checked, GatewayError) and row.supersedes is not None:
+            # The partner may have accepted the message that this one stands in place of: its receipt settles it.
+            checked = await self._settle.earlier(row, token) or checked
         if isinstance(checked, Receipt):
             self._reach(Failpoint.RECEIPT_VERIFIED)
             accepted = checked.verdict is Verdict.ACCEPTED
@@ -333,7 +336,7 @@ class Dispatch:
                 audit=_entry(audit, row, now, code=failure.code),
                 now=now,
                 fence=claimed.fence,
-                attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail),
+                attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail, again),
                 sent=failure.sent,
                 next_attempt_at=again,
                 code=failure.code if again else _why_no_more(row),
@@ -344,7 +347,9 @@ class Dispatch:
             return error.code
         return failure.code
 
-    def _attempt_row(self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str) -> Attempt:
+    def _attempt_row(
+        self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str, again: datetime | None = None
+    ) -> Attempt:
         return Attempt(
             transfer_id=row.id,
             number=row.attempts,
@@ -353,6 +358,7 @@ class Dispatch:
             outcome=outcome,
             code=code,
             detail=detail,
+            again=again,
         )
 
 

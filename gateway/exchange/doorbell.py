@@ -1,6 +1,7 @@
 """Doorbells: how a commit tells the loop that serves a partner that there is work, without either knowing the other.
 
-A bell is only a hint. Work is found in the store, so a missed ring costs at most one poll interval.
+A bell is only a hint. Work is found in the store, so a missed ring costs at most one poll interval. While the bells are
+hushed the loops begin nothing new, and what they have under way can be waited for: so a node drains and stops.
 """
 
 import asyncio
@@ -22,6 +23,50 @@ class Doorbells:
 
     def __init__(self) -> None:
         self._bells: defaultdict[str, _Bell] = defaultdict(_Bell)
+        self._hushed = False
+        self._under_way = 0
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+
+    @property
+    def hushed(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return self._hushed
+
+    @property
+    def under_way(self) -> int:
+        """How many pieces or groups of work the loops have under way."""
+        return self._under_way
+
+    def hush(self) -> None:
+        """Have the loops begin nothing new."""
+        self._hushed = True
+
+    def resume(self) -> None:
+        """Have the loops look for work again."""
+        self._hushed = False
+        for name in list(self._bells):
+            self.ring(name)
+
+    def begun(self) -> None:
+        """Note that a loop began a piece of work."""
+        self._under_way += 1
+        self._at_rest.clear()
+
+    def ended(self) -> None:
+        """Note that a piece of work has ended, however it did."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._at_rest.set()
+
+    async def at_rest(self, seconds: float) -> bool:
+        """Return whether all work under way ended within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._at_rest.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def ring(self, name: str, *, times: int = 1) -> None:
         """Tell whoever waits for `name` to look. `times`: how much there is to look at, or how much it matters."""

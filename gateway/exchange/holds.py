@@ -4,7 +4,8 @@ What a release must not do is send something else than an officer saw. So before
 
 1. the officer is not the client who handed the document in, and has not approved this hold before;
 2. a message that was signed before it was held goes as it is, if its agreement is still the very same text and in
-   force, and the message has not expired; else the release is refused and it stays HELD;
+   force, and the message has not expired; else another takes its place (`supersede`): at once if it is the same view
+   under the same agreement, after a release of its own if not, and never if nothing permits it;
 3. an unsigned view is prepared once more from the sealed document. If the agreement it was made under is in force and
    gives the same bytes, they are signed, created and expiring from now on; the message id and the place in the
    conversation stay. If what is in force gives another view, that one takes its place and every approval is asked for
@@ -29,6 +30,7 @@ from gateway.exchange.desk import submission_row
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.operate import stated_reason
 from gateway.exchange.submit import prepared_facts, rules_in
+from gateway.exchange.supersede import Supersede
 from gateway.ports import Agreements, Clock, Ids, Sealer, Store, Workers
 
 __all__ = ["Holds"]
@@ -47,8 +49,10 @@ class Holds:
         clock: Clock,
         ids: Ids,
         bells: Doorbells,
+        supersede: Supersede,
     ) -> None:
         self._store = store
+        self._supersede = supersede
         self._workers = workers
         self._agreements = agreements
         self._sealer = sealer
@@ -104,9 +108,22 @@ class Holds:
         check_unchanged(self._agreements.version(row.agreement.id, row.agreement.version), row.agreement, now)
 
     async def _release_signed(self, row: TransferRow, approval: Approval) -> TransferRow:
-        self._check_agreement(row, approval.at)
-        if approval.at >= row.expires:
-            raise TransferError("transfer.deadline", "The message has expired; submit the document again")
+        """Let a signed message go as it is; one that can not go any more is superseded, if anything is in force."""
+        ended = None
+        try:
+            self._check_agreement(row, approval.at)
+        except AgreementError as error:
+            ended = error
+        if ended is None and approval.at < row.expires and not row.not_seen:
+            return await self._let_go(row, approval, None)
+        try:
+            row = await self._supersede(row, actor=f"operator:{approval.officer}", reason=approval.reason)
+        except AgreementError as error:
+            raise ended or error from error
+        if row.state is TransferState.DELIVERED:
+            return row  # the partner had it all the time
+        if not row.signed:
+            raise TransferError("transfer.prepared_again")
         return await self._let_go(row, approval, None)
 
     async def _release_view(self, row: TransferRow, waits: Hold, approval: Approval) -> TransferRow:
@@ -156,6 +173,7 @@ class Holds:
                 in_reply_to=row.in_reply_to,
                 now=now,
                 approved=Approved(agreement=row.agreement, sealed_view=view),
+                supersedes=row.supersedes,
             )
         )
         if isinstance(made, RefusedSubmission):

@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, RequestError, StorageError, TransferErr
 from gateway.exchange.ask import Ask
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.exchange.supersede import Supersede
 from gateway.ports import Clock, Store
 
 MAX_REASON = 500
@@ -23,8 +24,9 @@ _ACT_SECONDS: Final = 10.0
 class Operate:
     """The use case."""
 
-    def __init__(self, *, store: Store, ask: Ask, clock: Clock, bells: Doorbells) -> None:
+    def __init__(self, *, store: Store, ask: Ask, supersede: Supersede, clock: Clock, bells: Doorbells) -> None:
         self._store = store
+        self._supersede = supersede
         self._ask = ask
         self._clock = clock
         self._bells = bells
@@ -32,15 +34,18 @@ class Operate:
     async def requeue(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
         """Send a dead-lettered transfer again, under the same id and with the same JWS.
 
-        One that was held and never released waits for its release again: no dead letter skips an approval. Refused with
-        `transfer.deadline` when its message has expired: the partner could only refuse it.
+        One that was held and never released waits for its release again: no dead letter skips an approval. A message
+        that expired, or that the partner swore never to have had, is superseded: the partner could only refuse it.
         """
+        reason = stated_reason(reason)
         found = await self._found(transfer_id)
         row, waited = found.row, found.unreleased
         if row.skipped:
             raise TransferError("transfer.skipped")
-        if row.state is TransferState.DEAD_LETTERED and row.signed and self._clock.now() >= row.expires:
-            raise TransferError("transfer.deadline", "The message has expired; submit the document again")
+        if row.state is TransferState.DEAD_LETTERED and row.signed and self._is_over(row):
+            if waited is not None:
+                raise TransferError("transfer.deadline", "It was never released; submit the document again")
+            return await self._supersede(row, actor=f"operator:{operator}", reason=reason)
         if row.state is TransferState.DEAD_LETTERED and waited is not None:
             return await self._hold_again(row, waited, operator, reason)
         return await self._act(row, TransferEvent.REQUEUED, AuditEvent.TRANSFER_REQUEUED, operator, reason)
@@ -54,6 +59,9 @@ class Operate:
         reason, row = stated_reason(reason), (await self._found(transfer_id)).row
         row = await self._certain(row, TransferEvent.CANCELLED)
         return await self._act(row, TransferEvent.CANCELLED, AuditEvent.TRANSFER_CANCELLED, operator, reason)
+
+    def _is_over(self, row: TransferRow) -> bool:
+        return row.not_seen or self._clock.now() >= row.expires
 
     async def skip(self, transfer_id: TransferId, *, operator: str, reason: str) -> TransferRow:
         """Give a held or dead-lettered transfer up for good, so that those behind it in its conversation go.

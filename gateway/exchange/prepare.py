@@ -231,7 +231,7 @@ def _header(
         conversation=slot.conversation,
         sequence=slot.sequence,
         in_reply_to=job.in_reply_to,
-        supersedes=None,
+        supersedes=job.supersedes,
         sender=job.sender,
         recipient=recipient,
         kind=facts.kind,

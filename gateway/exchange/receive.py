@@ -69,7 +69,9 @@ class Receive:
         self._looked: dict[PartyId, float] = {}  # when a partner's back-off was last looked at, in monotonic seconds
 
     async def __call__(self, jwe: str, *, channel_party: PartyId) -> Answer:
-        """Return the answer to one envelope. Raises StorageError when nothing may be acknowledged."""
+        """Return the answer to one envelope. Raises GatewayError `node.draining`, or StorageError when nothing may be
+        acknowledged."""
+        self._check_taking()
         await self._heard_from(channel_party)
         return await self._judged(jwe, channel_party)
 
@@ -78,8 +80,13 @@ class Receive:
 
         `max_bytes`: of one envelope; a longer one is not looked at.
         """
+        self._check_taking()
         await self._heard_from(channel_party)
         return await asyncio.gather(*(self._line(one, channel_party, max_bytes) for one in envelopes))
+
+    def _check_taking(self) -> None:
+        if self._bells.hushed:
+            raise GatewayError("node.draining")
 
     async def _line(self, jwe: str, channel_party: PartyId, max_bytes: int) -> Answer:
         """Return the answer to one envelope of a batch, whatever happens to it."""

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import CheckJob, CheckNoticeJob
+from gateway.domain.jobs import CheckJob, CheckNoticeJob, CheckResult
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
 from gateway.domain.records import Attempt, NoticeStored, TransferRow
 from gateway.domain.statement import Notice, Receipt, Verdict
@@ -46,6 +46,10 @@ class Settle:
         A refusal counts only where the table lets it; a refusal that comes after anything final changes nothing.
         """
         accepted = receipt.verdict is Verdict.ACCEPTED
+        if not accepted and receipt.message_id != row.message_id:
+            # Of a message that another has taken the place of: what becomes of the transfer is for the new one to say.
+            await self._store.record(rejected(row, TransferError("transfer.illegal_transition"), self._clock.now()))
+            return row
         event = TransferEvent.ACCEPTED if accepted else TransferEvent.REFUSED
         for _ in range(_TRIES):
             now = self._clock.now()
@@ -89,18 +93,7 @@ class Settle:
             await self.unread(unknown, channel_party=channel_party, message_id=message_id)
             raise unknown
         now = self._clock.now()
-        checked = await self._workers.check(
-            CheckJob(
-                token=token,
-                message_id=row.message_id,
-                digest=row.digest,
-                envelope_sha256=None,
-                sender=row.sender,
-                recipient=row.recipient,
-                agreement=row.agreement,
-                now=now,
-            )
-        )
+        checked = await self._check(row, token, message_id, await self._digest(row, message_id))
         if isinstance(checked, Receipt):
             return await self.receipt(row, checked, token)
         if isinstance(checked, GatewayError) and not speaks_against(checked):
@@ -108,6 +101,37 @@ class Settle:
         error = checked if isinstance(checked, GatewayError) else TransferError("transfer.illegal_transition")
         await self._store.record(rejected(row, error, now))
         raise error
+
+    async def earlier(self, row: TransferRow, token: str) -> Receipt | None:
+        """Return the receipt by which a partner says that it has an earlier message of the transfer, or None."""
+        found = await self._store.transfer(row.id)
+        for message in () if found is None else found.superseded:
+            checked = await self._check(row, token, message.message_id, message.digest)
+            if isinstance(checked, Receipt) and checked.verdict is Verdict.ACCEPTED:
+                return checked
+        return None
+
+    async def _digest(self, row: TransferRow, message_id: MessageId) -> str:
+        """Return the digest of a message of the transfer, be it the one it has now or an earlier one."""
+        if message_id == row.message_id:
+            return row.digest
+        found = await self._store.transfer(row.id)
+        earlier = () if found is None else found.superseded
+        return next((one.digest for one in earlier if one.message_id == message_id), "")
+
+    async def _check(self, row: TransferRow, token: str, message_id: MessageId, digest: str) -> CheckResult:
+        return await self._workers.check(
+            CheckJob(
+                token=token,
+                message_id=message_id,
+                digest=digest,
+                envelope_sha256=None,
+                sender=row.sender,
+                recipient=row.recipient,
+                agreement=row.agreement,
+                now=self._clock.now(),
+            )
+        )
 
     async def notice(self, message_id: MessageId, token: str, *, channel_party: PartyId) -> NoticeStored:
         """Keep a notice that a partner posted. Raises EnvelopeError or TransferError.
@@ -215,6 +239,6 @@ def _evidence(row: TransferRow, receipt: Receipt, now: datetime) -> AuditEntry:
         at=now,
         actor=f"party:{row.recipient}",
         transfer_id=row.id,
-        message_id=row.message_id,
+        message_id=receipt.message_id,
         facts={"digest": receipt.digest, "code": receipt.code, "agreement_version": receipt.agreement_version},
     )

@@ -125,6 +125,8 @@ class Submit:
         Raises RecipientsRefusedError, RequestError, or StorageError; after `storage.commit_unknown` ask again with the
         same key.
         """
+        if self._bells.hushed:
+            raise GatewayError("node.draining")
         if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
             raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
         if self._document_log is not None:

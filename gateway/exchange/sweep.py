@@ -1,4 +1,4 @@
-"""What time does by itself: leases that ran out, deadlines that passed, receipts that did not come, rows to forget."""
+"""What time does by itself: leases that ran out, deadlines that passed, rows to forget."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -51,7 +51,8 @@ class Sweep:
         now = self._clock.now()
         await self._follow_clock(now)
         for row in await self._store.overdue(now=now, limit=_BATCH):
-            await self._transfer(row, now)
+            if row.state is not TransferState.AWAITING_RECEIPT or now >= row.deadline:
+                await self._transfer(row, now)  # an overdue receipt is asked after: `follow_up`
         for message in await self._store.overdue_hand_overs(now=now, limit=_BATCH):
             try:
                 await self._store.settle_hand_over(
@@ -99,7 +100,7 @@ class Sweep:
                     facts={"state": row.state.value},
                 ),
                 now=now,
-                next_attempt_at=now if event in {TransferEvent.LEASE_LOST, TransferEvent.OVERDUE} else None,
+                next_attempt_at=now if event is TransferEvent.LEASE_LOST else None,
                 code=code,
                 detail=detail,
             )
@@ -116,8 +117,5 @@ def _what_is_due(row: TransferRow, now: datetime) -> tuple[TransferEvent, AuditE
     if now >= row.deadline and row.state is TransferState.HELD:
         words = "Nobody released it before the time for its message was over"
         return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words
-    if now >= row.deadline:
-        words = "The deadline of the agreement passed before the partner gave a receipt"
-        return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words
-    words = "The partner took the message but its receipt is overdue; it is sent again"
-    return TransferEvent.OVERDUE, AuditEvent.TRANSFER_OVERDUE, "channel.timeout", words
+    words = "The deadline of the agreement passed before the partner gave a receipt"
+    return TransferEvent.DEADLINE, AuditEvent.TRANSFER_DEADLINE, "transfer.deadline", words

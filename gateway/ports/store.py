@@ -172,6 +172,11 @@ class Store(Protocol):
         """Return transfers, newest first unless told otherwise. `before` pages through the newest first only."""
         ...
 
+    async def to_follow_up(self, partner: PartyId, *, limit: int, now: datetime) -> list[TransferRow]:
+        """Return transfers to `partner` that can not go on by themselves: those whose receipt is overdue, and those
+        QUEUED whose message the partner has sworn never to have had. None while its back-off lasts."""
+        ...
+
     async def dead_letters(
         self,
         *,

@@ -262,6 +262,11 @@ class SqlStore:
         )
         return await self._readers.read(question)
 
+    async def to_follow_up(self, partner: PartyId, *, limit: int, now: datetime) -> list[TransferRow]:
+        return await self._readers.read(
+            lambda ask: transfer_reading.read_to_follow_up(ask, partner, now=now, limit=limit)
+        )
+
     async def dead_letters(
         self,
         *,

@@ -39,6 +39,7 @@ DUE: Final = "state = 'QUEUED' AND head = 1 AND not_seen = 0"
 _OPEN: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
 UNFINISHED: Final = f"{_OPEN} AND skipped = 0"
 UNFINISHED_AHEAD: Final = f"ahead.{_OPEN} AND ahead.skipped = 0"
+TO_SUPERSEDE: Final = "state = 'QUEUED' AND not_seen = 1"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
 BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
 
@@ -187,6 +188,7 @@ transfer = _table(
     _partial("transfer_unfinished", "sender", "recipient", "conversation", "sequence", where=UNFINISHED),
     _partial("transfer_leased", "state", "lease_until", where=LEASED),
     _partial("transfer_awaiting", "state", "next_attempt_at", where=AWAITING),
+    _partial("transfer_not_seen", "recipient", "next_attempt_at", where=TO_SUPERSEDE),
     _partial("transfer_deadline", "deadline", where=BOUND_BY_DEADLINE),
     _partial("transfer_that_answers", "in_reply_to", where=ANSWERS),
 )

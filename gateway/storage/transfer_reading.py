@@ -20,6 +20,7 @@ from gateway.storage.tables import (
     BOUND_BY_DEADLINE,
     DUE,
     NORMAL_LANE,
+    TO_SUPERSEDE,
     UNFINISHED,
     attempt,
     payload,
@@ -82,6 +83,26 @@ _LEASE_ENDED = (
 _RECEIPT_OVERDUE = (
     select(transfer)
     .where(literal_column(AWAITING), transfer.c.next_attempt_at <= bindparam("now"))
+    .order_by(transfer.c.next_attempt_at)
+    .limit(bindparam("limit"))
+)
+_OVERDUE_OF = (
+    select(transfer)
+    .where(
+        literal_column(AWAITING),
+        transfer.c.next_attempt_at <= bindparam("now"),
+        transfer.c.recipient == bindparam("recipient"),
+    )
+    .order_by(transfer.c.next_attempt_at)
+    .limit(bindparam("limit"))
+)
+_TO_SUPERSEDE = (
+    select(transfer)
+    .where(
+        literal_column(TO_SUPERSEDE),
+        transfer.c.recipient == bindparam("recipient"),
+        transfer.c.next_attempt_at <= bindparam("now"),
+    )
     .order_by(transfer.c.next_attempt_at)
     .limit(bindparam("limit"))
 )
@@ -225,6 +246,15 @@ def read_many(
     if reference_index is not None:
         values["reference_index"] = reference_index
     return [transfer_row(row) for row in connection.rows(statement, values)]
+
+
+def read_to_follow_up(connection: Connection, partner: PartyId, *, now: datetime, limit: int) -> list[TransferRow]:
+    """Return what can not go on by itself; see `ports.Store.to_follow_up`."""
+    if health.is_backing_off(connection, partner, now):
+        return []
+    values = {"recipient": partner, "now": micros(now), "limit": limit}
+    rows = [row for statement in (_OVERDUE_OF, _TO_SUPERSEDE) for row in connection.rows(statement, values)]
+    return [transfer_row(row) for row in rows[:limit]]
 
 
 def read_dead_letters(

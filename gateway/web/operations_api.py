@@ -18,6 +18,7 @@ from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.records import InboxRow, KeyFacts, RulesReloaded, TransferDetail, TransferRow
 from gateway.errors import GatewayError, RequestError, TransferError
+from gateway.exchange.drain import Drain
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
@@ -94,6 +95,7 @@ class OperationsParts:
     door: Door
     store: Store
     operate: Operate
+    drain: Drain
     holds: Holds
     tokens: Tokens
     reference_index: Callable[[ReferenceKind, str], str]
@@ -131,6 +133,18 @@ async def _ready(request: web.Request, parts: OperationsParts, _caller: Caller) 
         detail = f"Not ready: {', '.join(failing)}"
         raise GatewayError("node.not_ready", detail, facts={"checks": checks})
     return json_response({"status": "ready", "checks": checks})
+
+
+async def _drain(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    under_way = await parts.drain.begin(operator=caller.client, reason=await _reason(request, parts))
+    return json_response({"draining": True, "under_way": under_way})
+
+
+async def _resume(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    Query(request, ())
+    await parts.drain.end(operator=caller.client, reason=await _reason(request, parts))
+    return json_response({"draining": False, "under_way": parts.drain.under_way})
 
 
 async def _counts(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
@@ -370,6 +384,8 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/healthz", handler=_health, admits=Admits.ANYONE),
     Route(method="GET", path="/readyz", handler=_ready, admits=_NODE),
     Route(method="POST", path="/v1/reload", handler=_reload, admits=frozenset({Role.ADMIN})),
+    Route(method="POST", path="/v1/drain", handler=_drain, admits=frozenset({Role.ADMIN})),
+    Route(method="POST", path="/v1/resume", handler=_resume, admits=frozenset({Role.ADMIN})),
     Route(method="GET", path="/v1/counts", handler=_counts, admits=_NODE),
     Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),

@@ -11,6 +11,7 @@ from tests.acceptance.commands import INVALID, VALID, gateway
 runner = CliRunner()
 
 COMMANDS = {
+    "drain",
     "reload",
     "serve",
     "config agreement",

@@ -31,12 +31,14 @@ from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.follow_up import FollowUp, FollowUpLimits
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit, SubmitRequest
+from gateway.exchange.supersede import Supersede
 from gateway.exchange.sweep import Sweep
 from gateway.settings import load_configuration
 from gateway.storage import SqliteStore
@@ -101,6 +103,8 @@ class Side:
     receive: Receive
     asked: Asked
     ask: Ask
+    supersede: Supersede
+    follow_up: FollowUp
     operate: Operate
     holds: Holds
     sweep: Sweep
@@ -135,6 +139,14 @@ class Pair:
             after = await _side(self.config[party].config, self.clock, self.telemetry, before.store, self.line)
             for member in fields(Side):
                 setattr(before, member.name, getattr(after, member.name))
+
+    async def shorten(self) -> None:
+        """Have messages live 30 hours, so that one can expire while keys and revocation lists do not."""
+        file = self.folder / "config" / "agreements" / "gb-fr.yaml"
+        text = file.read_text(encoding="utf-8")
+        assert "message_lifetime: 7d" in text
+        file.write_text(text.replace("message_lifetime: 7d", "message_lifetime: 30h"), encoding="utf-8")
+        await self.reload()
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
         """Be the channel from GB to FR."""
@@ -282,6 +294,7 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
     own = [party.id for party in configuration.node.parties]
     settle = Settle(store=store, workers=workers, clock=clock)
     ask = Ask(store=store, workers=workers, channel=line, settle=settle, clock=clock, telemetry=telemetry)
+    supersede = Supersede(store=store, workers=workers, sealer=desk.sealer, ask=ask, clock=clock, ids=ids, bells=bells)
     return Side(
         store=store,
         workers=workers,
@@ -294,7 +307,7 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
         receive=Receive(
             store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
         ),
-        operate=Operate(store=store, ask=ask, clock=clock, bells=bells),
+        operate=Operate(store=store, ask=ask, supersede=supersede, clock=clock, bells=bells),
         holds=Holds(
             store=store,
             workers=workers,
@@ -303,6 +316,17 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
             clock=clock,
             ids=ids,
             bells=bells,
+            supersede=supersede,
+        ),
+        supersede=supersede,
+        follow_up=FollowUp(
+            store=store,
+            ask=ask,
+            supersede=supersede,
+            clock=clock,
+            bells=bells,
+            telemetry=telemetry,
+            limits=FollowUpLimits(poll=timedelta(milliseconds=20)),
         ),
         sweep=Sweep(
             store=store,

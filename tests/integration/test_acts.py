@@ -1,18 +1,26 @@
 """What operators do to transfers that were sent: the partner is asked first, both sides real but for HTTP."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from gateway.audit import AuditEvent
-from gateway.domain.ids import TransferId
+from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransportAccepted
-from gateway.domain.statement import NotSeen
-from gateway.envelope import sign_not_seen
-from gateway.errors import TransferError
+from gateway.domain.statement import NotSeen, Receipt, Verdict
+from gateway.envelope import sign_not_seen, sign_receipt
+from gateway.errors import GatewayError, TransferError
 from tests.integration.desk_pair import FR, GB, Pair, until
 from tests.integration.test_transfer import GARBAGE, UNREACHABLE, events_of, reaches, state, submitted
+
+
+def first_of(transfer_id: TransferId) -> MessageId:
+    """Return the id of a transfer's first message: it is the transfer's own (docs/adr/0004)."""
+    return MessageId(transfer_id)
 
 
 async def code_of(pair: Pair, transfer_id: TransferId, act: str) -> str:
@@ -143,3 +151,149 @@ async def test_dead_letters_are_requeued_together_and_each_one_left_is_named(pai
     )
     assert ([row.id for row in done.rows], done.following) == (ids[2:], None)
     assert {(await state(pair, one)).state for one in (ids[0], ids[2])} == {TransferState.QUEUED}
+
+
+# ── superseded ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_sent_and_never_seen_goes_under_a_new_id_and_the_back_end_gets_one(pair: Pair) -> None:
+    await pair.shorten()
+    transfer_id = await submitted(pair)
+    await dead_lettered(pair, transfer_id)
+    pair.clock.ahead += timedelta(hours=31)  # expired by now
+    row = await pair.gb.operate.requeue(transfer_id, operator="duty", reason="the partner is back")
+    assert (row.state, row.supersedes, row.ever_sent) == (TransferState.QUEUED, first_of(transfer_id), False)
+    assert pair.questions == [transfer_id]
+    async with pair.dispatching(), pair.handing_over():
+        await reaches(pair, transfer_id, TransferState.DELIVERED)
+        await until(lambda: pair.handed_over)
+    assert [message.message_id for message, _ in pair.handed_over] == [row.message_id]
+    assert (await events_of(pair, transfer_id)).count(AuditEvent.TRANSFER_SUPERSEDED) == 1
+
+
+async def test_superseded_while_the_first_was_in_truth_accepted(pair: Pair) -> None:
+    await pair.shorten()
+    transfer_id = await submitted(pair)
+    await accepted_unheard(pair, transfer_id)
+    pair.clock.ahead += timedelta(hours=25)
+    await pair.gb.sweep.once()
+    pair.clock.ahead += timedelta(hours=31)
+    row = await pair.gb.operate.requeue(transfer_id, operator="duty", reason="the partner is back")
+    assert (row.state, row.supersedes) == (TransferState.DELIVERED, None)
+    assert len(await pair.fr.store.inbox(limit=9)) == 1
+
+
+async def test_the_receipt_of_an_earlier_message_settles_the_transfer_and_the_back_end_sees_one(pair: Pair) -> None:
+    """A partner that swears falsely, or lost its mind: it had accepted the first, and says so when the second comes."""
+    transfer_id = await submitted(pair)
+    await accepted_unheard(pair, transfer_id)
+    row = await state(pair, transfer_id)
+    now = pair.clock.now().replace(microsecond=0)
+    untrue = NotSeen(message_id=row.message_id, issuer=FR, audience=GB, issued_at=now, statement_id=str(uuid4()))
+    pair.answer = ReceiptReturned(token=sign_not_seen(untrue, pair.fr.desk.trust.signer(FR, now)))
+    sworn = (await pair.gb.ask(row)).row
+    assert sworn.not_seen
+    assert await pair.gb.follow_up.one(sworn) == "ok"
+    second = await state(pair, transfer_id)
+    assert second.supersedes == first_of(transfer_id)
+    async with pair.dispatching(), pair.handing_over():
+        delivered = await reaches(pair, transfer_id, TransferState.DELIVERED)
+        await until(lambda: pair.handed_over)
+    assert second.message_id in pair.sent
+    assert [message.message_id for message, _ in pair.handed_over] == [first_of(transfer_id)]
+    found = await pair.gb.store.transfer(delivered.id)
+    assert found is not None
+    assert found.receipt is not None
+    assert found.receipt.message_id == first_of(transfer_id)
+
+
+async def test_a_late_receipt_for_an_earlier_message_delivers_and_a_refusal_of_it_changes_nothing(pair: Pair) -> None:
+    await pair.shorten()
+    transfer_id = await submitted(pair)
+    await dead_lettered(pair, transfer_id)
+    pair.clock.ahead += timedelta(hours=31)
+    before = await state(pair, transfer_id)
+    row = await pair.gb.operate.requeue(transfer_id, operator="duty", reason="again")
+    now = pair.clock.now().replace(microsecond=0)
+    receipt = Receipt(
+        message_id=before.message_id,
+        digest=before.digest,
+        verdict=Verdict.REFUSED,
+        code="envelope.expired",
+        agreement_version=before.agreement.version,
+        issuer=FR,
+        audience=GB,
+        issued_at=now,
+        statement_id=str(uuid4()),
+    )
+    signer = pair.fr.desk.trust.signer(FR, now)
+    assert await pair.gb.settle.late(before.message_id, sign_receipt(receipt, signer), channel_party=FR) == row
+    token = sign_receipt(replace(receipt, verdict=Verdict.ACCEPTED, code="ok"), signer)
+    late = await pair.gb.settle.late(before.message_id, token, channel_party=FR)
+    assert (late.state, late.message_id) == (TransferState.DELIVERED, row.message_id)
+
+
+async def test_an_overdue_receipt_is_asked_for_and_nothing_is_sent_twice(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+
+    async def send(_recipient: object, message_id: object, jwe: str) -> SendOutcome:
+        pair.sent.append(str(message_id))
+        await pair.fr.receive(jwe, channel_party=GB)
+        return TransportAccepted()
+
+    pair.send = send  # type: ignore[assignment, method-assign]  # the script of this test
+    async with pair.dispatching():
+        row = await reaches(pair, transfer_id, TransferState.AWAITING_RECEIPT)
+    pair.answer = TransportAccepted()
+    assert await pair.gb.follow_up.one(row) == "transfer.outcome_unknown"
+    row = await state(pair, transfer_id)
+    assert row.state is TransferState.AWAITING_RECEIPT
+    pair.answer = None
+    assert await pair.gb.follow_up.one(row) == "ok"
+    assert (await state(pair, transfer_id)).state is TransferState.DELIVERED
+    assert len(pair.sent) == 1
+
+
+async def test_what_was_taken_and_lost_is_made_anew_by_itself(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    pair.script = lambda _jwe: TransportAccepted()
+    async with pair.dispatching():
+        row = await reaches(pair, transfer_id, TransferState.AWAITING_RECEIPT)
+    pair.script = lambda _jwe: None
+    pair.clock.ahead += row.retry.cap * 2
+    follow = asyncio.create_task(pair.gb.follow_up.serve(FR))
+    async with pair.dispatching():
+        delivered = await reaches(pair, transfer_id, TransferState.DELIVERED)
+    follow.cancel()
+    assert delivered.supersedes == first_of(transfer_id)
+    assert [message.message_id for message in await pair.fr.store.inbox(limit=9)] == [delivered.message_id]
+
+
+# ── drain ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_node_that_drains_finishes_what_is_under_way_and_begins_nothing(pair: Pair) -> None:
+    first = await submitted(pair)
+    arrived, may_go = asyncio.Event(), asyncio.Event()
+    send = pair.send
+
+    async def slow(recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
+        arrived.set()
+        await may_go.wait()
+        return await send(recipient, message_id, jwe)
+
+    pair.send = slow  # type: ignore[method-assign]  # the script of this test
+    async with pair.dispatching():
+        await arrived.wait()
+        second = await submitted(pair, key="key-2")
+        pair.gb.bells.hush()
+        with pytest.raises(GatewayError) as caught:
+            await submitted(pair, key="key-3")
+        assert caught.value.code == "node.draining"
+        assert not await pair.gb.bells.at_rest(0.05)
+        may_go.set()
+        assert await pair.gb.bells.at_rest(20)
+        assert (await state(pair, first)).state is TransferState.DELIVERED
+        assert (await state(pair, second)).state is not TransferState.DELIVERED
+        pair.gb.bells.resume()
+        await reaches(pair, second, TransferState.DELIVERED)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.audit import AuditEvent
 from gateway.domain.hold import HoldCause
-from gateway.domain.ids import TransferId
+from gateway.domain.ids import MessageId, TransferId
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.outcome import TransientFailure
 from gateway.domain.records import TransferDetail
@@ -253,18 +253,21 @@ async def test_a_signed_message_goes_only_under_the_agreement_that_it_names(pair
     await pair.gb.holds.hold(transfer_id, operator="operator-1", reason="a call from the port")
     edit(agreement(pair), "retention_days: 1095", "retention_days: 1096")
     await pair.reload()
-    assert await refused(pair, transfer_id) == "agreement.mismatch"
-    edit(agreement(pair), "version: 1", "version: 2")
-    await pair.reload()
-    assert await refused(pair, transfer_id) == "agreement.none"
+    assert await refused(pair, transfer_id) == "transfer.prepared_again"
+    again = await state(pair, transfer_id)
+    assert (again.state, again.signed, again.supersedes) == (TransferState.HELD, False, MessageId(transfer_id))
+    async with pair.dispatching():
+        await released(pair, transfer_id)
+        assert (await reaches(pair, transfer_id, TransferState.DELIVERED)).message_id == again.message_id
 
 
-async def test_a_signed_message_that_expired_while_it_was_held_is_refused(pair: Pair) -> None:
+async def test_a_signed_message_that_expired_while_it_was_held_goes_under_a_new_id(pair: Pair) -> None:
     row, _ = await pair.gb.submit(request())
     transfer_id = row.transfers[0].id
     await pair.gb.holds.hold(transfer_id, operator="operator-1", reason="a call from the port")
     pair.clock.ahead += timedelta(days=8)
-    assert await refused(pair, transfer_id) == "transfer.deadline"
+    assert await released(pair, transfer_id) is TransferState.QUEUED
+    assert (await state(pair, transfer_id)).supersedes == MessageId(transfer_id)
 
 
 async def test_what_waits_when_its_agreement_ends_is_held_and_not_sent(pair: Pair) -> None:

@@ -289,14 +289,19 @@ async def test_attempts_that_are_used_up_dead_letter_and_a_requeue_sends_the_sam
     assert AuditEvent.TRANSFER_REQUEUED in await events_of(pair, transfer_id)
 
 
-async def test_an_expired_message_can_not_be_requeued(pair: Pair) -> None:
+async def test_an_expired_message_is_prepared_again_by_its_requeue(pair: Pair) -> None:
+    await pair.shorten()
     transfer_id = await submitted(pair)
-    pair.clock.ahead += timedelta(days=8)
+    pair.clock.ahead += timedelta(hours=31)
     await pair.gb.sweep.once()
     assert (await state(pair, transfer_id)).state is TransferState.DEAD_LETTERED
-    with pytest.raises(TransferError) as refused:
-        await pair.gb.operate.requeue(transfer_id, operator="duty", reason="try")
-    assert refused.value.code == "transfer.deadline"
+    row = await pair.gb.operate.requeue(transfer_id, operator="duty", reason="try")
+    assert (row.state, row.supersedes) == (TransferState.QUEUED, MessageId(transfer_id))
+    assert row.message_id != row.supersedes
+    assert pair.questions == []  # no byte of it was ever sent
+    async with pair.dispatching():
+        assert (await reaches(pair, transfer_id, TransferState.DELIVERED)).message_id == row.message_id
+    assert AuditEvent.TRANSFER_SUPERSEDED in await events_of(pair, transfer_id)
 
 
 async def test_what_was_sent_can_not_be_cancelled_while_its_partner_does_not_answer(pair: Pair) -> None:
@@ -329,8 +334,11 @@ async def test_a_message_taken_without_receipt_is_sent_again_when_the_receipt_is
     async with pair.dispatching():
         await reaches(pair, transfer_id, TransferState.AWAITING_RECEIPT)
         pair.script = lambda _jwe: None
-        pair.clock.ahead += timedelta(seconds=5)
-        await pair.gb.sweep.once()
+        pair.answer = GARBAGE
+        row = await state(pair, transfer_id)
+        assert row.next_attempt_at is not None
+        pair.clock.ahead += row.next_attempt_at - pair.clock.now() + timedelta(seconds=1)
+        assert await pair.gb.follow_up.one(row) == GARBAGE.code
         await reaches(pair, transfer_id, TransferState.DELIVERED)
     assert AuditEvent.TRANSFER_OVERDUE in await events_of(pair, transfer_id)
 

@@ -53,6 +53,7 @@ from gateway.errors import (
 from gateway.exchange.ask import Ask
 from gateway.exchange.beside import Beside, BesideJob, Leaf
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.drain import Drain
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
@@ -60,6 +61,7 @@ from gateway.exchange.pull import Pull
 from gateway.exchange.settle import Settle
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
+from gateway.exchange.supersede import Supersede
 from gateway.schema.code_lists.bindings import CodeCatalogue
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
@@ -265,12 +267,19 @@ class Node:
             telemetry=self.lines,
         )
 
+    def supersede(self) -> Supersede:
+        around: dict[str, Any] = {"clock": self.clock, "ids": self.ids, "bells": self.bells}
+        return Supersede(store=self.store, workers=self.workers, sealer=self.sealer, ask=self.ask(), **around)
+
     def operations(self) -> OperationsParts:
         return OperationsParts(
             node="test-node",
             door=self.door("operations"),
             store=self.store,
-            operate=Operate(store=self.store, ask=self.ask(), clock=self.clock, bells=self.bells),
+            operate=Operate(
+                store=self.store, ask=self.ask(), supersede=self.supersede(), clock=self.clock, bells=self.bells
+            ),
+            drain=Drain(store=self.store, clock=self.clock, bells=self.bells),
             holds=Holds(
                 store=self.store,
                 workers=self.workers,
@@ -279,6 +288,7 @@ class Node:
                 clock=self.clock,
                 ids=self.ids,
                 bells=self.bells,
+                supersede=self.supersede(),
             ),
             tokens=WordTokens(),
             reference_index=_index,

@@ -10,7 +10,7 @@ from gateway.audit import AuditEvent, verify_export
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
-from gateway.errors import TrustError, Violation
+from gateway.errors import GatewayError, TrustError, Violation
 from gateway.exchange.operate import MAX_REASON
 from gateway.web.shapes import timestamp
 from tests.store_values import (
@@ -37,8 +37,8 @@ async def accepted(node: Node, mrn: str = "24GB0001") -> TransferRow:
     return found.row
 
 
-async def dead_lettered(node: Node) -> TransferRow:
-    """Put one transfer into the store that was sent once and refused."""
+async def dead_lettered(node: Node, *, sent: bool = False) -> TransferRow:
+    """Put one transfer into the store that was tried once, in vain."""
     await accepted(node)
     claimed = (await node.store.claim(PARTNER, limit=1, now=NOW, lease=LEASE))[0]
     return await node.store.settle(
@@ -48,7 +48,7 @@ async def dead_lettered(node: Node) -> TransferRow:
         now=NOW,
         fence=claimed.fence,
         attempt=attempt_of(claimed.row, "failed", "channel.unreachable"),
-        sent=False,
+        sent=sent,
         code="transfer.attempts_exhausted",
         detail="All attempts the agreement allows were made",
     )
@@ -161,10 +161,12 @@ async def test_what_may_have_arrived_can_not_be_cancelled(node: Node, operations
     assert await act(operations, claimed.row.id, "cancel") == (409, "transfer.outcome_unknown")
 
 
-async def test_an_expired_message_can_not_be_requeued(node: Node, operations: str) -> None:
-    row = await dead_lettered(node)
+async def test_an_expired_message_that_was_sent_is_not_replaced_while_its_partner_does_not_answer(
+    node: Node, operations: str
+) -> None:
+    row = await dead_lettered(node, sent=True)
     node.clock.move(timedelta(days=30))
-    assert await act(operations, row.id, "requeue") == (409, "transfer.deadline")
+    assert await act(operations, row.id, "requeue") == (409, "transfer.outcome_unknown")
     found = await node.store.transfer(row.id)
     assert found is not None
     assert found.row.state is TransferState.DEAD_LETTERED
@@ -330,6 +332,24 @@ async def test_rules_that_can_not_be_taken_are_named_to_who_asked(operations: st
     status, problem = await reload(operations, "admin", reason="broken")
     assert (status, problem["code"]) == (409, "config.reload_refused")
     assert problem["findings"] == ["gb-fr.yaml:3: is wrong. Mend it"]
+
+
+async def test_a_drained_node_is_not_ready_and_takes_no_submission_until_it_is_resumed(
+    node: Node, operations: str
+) -> None:
+    async def told(path: str, token: str = "admin") -> Any:
+        headers, body = {"Content-Type": "application/json"}, json.dumps({"reason": "an upgrade"})
+        return await ask(f"{operations}{path}", "POST", token=token, headers=headers, body=body)
+
+    assert (await told("/v1/drain", "operator")).status == 403
+    assert (await told("/v1/drain")).json() == {"draining": True, "under_way": 0}
+    with pytest.raises(GatewayError) as caught:
+        node.operations().drain.check()
+    assert caught.value.code == "node.draining"
+    assert (await told("/v1/resume")).json() == {"draining": False, "under_way": 0}
+    node.operations().drain.check()
+    events = [record.entry.event for record in await node.store.audit()]
+    assert events == [AuditEvent.NODE_DRAINING, AuditEvent.NODE_RESUMED]
 
 
 # ── holds ──

@@ -371,6 +371,12 @@ def upgrade() -> None:
     op.create_index("transfer_of_submission", "transfer", ["submission_id"])
     op.create_index("transfer_that_answers", "transfer", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
     op.create_index(
+        "transfer_not_seen",
+        "transfer",
+        ["recipient", "next_attempt_at"],
+        **_where("state = 'QUEUED' AND not_seen = 1"),
+    )
+    op.create_index(
         "transfer_unfinished",
         "transfer",
         ["sender", "recipient", "conversation", "sequence"],
