@@ -20,6 +20,7 @@ from gateway.cli.target import (
     submissions,
 )
 from gateway.domain.ids import MessageId, PartyId, party_id
+from gateway.domain.priority import Priority
 
 if TYPE_CHECKING:
     from gateway.client import ClientError, Submission, SubmissionClient
@@ -37,6 +38,7 @@ class _Order:
     to: tuple[PartyId, ...]
     sender: PartyId | None
     conversation: str | None
+    priority: Priority | None
     in_reply_to: MessageId | None
     key: str | None
     wait: float
@@ -51,6 +53,7 @@ def submit(
         str | None, typer.Option("--from", help="Our party; needed when the client speaks for several.")
     ] = None,
     conversation: Annotated[str | None, typer.Option(help="Your own case reference; keeps messages in order.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Who goes first when much waits.")] = None,
     in_reply_to: Annotated[str | None, typer.Option(help="Message id that this answers.")] = None,
     key: Annotated[
         str | None, typer.Option(help="Idempotency-Key, to ask again after an unknown outcome. One file only.")
@@ -84,6 +87,7 @@ def submit(
         to=tuple(_party(one) for one in to.split(",")),
         sender=None if sender is None else _party(sender),
         conversation=conversation,
+        priority=priority,
         in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
         key=key,
         wait=wait,
@@ -142,6 +146,7 @@ async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Sub
             to=order.to,
             sender=order.sender,
             conversation=order.conversation,
+            priority=order.priority,
             in_reply_to=order.in_reply_to,
             idempotency_key=key,
             explain_values=order.values,

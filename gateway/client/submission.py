@@ -6,6 +6,7 @@ from uuid import uuid4
 from gateway.client.connection import ClientError, Connection
 from gateway.client.results import Submission, read_submission
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId
+from gateway.domain.priority import Priority
 
 __all__ = ["SubmissionClient"]
 
@@ -20,6 +21,7 @@ class SubmissionClient(Connection):
         to: Sequence[PartyId],
         sender: PartyId | None = None,
         conversation: str | None = None,
+        priority: Priority | None = None,
         in_reply_to: MessageId | None = None,
         idempotency_key: str | None = None,
         explain_values: bool = False,
@@ -35,7 +37,7 @@ class SubmissionClient(Connection):
         """
         query = {
             "to": ",".join(to),
-            **_given({"from": sender, "conversation": conversation, "in_reply_to": in_reply_to}),
+            **_given({"from": sender, "conversation": conversation, "in_reply_to": in_reply_to, "priority": priority}),
             **({"explain": "values"} if explain_values else {}),
         }
         answer = await self.request(

@@ -13,6 +13,7 @@ from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, Sub
 from gateway.domain.jobs import PreparedSubmission, SealedReference
 from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import AgreementRef, MessageKind, Terms
+from gateway.domain.priority import Priority
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.statement import Verdict
 from gateway.errors import Violation
@@ -46,6 +47,7 @@ class AcceptSubmission:
     prepared: PreparedSubmission
     now: datetime
     claim: ClaimAtOnce | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

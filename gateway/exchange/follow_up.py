@@ -17,7 +17,7 @@ from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import AgreementError, GatewayError, TransferError
 from gateway.exchange.ask import Ask
-from gateway.exchange.claiming import work_off
+from gateway.exchange.claiming import Pace, work_off
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.supersede import Supersede
 from gateway.ports import Clock, Store, Telemetry
@@ -69,13 +69,13 @@ class FollowUp:
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.follow_up", outcome="failure", code=error.code, partner=partner)
 
+        limits = self._limits
         await work_off(
             claim,
             self._attempt,
             bells=self._bells,
             bell=f"follow-up:{partner}",
-            parallel=self._limits.parallel,
-            poll=self._limits.poll,
+            pace=Pace(most=limits.parallel, at_once=limits.parallel, worth=1, poll=limits.poll),
             failed=failed,
         )
 

@@ -23,6 +23,7 @@ from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedSubmission, PreparedTransfer, PrepareJob, RefusedSubmission, Slot
 from gateway.domain.limits import MAX_RECIPIENTS
+from gateway.domain.priority import Priority
 from gateway.domain.records import (
     Accepted,
     AcceptOutcome,
@@ -60,6 +61,7 @@ class SubmitRequest:
     body: bytes = field(repr=False)
     idempotency_key: str
     conversation_key: str | None = None
+    priority: Priority = Priority.NORMAL
     in_reply_to: MessageId | None = None
     telling: Telling = PLAIN
 
@@ -78,6 +80,7 @@ def fingerprint(request: SubmitRequest) -> str:
         request.sender,
         sorted(request.recipients),
         request.conversation_key,
+        request.priority.value,
         request.in_reply_to,
         hashlib.sha256(request.body).hexdigest(),
     ]
@@ -192,6 +195,7 @@ class Submit:
         with self._fast_path.place_for(prepared.transfers) as claim:
             change = AcceptSubmission(
                 submission_id=job.submission_id,
+                priority=request.priority,
                 sender=request.sender,
                 scope=scope,
                 prepared=prepared,

@@ -227,9 +227,8 @@ class SqlStore:
         now: datetime,
     ) -> TransferRow:
         """Put another message in place of a transfer's, with the audit entry in one commit."""
-        return await self._writer.write(
-            lambda transaction: superseding.supersede(transaction, row, prepared, start, audit=audit, now=now)
-        )
+        change = partial(superseding.supersede, row=row, prepared=prepared, start=start, audit=audit, now=now)
+        return await self._writer.write(change)
 
     async def transfer(self, transfer_id: TransferId) -> TransferDetail | None:
         return await self._readers.read(lambda ask: transfer_reading.read_one(ask, transfer_id))
@@ -263,9 +262,8 @@ class SqlStore:
         return await self._readers.read(question)
 
     async def to_follow_up(self, partner: PartyId, *, limit: int, now: datetime) -> list[TransferRow]:
-        return await self._readers.read(
-            lambda ask: transfer_reading.read_to_follow_up(ask, partner, now=now, limit=limit)
-        )
+        ask = partial(transfer_reading.read_to_follow_up, partner=partner, now=now, limit=limit)
+        return await self._readers.read(ask)
 
     async def dead_letters(
         self,

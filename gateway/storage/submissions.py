@@ -27,7 +27,7 @@ from gateway.domain.records import (
 )
 from gateway.storage import answers, conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
-from gateway.storage.tables import NORMAL_LANE, idempotency, original, payload, reference, submission, transfer
+from gateway.storage.tables import idempotency, original, payload, reference, submission, transfer
 from gateway.storage.values import micros, span, time_of, transfer_row, violations_of, violations_text
 
 _FIND_KEY = select(idempotency.c.fingerprint, idempotency.c.submission_id).where(
@@ -253,7 +253,7 @@ def _transfer_values(
         "sequence": slot.sequence,
         "in_reply_to": header.in_reply_to,
         "supersedes": header.supersedes,
-        "lane": NORMAL_LANE,
+        "lane": change.priority.lane,
         "state": (TransferState.QUEUED if prepared.signed else TransferState.HELD).value,
         "version": 1,
         "head": int(first),

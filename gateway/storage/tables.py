@@ -30,9 +30,6 @@ from gateway.storage.inbox_tables import ANSWERS, LEASED
 
 metadata: Final = columns.metadata
 
-NORMAL_LANE: Final = 1
-"""The priority lane of a transfer unless said otherwise; a lower number is more urgent."""
-
 # A partial index is used only when the query holds the same words, so both take them from here. Where another index
 # begins with `state`, the partial one does too, or excludes states with NOT IN: else planners prefer the other.
 DUE: Final = "state = 'QUEUED' AND head = 1 AND not_seen = 0"

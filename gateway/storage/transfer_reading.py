@@ -9,6 +9,7 @@ from sqlalchemy import Text, and_, bindparam, literal_column, or_, select
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.jobs import ReferenceKind, SealedReference
 from gateway.domain.lifecycle import TransferState
+from gateway.domain.priority import HEAD_START
 from gateway.domain.records import StoredReceipt, TransferDetail, TransferRow
 from gateway.errors import Violation
 from gateway.storage import answers, health, holds, notices, superseding
@@ -19,7 +20,6 @@ from gateway.storage.tables import (
     AWAITING,
     BOUND_BY_DEADLINE,
     DUE,
-    NORMAL_LANE,
     TO_SUPERSEDE,
     UNFINISHED,
     attempt,
@@ -279,10 +279,11 @@ def read_dead_letters(
 
 def read_due_at(connection: Connection, recipient: PartyId) -> datetime | None:
     """Return when the next transfer may go: its own time, or the end of the partner's back-off if that is later."""
-    row = connection.one(_NEXT_DUE, {"recipient": recipient, "lane": NORMAL_LANE})
-    if row is None:
+    found = (connection.one(_NEXT_DUE, {"recipient": recipient, "lane": lane}) for lane in HEAD_START)
+    times = [row["next_attempt_at"] for row in found if row is not None]
+    if not times:
         return None
-    due = time_of(row["next_attempt_at"])
+    due = time_of(min(times))
     not_before = health.not_before(connection, recipient)
     return due if not_before is None else max(due, not_before)
 

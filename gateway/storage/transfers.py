@@ -20,16 +20,18 @@ from gateway.domain.hold import HoldCause, HoldStart
 from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState, advance
 from gateway.domain.limits import MAX_BATCH_BYTES
+from gateway.domain.priority import HEAD_START
 from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.statement import Receipt, Verdict
 from gateway.errors import CATALOGUE, TransferError
 from gateway.storage import conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.inbox_tables import LEASED
-from gateway.storage.tables import DUE, NORMAL_LANE, UNFINISHED_AHEAD, attempt, payload, receipt, transfer
+from gateway.storage.tables import DUE, UNFINISHED_AHEAD, attempt, payload, receipt, transfer
 from gateway.storage.values import (
     micros,
     micros_or_none,
+    span,
     transfer_row,
 )
 
@@ -43,6 +45,7 @@ _ANSWERED: Final = frozenset(
     {TransferEvent.ACCEPTED, TransferEvent.NOT_SEEN, TransferEvent.REFUSED, TransferEvent.TAKEN}
 )
 _NOT_SEEN: Final = CATALOGUE["message.not_seen"].code
+_HEAD_START: Final = {lane: span(start) for lane, start in HEAD_START.items()}
 _RECOVER_AT_ONCE: Final = 500
 _HOLD_AT_ONCE: Final = 32
 """How often one claim looks again after it held what was due under an agreement that ended."""
@@ -134,15 +137,15 @@ def claim(
     connection = transaction.connection
     if health.is_backing_off(connection, recipient, now):
         return []
-    asked = {"recipient": recipient, "lane": NORMAL_LANE, "now": micros(now), "limit": limit}
-    due = connection.rows(_DUE, asked)
+    asked = {"recipient": recipient, "now": micros(now), "limit": limit}
+    due = _due_rows(connection, asked)
     for _ in range(_HOLD_AT_ONCE):
         ended = [] if in_force is None else [row for row in due if row["agreement_sha256"] not in in_force]
         if not ended:
             break
         for row in ended:
             _hold_ended(transaction, transfer_row(row), now)
-        due = connection.rows(_DUE, asked)
+        due = _due_rows(connection, asked)
     else:
         return []  # the next claim goes on
     taken = _within_bytes(due)
@@ -158,6 +161,13 @@ def claim(
         ],
     )
     return [_claimed(transaction, row, becomes, now) for row in taken]
+
+
+def _due_rows(connection: Connection, asked: dict[str, Any]) -> list[Row]:
+    """Return what is due in all lanes, each lane with its head start; see `domain.priority`."""
+    rows = [row for lane in HEAD_START for row in connection.rows(_DUE, {**asked, "lane": lane})]
+    rows.sort(key=lambda row: (row["next_attempt_at"] + _HEAD_START[row["lane"]], row["id"]))
+    return rows[: asked["limit"]]
 
 
 def _hold_ended(transaction: Transaction, row: TransferRow, now: datetime) -> None:

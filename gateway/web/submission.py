@@ -14,6 +14,7 @@ from gateway.domain.access import Caller, Role
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
+from gateway.domain.priority import Priority
 from gateway.domain.telling import Telling
 from gateway.errors import AccessError, RequestError
 from gateway.exchange.pull import Pull
@@ -66,7 +67,7 @@ def submission_app(parts: SubmissionParts) -> web.Application:
 
 
 async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.StreamResponse:
-    query = Query(request, {"from", "to", "conversation", "in_reply_to", "explain"})
+    query = Query(request, {"from", "to", "conversation", "in_reply_to", "priority", "explain"})
     key = idempotency_key(request)
     recipients = query.parties("to")
     if not recipients:
@@ -90,6 +91,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
             body=body,
             idempotency_key=key,
             conversation_key=query.text("conversation"),
+            priority=query.choice("priority", Priority) or Priority.NORMAL,
             in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
             telling=telling,
         )

@@ -10,6 +10,7 @@ from gateway.domain.hold import HoldCause, HoldStart
 from gateway.domain.ids import MessageId
 from gateway.domain.jobs import PreparedTransfer
 from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.priority import Priority
 from gateway.domain.records import TransferRow
 from gateway.domain.statement import NotSeen, Verdict
 from gateway.errors import TransferError
@@ -232,3 +233,27 @@ async def test_dead_letters_are_found_by_partner_code_and_time_the_oldest_first(
     assert await store.dead_letters(limit=9, recipient=HOME) == []
     assert await store.dead_letters(limit=9, since=LATER) == []
     assert await store.transfer_by_message(MessageId("nobody")) is None
+
+
+# ── priority lanes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_urgent_work_passes_a_backlog_and_no_lane_starves(store: Store, values: StoreValues) -> None:
+    at = NOW - timedelta(minutes=10)
+    old_bulk = await accept(store, replace(values.submission(now=at), priority=Priority.BULK))
+    bulk = await accept(store, replace(values.submission(), priority=Priority.BULK))
+    normal = await accept(store, values.submission())
+    urgent = await accept(store, replace(values.submission(), priority=Priority.URGENT))
+    order = []
+    for _ in range(4):
+        (claimed,) = await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
+        order.append(claimed.row.id)
+    assert order == [old_bulk, urgent, normal, bulk]
+    assert await store.due_at(PARTNER) is None
+
+
+async def test_order_within_a_conversation_beats_priority(store: Store, values: StoreValues) -> None:
+    first = await accept(store, replace(values.submission(conversation="one"), priority=Priority.BULK))
+    second = values.submission(conversation="one", sequence=2)
+    await accept(store, replace(second, priority=Priority.URGENT))
+    assert [one.row.id for one in await store.claim(PARTNER, limit=9, now=LATER, lease=LEASE)] == [first]
