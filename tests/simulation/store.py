@@ -141,7 +141,7 @@ class SimulatedStore(SqliteStore):
 
 
 class _Damaged(SqliteConnection):
-    """The writer's connection; a statement of a change may meet a page that can not be read."""
+    """The writer's connection; a statement of a change may be turned down."""
 
     def __init__(self, raw: sqlite3.Connection, commits: "_Commits", damaged: Callable[[], bool]) -> None:
         super().__init__(raw, writes=True, commit=commits)
@@ -159,7 +159,7 @@ class _Damaged(SqliteConnection):
 
     def _look(self) -> None:
         if self._is_damaged():
-            raise StorageError("storage.corrupt", "The database is damaged (simulated)")
+            raise StorageError("storage.constraint", "The database does not take it (simulated)")
 
 
 class _Commits:
