@@ -104,8 +104,8 @@ LOOKING = {"/console/transfers/{id}/documents"}
 """Looking at a document changes nothing, but states a reason and leaves a record, so it is a form and no link."""
 
 
-RELOADING = {"/v1/reload"}
-"""The one act of an admin, who looks after the node: it takes the files as they stand, and changes no message."""
+RELOADING = {"/v1/reload", "/v1/drain", "/v1/resume"}
+"""The acts of an admin, who looks after the node: they take the files as they stand, or drain it; no message changes."""
 
 
 def test_auditors_and_admins_change_nothing() -> None:
