@@ -41,8 +41,10 @@ from tests.world import TwoGateways, two_gateways
 ARRIVAL_SECONDS = 120.0
 WCX = {"wcx": JWSEHeaderParameter("message header", True, True, None)}
 MESSAGES = "POST /exchange/v1/messages"
+BATCHES = "POST /exchange/v1/batches"
 PING = "POST /exchange/v1/ping"
 NOTICES = "POST /exchange/v1/notices"
+NOTICE_BATCHES = "POST /exchange/v1/notices/batch"
 NOTICE_MEMBERS = {
     "iss": r"[A-Z]{2}-[A-Z0-9]{2,16}",
     "aud": r"[A-Z]{2}-[A-Z0-9]{2,16}",
@@ -116,22 +118,24 @@ class Tapped:
             if request.line == PING:
                 assert (request.body, request.headers.keys() - HTTP_HEADERS) == (b"", set())
                 continue
-            if request.line == NOTICES:
-                assert not list(self._judge_notice(request, sender))
+            # Several go in one request, a line each; a token holds no line feed, so every byte is in some line.
+            tokens = request.body.decode("ascii").split("\n")
+            assert len(tokens) == 1 or request.line in (BATCHES, NOTICE_BATCHES)
+            if request.line in (NOTICES, NOTICE_BATCHES):
+                assert not [wrong for token in tokens for wrong in self._judge_notice(request, token, sender)]
                 continue
-            assert request.line == MESSAGES, "nothing but messages, notices and pings goes this way in these tests"
-            message = self._opened(request, sender, recipient)
-            found.setdefault(message.message_id, []).append(message)
+            assert request.line in (MESSAGES, BATCHES), "nothing else goes this way in these tests"
+            for token in tokens:
+                message = self._opened(request, token, sender, recipient)
+                found.setdefault(message.message_id, []).append(message)
         return found
 
-    def _judge_notice(self, request: Request, issuer: PartyId) -> Iterator[str]:
+    def _judge_notice(self, request: Request, token: str, issuer: PartyId) -> Iterator[str]:
         """Yield what a notice tells besides that a message was handed over."""
         notice = JWS()
         notice.allowed_algs = ["ES256"]
-        notice.deserialize(
-            request.body.decode("ascii"), key=signing_key(self.gateways.world.nodes[issuer].folder, issuer)
-        )
-        header, claims = (segment(request.body.decode("ascii"), number) for number in (0, 1))
+        notice.deserialize(token, key=signing_key(self.gateways.world.nodes[issuer].folder, issuer))
+        header, claims = (segment(token, number) for number in (0, 1))
         for raw in (header, claims):
             if raw != json.dumps(json.loads(raw), separators=(",", ":"), ensure_ascii=False).encode():
                 yield "a notice is not in its shortest form"
@@ -143,17 +147,17 @@ class Tapped:
         yield from (name for name, form in NOTICE_MEMBERS.items() if not re.fullmatch(form, str(said.get(name))))
         yield from (f"the request has the header {name}" for name in request.headers.keys() - HTTP_HEADERS)
 
-    def _opened(self, request: Request, sender: PartyId, recipient: PartyId) -> OnTheWire:
+    def _opened(self, request: Request, token: str, sender: PartyId, recipient: PartyId) -> OnTheWire:
         nodes = self.gateways.world.nodes
         envelope = JWE(algs=["ECDH-ES+A256KW", "A256GCM"], header_registry=WCX)
-        envelope.deserialize(request.body.decode("ascii"), key=decryption_key(nodes[recipient].folder, recipient))
+        envelope.deserialize(token, key=decryption_key(nodes[recipient].folder, recipient))
         jws = envelope.payload.decode("ascii")
         message = JWS(header_registry=WCX)
         message.allowed_algs = ["ES256"]
         message.deserialize(jws, key=signing_key(nodes[sender].folder, sender))
         return OnTheWire(
             http=request,
-            jwe_header=segment(request.body.decode("ascii"), 0),
+            jwe_header=segment(token, 0),
             jws_header=segment(jws, 0),
             payload=segment(jws, 1),
         )
