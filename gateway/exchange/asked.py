@@ -1,18 +1,16 @@
 """Answer a partner that asks what became of a message of its own.
 
 1. Accepted: the stored receipt, byte for byte.
-2. Still being judged after a 202: nothing yet; the partner asks again.
-3. Refused after a 202, and the refusal is still owed: that refusal, once; it counts as given.
-4. Never accepted: a signed `not_seen`. The id is given up in the same commit, so that what we swear stays true: the
+2. Never accepted: a signed `not_seen`. The id is given up in the same commit, so that what we swear stays true: the
    message is refused if it comes late (`message.not_seen`). By this a sender can cancel it, or send another in its
    place, and know that the back end gets one. Asked again, the answer is the same statement, byte for byte.
 
 A partner can ask only after its own ids: an id is looked up, and given up, together with the party whose certificate
-holds the channel.
+holds the channel. This gateway judges a message before it answers it, so none is ever in between: one that is being
+judged right now is refused by its own commit if the id was given up before.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
@@ -21,19 +19,11 @@ from gateway.envelope import sign_not_seen
 from gateway.errors import RequestError
 from gateway.ports import Clock, Ids, Store, Trust
 
-__all__ = ["Asked", "StillJudging"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StillJudging:
-    """The message is here and is being judged: the receipt comes later."""
+__all__ = ["Asked"]
 
 
 class Asked:
-    """The use case. `own`: the parties of this node, the first one answers unless another is asked.
-
-    `judging(sender, message_id)` tells whether a message that was answered with 202 is still being judged.
-    """
+    """The use case. `own`: the parties of this node, the first one answers unless another is asked."""
 
     def __init__(
         self,
@@ -43,27 +33,21 @@ class Asked:
         clock: Clock,
         ids: Ids,
         own: Collection[PartyId],
-        judging: Callable[[PartyId, MessageId], bool] = lambda _sender, _message_id: False,
     ) -> None:
         self._store = store
         self._trust = trust
         self._clock = clock
         self._ids = ids
         self._own = tuple(own)
-        self._judging = judging
 
-    async def __call__(
-        self, message_id: MessageId, *, channel_party: PartyId, to: PartyId | None = None
-    ) -> str | StillJudging:
-        """Return the statement that answers, or that there is none yet. `to`: the party of ours that is asked.
+    async def __call__(self, message_id: MessageId, *, channel_party: PartyId, to: PartyId | None = None) -> str:
+        """Return the statement that answers. `to`: the party of ours that is asked.
 
         Raises RequestError `request.not_found` for a party that is not ours, StorageError when nothing can be sworn.
         """
         issuer = to or self._own[0]
         if issuer not in self._own:
             raise RequestError("request.not_found")
-        if self._judging(channel_party, message_id):
-            return StillJudging()
         stored = await self._store.given_receipt(channel_party, message_id)
         if stored is not None:
             return stored.token

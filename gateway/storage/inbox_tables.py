@@ -156,26 +156,3 @@ notice_owed = _table(
     _partial("notice_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
 )
 """That a message was handed over, as we owe it to its sender. Made in the commit of the hand-over."""
-
-receipt_owed = _table(
-    "receipt_owed",
-    _text("sender"),
-    _text("message_id"),
-    _text("verdict"),
-    _text("token"),
-    _text("state"),
-    _number("attempts"),
-    _time("next_attempt_at", null=True),
-    _time("deadline"),
-    _time("updated"),
-    _text("last_code"),
-    _text("last_detail"),
-    _time("keep_until"),
-    PrimaryKeyConstraint("sender", "message_id"),
-    _one_of("verdict", ("accepted", "refused")),
-    _one_of("state", NoticeState),
-    CheckConstraint("(state = 'OWED') = (next_attempt_at IS NOT NULL)", name="owed_has_a_time"),
-    Index("receipt_owed_to_purge", "keep_until"),
-    _partial("receipt_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
-)
-"""Receipts of messages that were answered with 202, as we owe them to the sender; made after the verdict's commit."""

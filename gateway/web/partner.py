@@ -28,7 +28,7 @@ from gateway.domain.records import NoticeStored
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.errors import EnvelopeError, GatewayError, RequestError
-from gateway.exchange.asked import Asked, StillJudging
+from gateway.exchange.asked import Asked
 from gateway.exchange.receive import Answer, Receive
 from gateway.exchange.settle import Settle
 from gateway.exchange.turn_away import TurnAway
@@ -208,8 +208,7 @@ def _line(answer: Answer) -> LineAnswer:
 
 async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
     to = Query(request, {"to"}).party("to")
-    found = await parts.asked(MessageId(path_id(request)), channel_party=partner, to=to)
-    return web.Response(status=202) if isinstance(found, StillJudging) else _jose(found)
+    return _jose(await parts.asked(MessageId(path_id(request)), channel_party=partner, to=to))
 
 
 async def _late_receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:

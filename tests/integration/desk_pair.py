@@ -25,7 +25,7 @@ from gateway.domain.outcome import (
 )
 from gateway.domain.records import InboxRow
 from gateway.exchange.ask import Ask
-from gateway.exchange.asked import Asked, StillJudging
+from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
@@ -176,7 +176,7 @@ class Pair:
         if said is not None:
             return said
         answer = await self.fr.asked(message_id, channel_party=GB, to=FR)
-        return TransportAccepted() if isinstance(answer, StillJudging) else ReceiptReturned(token=answer)
+        return ReceiptReturned(token=answer)
 
     async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
         raise NotImplementedError

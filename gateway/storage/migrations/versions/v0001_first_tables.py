@@ -152,28 +152,6 @@ def upgrade() -> None:
     )
     op.create_index("refusal_to_purge", "refusal", ["keep_until"])
     op.create_table(
-        "receipt_owed",
-        *_texts("sender", "message_id", "verdict", "token", "state"),
-        sa.Column("attempts", _NUMBER, nullable=False),
-        sa.Column("next_attempt_at", _NUMBER, nullable=True),
-        *_numbers("deadline", "updated"),
-        sa.Column("last_code", sa.Text, nullable=False),
-        sa.Column("last_detail", sa.Text, nullable=False),
-        sa.Column("keep_until", _NUMBER, nullable=False),
-        sa.CheckConstraint(
-            "(state = 'OWED') = (next_attempt_at IS NOT NULL)", name=op.f("receipt_owed_owed_has_a_time")
-        ),
-        sa.CheckConstraint("state IN ('GIVEN', 'GIVEN_UP', 'OWED')", name=op.f("receipt_owed_state_is_known")),
-        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_owed_verdict_is_known")),
-        sa.PrimaryKeyConstraint("sender", "message_id", name="receipt_owed_primary"),
-        sqlite_strict=True,
-        sqlite_with_rowid=True,
-    )
-    op.create_index(
-        "receipt_owed_due", "receipt_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
-    )
-    op.create_index("receipt_owed_to_purge", "receipt_owed", ["keep_until"])
-    op.create_table(
         "submission",
         *_texts("id", "client", "sender", "kind"),
         sa.Column("function_code", sa.Text, nullable=True),
