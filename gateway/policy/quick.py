@@ -51,6 +51,8 @@ class Quick:
         """Yield the elements below `root` that have no place, and of what is within them perhaps some. The tree must
         stay as it is meanwhile."""
         yield from (child for child in root if child.tag not in place.children)
+        if not self.names:  # without names lxml would go to every element
+            return
         for element in root.iterdescendants(*self.names):
             tag: Any = element.tag
             if tag in self.nowhere:

@@ -15,6 +15,7 @@ from gateway.audit import AuditEvent
 from gateway.client import ClientError
 from gateway.domain.failpoint import Failpoint
 from gateway.errors import GatewayError
+from gateway.exchange.fast_path import FastPath
 from gateway.failpoints import VARIABLE
 from gateway.workers import InlineWorkers
 from tests.faults.books import OF_NOTICES, read_books
@@ -77,6 +78,8 @@ async def test_an_attempt_without_a_worker_is_made_again_before_its_lease_ends(
     async with two_nodes(tmp_path) as nodes:
         run = nodes.run
         monkeypatch.setattr(InlineWorkers, work, none_to_be_had)
+        # What goes the fast path has its first envelope from `prepare` and asks nobody to seal.
+        monkeypatch.setattr(FastPath, "open_for", lambda _path, _recipients: frozenset())
         document = Document(marker="once", sample="export-one-item.xml", sender=GB, recipient=FR)
         answer = await run.clients.submit(run.known(document))
         await run.finish()

@@ -14,6 +14,7 @@ from cryptography import x509
 from gateway.audit import AuditEvent
 from gateway.domain.ids import AgreementId
 from gateway.domain.message import MessageHeader
+from gateway.envelope import StatementType, statement_type
 from gateway.envelope.compact import decode, encode, parse_jws
 from gateway.trust import Use
 from tests.integration.hostile_stage import aged
@@ -247,7 +248,8 @@ async def test_an_id_belongs_to_the_party_that_used_it(world: OneGateway) -> Non
     assert reply.said == "receipt accepted"
     assert (await world.gb.ask("GET", path)).token == receipt
     assert (await world.nl.ask("GET", path)).token == reply.token != receipt
-    assert (await world.nl.ask("GET", f"/exchange/v1/receipts/{unused.message_id}")).said == "not_seen"
+    sworn = await world.nl.ask("GET", f"/exchange/v1/receipts/{unused.message_id}")
+    assert statement_type(sworn.token) is StatementType.NOT_SEEN
     assert (await accepted(world, unused))[1]
 
 

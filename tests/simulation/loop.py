@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+_TURNS_TO_END = 100
+
 
 class StuckError(RuntimeError):
     """Nothing is left to happen, and somebody still waits."""
@@ -47,8 +49,15 @@ class Owner:
         """End all its tasks at once. They can not do anything any more: what they would speak to is gone too."""
         self.dead = True
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        self._end(tasks, turns=_TURNS_TO_END)
+
+    def _end(self, tasks: list[asyncio.Task[Any]], *, turns: int) -> None:
+        """Cancel what goes on, once more each turn: who cleans up on its way out would wait for what is dead too."""
+        going = [task for task in tasks if not task.done()]
+        for task in going:
             task.cancel()
+        if going and turns:
+            asyncio.get_running_loop().call_soon(lambda: self._end(going, turns=turns - 1))
 
 
 OWNER: ContextVar[Owner] = ContextVar("OWNER")
