@@ -138,8 +138,9 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
     if tags is not None and tags > limits.elements:
         _count_elements(raw, limits)
     # 4. Tags so long that the parser would take its time over them. Shorter ones are measured on the tree.
-    for tag in _long_tags(raw):
-        _check_long_tag(raw, tag, limits)
+    if len(raw) > _LONG_TAG_BYTES:
+        for tag in _long_tags(raw):
+            _check_long_tag(raw, tag, limits)
     # 5. Namespaces, which the tree does not show: each takes a "=" and, but for one in a tag, a ":".
     if (
         _more_than(limits.attributes, b"=", raw)

@@ -88,8 +88,10 @@ def read_kind(body: etree._Element) -> MessageKind:
 def _kind(body: etree._Element, names: _Names) -> MessageKind:
     if names.is_response:
         return MessageKind.RESPONSE
-    function = next(body.iterchildren(names.function), None)
-    # Nearly always this first look is enough: an XPath call costs as much as all else that is read here.
+    # Nearly always these first looks are enough: to search costs more, and an XPath call as much as all else here.
+    function: etree._Element | None = body[0] if len(body) else None
+    if function is not None and function.tag != names.function:
+        function = next(body.iterchildren(names.function), None)
     if function is None or (len(function) == 0 and _ADDITIONAL not in (function.text or "")):
         return MessageKind.DECLARATION
     if not names.is_additional(body):
