@@ -31,7 +31,7 @@ from gateway.audit import AuditEntry, AuditEvent
 from gateway.channels import HttpsPartnerChannel
 from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.records import RulesReloaded
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StorageError
 from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
@@ -395,8 +395,14 @@ class Node:
         self._stack.push_async_callback(self._finish)
 
     async def _give_back(self, store: SqliteStore) -> None:
-        """Give the leases back of what did not end in time: the next start need not wait for it."""
-        await store.recover(now=self._clock.now())
+        """Give the leases back of what did not end in time: the next start need not wait for it.
+
+        A store that can not do it now keeps nobody from stopping: the next start gives them back.
+        """
+        try:
+            await store.recover(now=self._clock.now())
+        except StorageError as error:
+            self._telemetry.line("node.give_back", outcome="failure", code=error.code)
 
     async def _finish(self) -> None:
         """Begin nothing new, and let what is under way end, for a bounded time."""
