@@ -9,7 +9,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -395,14 +395,9 @@ class Node:
         self._stack.push_async_callback(self._finish)
 
     async def _give_back(self, store: SqliteStore) -> None:
-        """Give the leases back of what did not end in time: the next start need not wait for it.
-
-        A store that can not do it now keeps nobody from stopping: the next start gives them back.
-        """
-        try:
+        """Give the leases back of what did not end in time. A store that can not do it leaves it to the next start."""
+        with suppress(StorageError):
             await store.recover(now=self._clock.now())
-        except StorageError as error:
-            self._telemetry.line("node.give_back", outcome="failure", code=error.code)
 
     async def _finish(self) -> None:
         """Begin nothing new, and let what is under way end, for a bounded time."""
