@@ -13,7 +13,7 @@ from gateway.domain.jobs import (
     CheckResult,
 )
 from gateway.domain.limits import MAX_CLOCK_SKEW
-from gateway.domain.statement import Notice
+from gateway.domain.statement import Notice, Receipt
 from gateway.envelope import (
     StatementType,
     statement_type,
@@ -31,17 +31,21 @@ def check(job: CheckJob, desk: Desk) -> CheckResult:
     try:
         if statement_type(job.token) is StatementType.PROBLEM:
             return _check_problem(job, desk)
-        return verify_receipt(
-            job.token,
-            verification_key=desk.trust.verification_key,
-            issuer=job.recipient,
-            audience=job.sender,
-            message_id=job.message_id,
-            digest=job.digest,
-            now=job.now,
-        )
+        return _receipt(job, desk)
     except GatewayError as error:
         return error
+
+
+def _receipt(job: CheckJob | CheckAskedJob, desk: Desk) -> Receipt:
+    return verify_receipt(
+        job.token,
+        verification_key=desk.trust.verification_key,
+        issuer=job.recipient,
+        audience=job.sender,
+        message_id=job.message_id,
+        digest=job.digest,
+        now=job.now,
+    )
 
 
 def _check_problem(job: CheckJob, desk: Desk) -> CheckResult:
@@ -69,15 +73,7 @@ def check_asked(job: CheckAskedJob, desk: Desk) -> CheckAskedResult:
                 message_id=job.message_id,
                 now=job.now,
             )
-        return verify_receipt(
-            job.token,
-            verification_key=desk.trust.verification_key,
-            issuer=job.recipient,
-            audience=job.sender,
-            message_id=job.message_id,
-            digest=job.digest,
-            now=job.now,
-        )
+        return _receipt(job, desk)
     except GatewayError as error:
         return error
 
