@@ -26,6 +26,7 @@ from gateway.errors import DocumentError
 
 _DOOR: Final = object()
 _INVALID_ENCODING: Final = 81  # XML_ERR_INVALID_ENCODING of libxml2/xmlerror.h
+_NAMESPACE_BYTES: Final = len(b' xmlns:a="b"')
 _UNPARSED: Final = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 _LONG_TAG_BYTES: Final = 32 * 1024
 _LONG_NAME: Final = re.compile(rb"""<[^<>\s"'=/!?]{%d}""" % _LONG_TAG_BYTES)
@@ -42,15 +43,17 @@ class Document:
 
     `root` is its tree without comments and processing instructions and must not be changed; `body` is its Declaration
     or first Response. `raw` are the bytes as they came, `tags` how many "<" are in them if someone had to count, else
-    None. It stays in the process that read it.
+    None. `unmeasured` are the limits of which nobody has made sure yet that the tree keeps them, None when someone has.
+    It stays in the process that read it.
     """
 
-    __slots__ = ("_facts", "_unmeasured", "body", "raw", "root", "tags")
+    __slots__ = ("_facts", "body", "raw", "root", "tags", "unmeasured")
 
     root: Final[etree._Element]
     body: Final[etree._Element]
     raw: Final[bytes]
     tags: Final[int | None]
+    unmeasured: DocumentLimits | None
 
     def __init__(
         self, root: etree._Element, raw: bytes, tags: int | None, limits: DocumentLimits, door: object
@@ -61,7 +64,7 @@ class Document:
         self.body = find_body(root)
         self.raw = raw
         self.tags = tags
-        self._unmeasured: DocumentLimits | None = limits
+        self.unmeasured = limits
         self._facts: DocumentFacts | None = None
 
     def __repr__(self) -> str:
@@ -82,17 +85,12 @@ class Document:
         """Its message kind; costs less than all facts."""
         return read_kind(self.body)
 
-    @property
-    def unmeasured(self) -> DocumentLimits | None:
-        """The limits of which nobody has made sure yet that the tree keeps them; None when someone has."""
-        return self._unmeasured
-
     def measure(self) -> None:
         """Make sure that the tree is within limits. Raises DocumentError `document.too_deep` or
         `document.too_many_attributes`."""
-        if self._unmeasured is not None:
-            _measure(self.root, self.raw, self._unmeasured)
-            self._unmeasured = None
+        if self.unmeasured is not None:
+            _measure(self.root, self.raw, self.unmeasured)
+            self.unmeasured = None
 
 
 def read(raw: bytes, limits: DocumentLimits) -> Document:
@@ -141,10 +139,10 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
     if len(raw) > _LONG_TAG_BYTES:
         for tag in _long_tags(raw):
             _check_long_tag(raw, tag, limits)
-    # 5. Namespaces, which the tree does not show: each takes a "=" and, but for one in a tag, a ":".
+    # 5. Namespaces, which the tree does not show: each but one in a tag takes a ":", a "=" and some bytes more.
     if (
-        _more_than(limits.attributes, b"=", raw)
-        and _more_than(limits.attributes - 1, b":", raw)
+        _more_than(limits.attributes - 1, b":", raw, apart=_NAMESPACE_BYTES)
+        and _more_than(limits.attributes - 1, b"=", raw, apart=_NAMESPACE_BYTES)
         and raw.count(b"xmlns") > limits.attributes
         and _namespaces_beyond(limits.attributes).search(raw)
     ):
@@ -164,12 +162,15 @@ def _measure(root: etree._Element, raw: bytes, limits: DocumentLimits) -> None:
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
 
 
-def _more_than(limit: int, sign: bytes, raw: bytes) -> bool:
-    """Tell whether a sign stands more than `limit` times in the bytes. `find` leaps from one to the next, so this is
-    quicker than a count where there are few, and ends early where there are many."""
-    place = -1
+def _more_than(limit: int, sign: bytes, raw: bytes, apart: int = 1) -> bool:
+    """Tell whether a sign may stand more than `limit` times in the bytes, each at least `apart` bytes after the last.
+
+    `find` leaps from one to the next, so this is quicker than a count where there are few, and ends early where there
+    are many. Always to take the first that is far enough finds as many as can be found.
+    """
+    place = -apart
     for _ in range(limit + 1):
-        place = raw.find(sign, place + 1)
+        place = raw.find(sign, place + apart)
         if place < 0:
             return False
     return True

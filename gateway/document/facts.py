@@ -23,6 +23,9 @@ from gateway.errors import DocumentError
 _KIND_OF_TYPE: Final = {"INV": MessageKind.CANCELLATION, "GPR": MessageKind.ARRIVAL}
 _ADDITIONAL: Final = "13"
 _ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
+_BODY_ENDS: Final = tuple(f"}}{name}" for name in sorted(BODIES))
+_FIRST_CHILDREN: Final = 16
+"""How many children of a MetaData are looked at one by one: it has some five before its body."""
 _KNOWN_NAMESPACES: Final = 64
 """How many namespaces are remembered at once. Senders choose namespaces, so what is kept for them must be bounded."""
 
@@ -65,13 +68,23 @@ def find_body(root: etree._Element) -> etree._Element:
     `document.unknown_kind` when MetaData holds no body.
     """
     if root.tag == METADATA_ROOT or (local := split_name(str(root.tag))[1]) == "MetaData":
-        body = next(root.iterchildren(*_ANY_BODY), None)
+        body = _first_body(root)
         if body is None:
             raise DocumentError("document.unknown_kind", "MetaData holds neither a Declaration nor a Response")
         return body
     if local not in BODIES:
         raise DocumentError("document.unknown_root", "The root is neither MetaData, nor Declaration, nor Response")
     return root
+
+
+def _first_body(metadata: etree._Element) -> etree._Element | None:
+    # Every message pays for this: to have lxml search by name costs more than all else the door does after parsing.
+    for place in range(min(len(metadata), _FIRST_CHILDREN)):
+        child = metadata[place]
+        name = str(child.tag)
+        if name.endswith(_BODY_ENDS) or name in BODIES:
+            return child
+    return next(metadata.iterchildren(*_ANY_BODY), None) if len(metadata) > _FIRST_CHILDREN else None
 
 
 def read_facts(body: etree._Element) -> DocumentFacts:
@@ -82,10 +95,7 @@ def read_facts(body: etree._Element) -> DocumentFacts:
 
 def read_kind(body: etree._Element) -> MessageKind:
     """Return the message kind, given the body."""
-    return _kind(body, _names(str(body.tag)))
-
-
-def _kind(body: etree._Element, names: _Names) -> MessageKind:
+    names = _names(str(body.tag))
     if names.is_response:
         return MessageKind.RESPONSE
     # Nearly always these first looks are enough: to search costs more, and an XPath call as much as all else here.
@@ -104,7 +114,7 @@ def _declaration_facts(body: etree._Element, names: _Names) -> DocumentFacts:
     found = {child.tag: child for child in body.iterchildren(*wanted)}
     shipment = found.get(names.shipment)
     return DocumentFacts(
-        kind=_kind(body, names),
+        kind=read_kind(body),
         lrn=_text(found.get(names.lrn)),
         mrn=_text(found.get(names.mrn)),
         ucr=None if shipment is None else _ucr(shipment, names),

@@ -39,7 +39,7 @@ class _Judged:
 class CompiledSet:
     """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
 
-    __slots__ = ("_bounds", "_judged", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
+    __slots__ = ("_bounds", "_judged", "_proven", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
 
     def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema, tree: SchemaTree | None = None) -> None:
         self.schema_set: Final = schema_set
@@ -51,6 +51,7 @@ class CompiledSet:
         self._judged: _Judged | None = None
         self._tree: SchemaTree | None = tree
         self._bounds: Bounds | Literal["unread"] | None = "unread"
+        self._proven: DocumentLimits | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a CompiledSet stays in the process that compiled it; hand over the SchemaSet")
@@ -103,9 +104,14 @@ class CompiledSet:
 
     def proves(self, limits: DocumentLimits) -> bool:
         """Tell whether whatever the set accepts is within the limits of depth and attributes."""
+        if limits is self._proven:
+            return True
         if self._bounds == "unread":
             self._bounds = read_bounds(check_files(self.schema_set.files, self.schema_set.entry))
-        return self._bounds is not None and self._bounds.within(limits)
+        if self._bounds is None or not self._bounds.within(limits):
+            return False
+        self._proven = limits
+        return True
 
     def refusal(self, root: etree._Element, telling: Telling = PLAIN) -> SchemaError:
         """Return why the tree that `accepts` refused last was refused, told as `telling` wishes."""
@@ -125,14 +131,23 @@ class CompiledSet:
 class ValidDocument:
     """A document that the named set accepts. Only `validate` makes one. It stays in its process."""
 
-    __slots__ = ("document", "schema_set", "schema_set_sha256")
+    __slots__ = ("_compiled", "document")
 
     def __init__(self, document: Document, compiled: CompiledSet, door: object) -> None:
         if door is not _DOOR:
             raise TypeError("only gateway.schema.validate makes a ValidDocument")
         self.document: Final = document
-        self.schema_set: Final = compiled.id
-        self.schema_set_sha256: Final = compiled.sha256
+        self._compiled: Final = compiled
+
+    @property
+    def schema_set(self) -> SchemaSetId:
+        """Which set accepts it."""
+        return self._compiled.id
+
+    @property
+    def schema_set_sha256(self) -> str:
+        """The hash over that set."""
+        return self._compiled.sha256
 
     @property
     def root(self) -> etree._Element:

@@ -3,6 +3,7 @@
 import contextlib
 import pickle
 import socket
+import string
 import threading
 import time
 from pathlib import Path
@@ -110,6 +111,7 @@ def test_any_doctype_is_refused(before: str) -> None:
         (b"<MetaData/>", "document.unknown_kind"),
         (f'<MetaData xmlns="{MD}"/>'.encode(), "document.unknown_kind"),
         (f'<MetaData xmlns="{MD}"><a><Declaration/></a></MetaData>'.encode(), "document.unknown_kind"),
+        (b"<MetaData>" + b"<XDeclaration/>" * 40 + b"</MetaData>", "document.unknown_kind"),
     ],
 )
 def test_what_is_not_a_message_is_refused_with_its_code(raw: bytes, code: str) -> None:
@@ -199,6 +201,16 @@ def test_namespace_declarations_count_as_attributes() -> None:
 
     assert read(wide(64), LIMITS)
     assert refused(wide(65)).code == "document.too_many_attributes"
+
+
+@pytest.mark.parametrize("place", [0, 1, 30, 63, 64])
+def test_the_shortest_namespace_declarations_are_all_counted(place: int) -> None:
+    letters = string.ascii_letters + "".join(map(chr, range(0xC0, 0xD0)))
+    declared = [f'xmlns:{letter}="b"' for letter in letters[:64]]
+    declared.insert(place, 'xmlns="b"')
+    assert refused(declaration(f"<a {' '.join(declared)}/>")).code == "document.too_many_attributes"
+    del declared[place - 1]
+    assert read(declaration(f"<a {' '.join(declared)}/>"), LIMITS)
 
 
 def test_many_narrow_elements_and_many_equals_signs_in_text_are_no_attributes() -> None:

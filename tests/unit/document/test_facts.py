@@ -112,6 +112,9 @@ FOREIGN = DocumentFacts(
         f"<MetaData><Declaration>{INSIDE}</Declaration></MetaData>",
         f'<m:MetaData xmlns:m="urn:example:md:4"><Declaration xmlns="urn:example:dec:4">{INSIDE}</Declaration></m:MetaData>',
         f'<m:MetaData xmlns:m="urn:example:md:4"><m:A/><Declaration>{INSIDE}</Declaration></m:MetaData>',
+        f"<MetaData>{'<A/>' * 15}<Declaration>{INSIDE}</Declaration><Response/></MetaData>",
+        f"<MetaData>{'<A/>' * 16}<Declaration>{INSIDE}</Declaration><Response/></MetaData>",
+        f"<MetaData>{'<A/>' * 500}<d:Declaration xmlns:d='urn:x' xmlns='urn:x'>{INSIDE}</d:Declaration></MetaData>",
     ],
 )
 def test_the_facts_of_a_foreign_release_are_read_in_the_namespace_of_its_body(raw: str) -> None:
