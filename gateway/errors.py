@@ -308,6 +308,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("transfer.deadline", "The deadline of the agreement has passed", 409, False, None),
         ("transfer.attempts_exhausted", "All attempts the agreement allows were made", 409, False, None),
         ("transfer.lease_lost", "The lease ended before the attempt did", 409, True, None),
+        ("transfer.purged", "The payload was deleted when its retention was over", 410, False, None),
         ("transfer.poisoned", "Processing the message ended its worker twice", 500, False, "internal"),
         ("hand_over.lease_lost", "The lease on this message has ended; lease it again", 409, False, None),
         ("hand_over.not_by_pull", "Messages for this party are not handed over by pull", 409, False, None),

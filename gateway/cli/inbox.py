@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, clock, minute, print_json, print_lines, print_table, say, with_difficulty
+from gateway.cli.output import (
+    AsJson,
+    clock,
+    minute,
+    payload_words,
+    print_json,
+    print_lines,
+    print_table,
+    say,
+    with_difficulty,
+)
 from gateway.cli.pull import acknowledge, pull
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import MessageId
@@ -133,6 +143,7 @@ def _show(detail: "InboxDetail") -> None:
             ("Purpose", row.terms.purpose),
             ("Onward use", row.terms.onward_use),
             ("To be kept for", f"{row.terms.retention_days} days"),
+            ("Payload", payload_words(row.purged)),
             ("Conversation", f"{row.conversation}, number {row.sequence}"),
             ("In reply to", row.in_reply_to),
             ("Digest", row.digest),

@@ -28,6 +28,7 @@ __all__ = [
     "clock",
     "fail",
     "minute",
+    "payload_words",
     "plain",
     "print_json",
     "print_lines",
@@ -147,6 +148,11 @@ def violation_lines(one: Mapping[str, Any]) -> list[str]:
 def minute(at: datetime | None) -> str:
     """Return a time in UTC for a list, where room is short and the newest comes first: month, day, hour, minute."""
     return "–" if at is None else f"{at:%m-%d %H:%M}"
+
+
+def payload_words(purged: datetime | None) -> str | None:
+    """Return what to say of a payload that is no longer kept, None of one that is."""
+    return None if purged is None else f"purged at {clock(purged)}: its retention is over"
 
 
 def with_difficulty(state: str, code: str) -> str:

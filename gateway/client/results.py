@@ -97,6 +97,7 @@ class Transfer(AnyTransfer):
     skipped: bool
     supersedes: MessageId | None
     version: int
+    purged: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +224,7 @@ class InboxMessage:
     handed_over: datetime | None
     code: str
     detail: str
+    purged: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +285,7 @@ def read_transfer(value: Json) -> Transfer:
         ever_sent=value["ever_sent"],
         not_seen=value["not_seen"],
         skipped=value["skipped"],
+        purged=_maybe_time(value["purged"]),
         supersedes=None if value["supersedes"] is None else MessageId(value["supersedes"]),
         version=value["version"],
     )
@@ -324,6 +327,7 @@ def read_inbox_message(value: Json) -> InboxMessage:
         handed_over=_maybe_time(value["handed_over"]),
         code=value["code"],
         detail=value["detail"],
+        purged=_maybe_time(value["purged"]),
     )
 
 

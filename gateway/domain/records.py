@@ -97,7 +97,8 @@ class TransferRow:
     """A transfer as operators and submitters see it. `ever_sent`: any byte of it may have left. `handed_over`: when the
     partner's back end took it, as the partner's notice says. `digest`: empty while its view is held unsigned.
     `supersedes`: the message in whose place its message stands. `not_seen`: the partner has sworn that it never
-    accepted its message, which can not go any more. `skipped`: given up for good; those behind it may go."""
+    accepted its message, which can not go any more. `skipped`: given up for good; those behind it may go.
+    `purged`: when its payload was deleted, its retention being over."""
 
     id: TransferId
     message_id: MessageId
@@ -129,6 +130,7 @@ class TransferRow:
     supersedes: MessageId | None = None
     not_seen: bool = False
     skipped: bool = False
+    purged: datetime | None = None
 
     @property
     def outcome_known(self) -> bool:
@@ -235,7 +237,7 @@ class SubmissionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
-    """A received, verified, stored message and where its hand-over stands."""
+    """A received, verified, stored message and where its hand-over stands. `purged`: when its payload was deleted."""
 
     message_id: MessageId
     sender: PartyId
@@ -257,6 +259,7 @@ class InboxRow:
     handed_over: datetime | None
     last_code: str
     last_detail: str
+    purged: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,16 @@ class Show:
     async def documents(self, transfer_id: TransferId, *, person: str, reason: str) -> Shown:
         """Return the view of a transfer beside its original, after `person` and `reason` were recorded.
 
-        Raises RequestError for a reason that is none, TransferError `transfer.not_found`, and what unsealing raises.
+        Raises RequestError for a reason that is none, TransferError `transfer.not_found` or `transfer.purged`, and what
+        unsealing raises.
         """
         reason = stated_reason(reason)
         found = await self._store.transfer(transfer_id)
         if found is None:
             raise TransferError("transfer.not_found")
         row = found.row
+        if row.purged is not None:
+            raise TransferError("transfer.purged")
         await self._store.record(
             AuditEntry(
                 event=AuditEvent.DOCUMENT_SHOWN,

@@ -12,6 +12,7 @@ from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import Clock, Store, Telemetry
 
 _BATCH = 500
+_PURGES = 20  # changes in one round; the rest goes in the next ones, and leases and deadlines do not wait for it
 _SLEWED_SECONDS = 2.0  # less than this within one round is a clock being steered, not one being set
 
 
@@ -68,8 +69,14 @@ class Sweep:
                 continue  # its holder came back first
             self._bells.ring(HAND_OVER_BELL)
         if self._clock.monotonic() >= self._purged + self._purge_every.total_seconds():
-            await self._store.purge(now=now)
-            self._purged = self._clock.monotonic()
+            await self._purge(now)
+
+    async def _purge(self, now: datetime) -> None:
+        """Forget what is past its keeping: a bounded amount, and what is left in the next round."""
+        for _ in range(_PURGES):
+            if not await self._store.purge(now=now):
+                self._purged = self._clock.monotonic()
+                return
 
     async def _follow_clock(self, now: datetime) -> None:
         """Notice that the clock was set back since the last round, and let what waits not wait for it.

@@ -60,7 +60,8 @@ class Store(Protocol):
         ...
 
     async def original(self, submission_id: SubmissionId) -> bytes | None:
-        """Return the sealed original document (row name `submission:{id}`)."""
+        """Return the sealed original document (row name `submission:{id}`), or None: it goes with the last payload made
+        of it."""
         ...
 
     # ── transfers ──
@@ -278,7 +279,7 @@ class Store(Protocol):
     async def inbox_message(
         self, message_id: MessageId, *, sender: PartyId | None = None
     ) -> tuple[InboxRow, bytes] | None:
-        """Return the row and its sealed JWS (row name `inbox:{sender}:{message id}`).
+        """Return the row and its sealed JWS (row name `inbox:{sender}:{message id}`), empty when it was purged.
 
         A message id is unique for one sender only; without `sender` the first received under the id is meant.
         """
@@ -376,7 +377,12 @@ class Store(Protocol):
         ...
 
     async def purge(self, *, now: datetime) -> int:
-        """Delete idempotency and dedupe rows past their keeping. Return how many."""
+        """Delete some of what is past its keeping, and return how much; 0 when nothing is left.
+
+        Payloads go when the retention of their agreement is over, each with an audit entry: of transfers that are
+        DELIVERED, CANCELLED or skipped, and of messages that are HANDED_OVER. What may yet be needed stays, however
+        old. A dedupe row stays at least as long as the payload.
+        """
         ...
 
     async def ready(self) -> None:

@@ -31,6 +31,7 @@ _COLUMNS = select(
     hand_over.c.handed_over,
     hand_over.c.last_code,
     hand_over.c.last_detail,
+    hand_over.c.purged,
 ).select_from(_both)
 
 
@@ -287,7 +288,7 @@ _LISTS: Final = {
 def read_message(
     connection: Connection, message_id: MessageId, sender: PartyId | None
 ) -> tuple[InboxRow, bytes] | None:
-    """Return a row with its sealed bytes. Without `sender` the first received under this id counts."""
+    """Return a row with its sealed bytes, empty if purged. Without `sender` the first received under this id counts."""
     if sender is None:
         found = connection.one(_ONE, {"message_id": message_id})
     else:
@@ -295,8 +296,8 @@ def read_message(
     if found is None:
         return None
     row = inbox_row(found)
-    sealed = connection.rows(_PAYLOAD, {"sender": row.sender, "message_id": row.message_id})[0]["sealed"]
-    return row, bytes(sealed)
+    payload = connection.one(_PAYLOAD, {"sender": row.sender, "message_id": row.message_id})
+    return row, b"" if payload is None else bytes(payload["sealed"])
 
 
 def read_fence(connection: Connection, message_id: MessageId, sender: PartyId) -> tuple[InboxRow, int] | None:

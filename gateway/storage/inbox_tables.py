@@ -23,6 +23,7 @@ HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
 ANSWERS: Final = "in_reply_to IS NOT NULL"
 LEASED: Final = "state = 'IN_FLIGHT'"
 OWED: Final = "state = 'OWED'"
+HAND_OVER_TO_PURGE: Final = "state = 'HANDED_OVER' AND purged IS NULL"
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,6 +123,8 @@ hand_over = _table(
     _time("handed_over", null=True),
     _text("last_code"),
     _text("last_detail"),
+    _time("keep_until"),
+    _time("purged", null=True),
     PrimaryKeyConstraint("sender", "message_id"),
     ForeignKeyConstraint(["sender", "message_id"], ["inbox.sender", "inbox.message_id"]),
     _one_of("state", HandOverState),
@@ -131,7 +134,10 @@ hand_over = _table(
     _partial("hand_over_due", "state", "recipient", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
     _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
     _partial("hand_over_leased", "state", "lease_until", where=LEASED),
+    _partial("hand_over_to_purge", "state", "keep_until", "message_id", where=HAND_OVER_TO_PURGE),
 )
+"""`keep_until`: how long the terms of the message let its payload be kept here. `purged`: when that was deleted; only
+what was handed over ever is."""
 
 notice_owed = _table(
     "notice_owed",

@@ -28,6 +28,7 @@ from gateway.errors import CATALOGUE
 from gateway.storage import conversations
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.inbox_tables import dedupe, hand_over, inbox, inbox_payload, refusal
+from gateway.storage.retention import kept_until
 from gateway.storage.submissions import insert_references
 from gateway.storage.values import micros, time_of
 
@@ -162,7 +163,7 @@ def _write_message(connection: Connection, result: Admitted, now: datetime) -> N
             "code": result.receipt.code,
             "token": result.receipt_token,
             "received": micros(now),
-            "keep_until": micros(header.expires + DEDUPE_KEPT_AFTER_EXPIRY),
+            "keep_until": micros(max(header.expires + DEDUPE_KEPT_AFTER_EXPIRY, kept_until(header, now))),
         },
     )
     insert_references(connection, "inbox", f"{header.sender}:{header.message_id}", result.references)
@@ -262,6 +263,8 @@ def _hand_over_values(header: MessageHeader, now: datetime) -> dict[str, Any]:
         "handed_over": None,
         "last_code": "",
         "last_detail": "",
+        "keep_until": micros(kept_until(header, now)),
+        "purged": None,
     }
 
 

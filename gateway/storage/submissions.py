@@ -27,6 +27,7 @@ from gateway.domain.records import (
 )
 from gateway.storage import answers, conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.retention import kept_until
 from gateway.storage.tables import idempotency, original, payload, reference, submission, transfer
 from gateway.storage.values import micros, span, time_of, transfer_row, violations_of, violations_text
 
@@ -282,6 +283,8 @@ def _transfer_values(
         "last_detail": "" if prepared.signed else difficulty(hold_of(change, prepared)),
         "kept": prepared.kept,
         "withheld": prepared.withheld,
+        "keep_until": micros(kept_until(header, change.now)),
+        "purged": None,
     }
 
 

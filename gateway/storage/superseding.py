@@ -21,6 +21,7 @@ from gateway.domain.statement import NotSeen
 from gateway.errors import TransferError
 from gateway.storage import holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.retention import kept_until
 from gateway.storage.tables import not_seen, payload, superseded, transfer
 from gateway.storage.transfers import settle
 from gateway.storage.values import micros, span, time_of
@@ -55,6 +56,7 @@ _RENEW = (
         kept=bindparam("left"),
         withheld=bindparam("stayed"),
         expires=bindparam("ends"),
+        keep_until=bindparam("kept_until"),
     )
 )
 _PAYLOAD = update(payload).where(payload.c.transfer_id == bindparam("of")).values(sealed=bindparam("by"))
@@ -155,6 +157,7 @@ def _renew(connection: Connection, row: TransferRow, prepared: PreparedTransfer)
         "left": prepared.kept,
         "stayed": prepared.withheld,
         "ends": micros(header.expires),
+        "kept_until": micros(kept_until(header, header.created)),
     }
     if connection.run(_RENEW, values) != 1:
         raise TransferError("transfer.stale")

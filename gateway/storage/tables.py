@@ -38,6 +38,7 @@ UNFINISHED: Final = f"{_OPEN} AND skipped = 0"
 UNFINISHED_AHEAD: Final = f"ahead.{_OPEN} AND ahead.skipped = 0"
 TO_SUPERSEDE: Final = "state = 'QUEUED' AND not_seen = 1"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
+TO_PURGE: Final = "purged IS NULL AND (skipped = 1 OR state IN ('CANCELLED', 'DELIVERED'))"
 BOUND_BY_DEADLINE: Final = "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"
 
 # ── what was handed in ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,6 +171,8 @@ transfer = _table(
     _text("last_detail"),
     _number("kept"),
     _number("withheld"),
+    _time("keep_until"),
+    _time("purged", null=True),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("message_id"),
     UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
@@ -188,13 +191,15 @@ transfer = _table(
     _partial("transfer_not_seen", "recipient", "next_attempt_at", where=TO_SUPERSEDE),
     _partial("transfer_deadline", "deadline", where=BOUND_BY_DEADLINE),
     _partial("transfer_that_answers", "in_reply_to", where=ANSWERS),
+    _partial("transfer_to_purge", "keep_until", "id", where=TO_PURGE),
 )
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
 
 `fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null. `handed_over`: when
 the partner's back end took it, as its notice says; no part of the life of the transfer. `digest`: empty while there is
 no signed message, only a view that a person has to look at; no such transfer is ever queued. `message_bytes`: of the
-JWS, or of that view, as they are before they are sealed.
+JWS, or of that view, as they are before they are sealed. `keep_until`: how long the agreement has its payload kept;
+`purged`: when that was deleted, which never happens to one that may yet be sent.
 """
 
 superseded = _table(

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, literal, select, update
 
+from gateway.storage import retention
 from gateway.storage.engine import Connection, Transaction, insert_into
 from gateway.storage.inbox_tables import dedupe, hand_over, notice_owed, refusal
 from gateway.storage.tables import idempotency, meta, transfer
@@ -19,13 +20,22 @@ _KEPT: Final = (
     (refusal, (refusal.c.sender, refusal.c.message_id, refusal.c.digest)),
     (notice_owed, (notice_owed.c.sender, notice_owed.c.message_id)),
 )
-_OVER = [
-    select(*names).where(table.c.keep_until < bindparam("now")).limit(bindparam("limit")) for table, names in _KEPT
-]
+_PAYLOAD_STAYS = exists().where(
+    hand_over.c.sender == dedupe.c.sender, hand_over.c.message_id == dedupe.c.message_id, hand_over.c.purged.is_(None)
+)
+
+
+def _is_over(table: Table) -> ColumnElement[bool]:
+    """Return the condition by which a row may go. What an id stands for is known as long as its payload is here."""
+    over = table.c.keep_until < bindparam("now")
+    return and_(over, ~_PAYLOAD_STAYS) if table is dedupe else over
+
+
+_OVER = [select(*names).where(_is_over(table)).limit(bindparam("limit")) for table, names in _KEPT]
 _DELETES = [
     delete(table).where(*(column == bindparam(f"of_{column.name}") for column in names)) for table, names in _KEPT
 ]
-_ANY_OVER = [select(literal(1)).where(exists().where(table.c.keep_until < bindparam("now"))) for table, _ in _KEPT]
+_ANY_OVER = [select(literal(1)).where(exists(select(literal(1)).where(_is_over(table)))) for table, _ in _KEPT]
 _TRANSFERS = select(transfer.c.state, func.count().label("number")).group_by(transfer.c.state)
 _HAND_OVERS = select(hand_over.c.state, func.count().label("number")).group_by(hand_over.c.state)
 _INSERT_META = insert_into(meta)
@@ -35,13 +45,15 @@ _GET_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 def anything_to_purge(connection: Connection, *, now: datetime) -> bool:
     """Tell whether a purge would delete anything, so that an idle one costs no commit."""
+    if retention.anything_to_purge(connection, now=now):
+        return True
     return any(connection.one(statement, {"now": micros(now)}) is not None for statement in _ANY_OVER)
 
 
 def purge(transaction: Transaction, *, now: datetime) -> int:
-    """Delete some rows past their keeping. Return how many; 0 when none is left."""
+    """Delete some rows and payloads past their keeping. Return how many; 0 when none is left."""
     connection = transaction.connection
-    gone = 0
+    gone = retention.purge(transaction, now=now)
     for (_, names), over, remove in zip(_KEPT, _OVER, _DELETES, strict=True):
         rows = connection.rows(over, {"now": micros(now), "limit": PURGE_AT_ONCE})
         connection.run_many(remove, [{f"of_{column.name}": row[column.name] for column in names} for row in rows])

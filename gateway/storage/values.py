@@ -79,6 +79,7 @@ def transfer_row(row: Row) -> TransferRow:
         supersedes=row["supersedes"],
         not_seen=bool(row["not_seen"]),
         skipped=bool(row["skipped"]),
+        purged=time_or_none(row["purged"]),
     )
 
 
@@ -157,6 +158,7 @@ def inbox_row(row: Row) -> InboxRow:
         handed_over=time_or_none(row["handed_over"]),
         last_code=row["last_code"],
         last_detail=row["last_detail"],
+        purged=time_or_none(row["purged"]),
     )
 
 

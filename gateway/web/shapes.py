@@ -149,6 +149,7 @@ def transfer_of_operator_json(row: TransferRow) -> dict[str, Any]:
         "not_seen": row.not_seen,
         "skipped": row.skipped,
         "supersedes": row.supersedes,
+        "purged": timestamp(row.purged),
         "version": row.version,
     }
 
@@ -287,6 +288,7 @@ def inbox_json(row: InboxRow) -> dict[str, Any]:
         "attempts": row.attempts,
         "next_attempt_at": timestamp(row.next_attempt_at),
         "handed_over": timestamp(row.handed_over),
+        "purged": timestamp(row.purged),
         "code": row.last_code,
         "detail": row.last_detail,
     }

@@ -32,6 +32,7 @@ TRANSFER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("HELD", _E.TRANSFER_APPROVED): "HELD",
     ("HELD", _E.TRANSFER_PREPARED_AGAIN): "HELD",
     ("HELD", _E.TRANSFER_RELEASED): "QUEUED",
+    ("DELIVERED", _E.TRANSFER_PURGED): "DELIVERED",  # never before
 }
 HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("", _E.MESSAGE_ACCEPTED): "PENDING",
@@ -39,6 +40,7 @@ HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("IN_FLIGHT", _E.HAND_OVER_ACKNOWLEDGED): "HANDED_OVER",
     ("IN_FLIGHT", _E.HAND_OVER_FAILED): "PENDING",
     ("IN_FLIGHT", _E.HAND_OVER_LEASE_LOST): "PENDING",
+    ("HANDED_OVER", _E.MESSAGE_PURGED): "HANDED_OVER",  # never before
 }
 """What may happen to a good message while processes die. A refusal or a dead letter would be a breach here."""
 

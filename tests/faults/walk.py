@@ -171,7 +171,8 @@ class Walk:
             clients.create_task(self.run.clients.submit(self.run.known(replace(document, held=held))))
 
     def _leave_something_to_purge(self, party: PartyId) -> None:
-        """Put in a refusal of long ago, which a sweep will forget; nothing else is old enough in a test."""
+        """Put in a refusal of long ago, and have the retention of what is finished be over: nothing is old enough in a
+        test."""
         database = self.run.gateways.sides[party].layout.data / DATABASE
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute(
@@ -179,6 +180,8 @@ class Walk:
                 " keep_until) VALUES ('NL-DOUANE', 'long ago', '', ?, 'schema.invalid', '', 1, 0, 0, 0)",
                 (party,),
             )
+            connection.execute("UPDATE transfer SET keep_until = 0 WHERE state = 'DELIVERED'")
+            connection.execute("UPDATE hand_over SET keep_until = 0 WHERE state = 'HANDED_OVER'")
 
     def _write_new_rules(self) -> None:
         """Add a version of the agreement that is not in force, so that a reload has something to take."""

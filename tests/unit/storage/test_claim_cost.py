@@ -7,7 +7,7 @@ import pytest
 
 from gateway.audit import genesis
 from gateway.domain.lifecycle import TransferState
-from gateway.storage import evidence, hand_overs, receiving, submissions, transfer_reading, transfers, upkeep
+from gateway.storage import evidence, hand_overs, receiving, retention, submissions, transfer_reading, transfers, upkeep
 from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
 from gateway.storage.sqlite.files import own_file
@@ -137,6 +137,8 @@ def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -
         (transfer_reading._LEASE_ENDED, "transfer_leased"),
         (transfer_reading._PAST_DEADLINE, "transfer_deadline"),
         (transfer_reading._RECEIPT_OVERDUE, "transfer_awaiting"),
+        (retention._FINISHED, "transfer_to_purge"),
+        (retention._HANDED_OVER, "hand_over_to_purge"),
         (hand_overs._DUE, "hand_over_due"),
         (hand_overs._LEASE_ENDED, "hand_over_leased"),
         (receiving._KNOWN, "dedupe"),

@@ -190,6 +190,8 @@ def upgrade() -> None:
         sa.Column("handed_over", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
+        sa.Column("keep_until", _NUMBER, nullable=False),
+        sa.Column("purged", _NUMBER, nullable=True),
         sa.CheckConstraint(
             "(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name=op.f("hand_over_lease_in_flight_only")
         ),
@@ -215,6 +217,12 @@ def upgrade() -> None:
         **_where("state = 'PENDING' AND head = 1"),
     )
     op.create_index("hand_over_leased", "hand_over", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
+    op.create_index(
+        "hand_over_to_purge",
+        "hand_over",
+        ["state", "keep_until", "message_id"],
+        **_where("state = 'HANDED_OVER' AND purged IS NULL"),
+    )
     op.create_index(
         "hand_over_unfinished",
         "hand_over",
@@ -301,7 +309,8 @@ def upgrade() -> None:
         sa.Column("handed_over", _NUMBER, nullable=True),
         sa.Column("last_code", sa.Text, nullable=False),
         sa.Column("last_detail", sa.Text, nullable=False),
-        *_numbers("kept", "withheld"),
+        *_numbers("kept", "withheld", "keep_until"),
+        sa.Column("purged", _NUMBER, nullable=True),
         sa.CheckConstraint(
             "(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name=op.f("transfer_lease_in_flight_only")
         ),
@@ -353,6 +362,12 @@ def upgrade() -> None:
         "transfer",
         ["recipient", "next_attempt_at"],
         **_where("state = 'QUEUED' AND not_seen = 1"),
+    )
+    op.create_index(
+        "transfer_to_purge",
+        "transfer",
+        ["keep_until", "id"],
+        **_where("purged IS NULL AND (skipped = 1 OR state IN ('CANCELLED', 'DELIVERED'))"),
     )
     op.create_index(
         "transfer_unfinished",
