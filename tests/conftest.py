@@ -1,7 +1,8 @@
-"""What all tests share: the switch for long forms, counts that a run prints at its end, and what could not be run.
+"""What all tests share: the switches, counts that a run prints at its end, and what could not be run.
 
 Tests marked `disks` mount disks of their own. Where that is impossible, a short run leaves them out and says so at its
-end, in capitals; a long run has them fail.
+end, in capitals; a long run has them fail, and so does one with `--disks`. Whoever starts test processes looks once, for
+all of them: each would collect other tests if one of them found no loop device for a moment.
 """
 
 from collections.abc import Callable
@@ -12,22 +13,38 @@ import pytest
 from tests.faults.loop_disk import why_not
 
 COUNTS = pytest.StashKey[dict[str, int]]()
+NO_DISKS = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the long forms (marked `long`)")
+    parser.addoption("--disks", action="store_true", help="have tests fail that can not mount their disks")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTS] = {}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process what was found."""
+    node.workerinput["no_disks"] = _no_disks(node.config)
+
+
+def _no_disks(config: pytest.Config) -> str:
+    """Return why tests that mount disks are left out, or nothing if they are not."""
+    if config.getoption("--long") or config.getoption("--disks"):
+        return ""
+    if NO_DISKS not in config.stash:
+        told = getattr(config, "workerinput", {}).get("no_disks")
+        config.stash[NO_DISKS] = why_not() if told is None else told
+    return config.stash[NO_DISKS]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--long"):
-        return
-    out = {item for item in items if item.get_closest_marker("long")}
+    out = set() if config.getoption("--long") else {item for item in items if item.get_closest_marker("long")}
     on_disks = {item for item in items if item.get_closest_marker("disks")}
-    if on_disks and why_not():
+    if on_disks and _no_disks(config):
         out |= on_disks
     if out:
         config.hook.pytest_deselected(items=list(out))
@@ -59,7 +76,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if (reason := why_not()) and not config.getoption("--long"):
+    if reason := _no_disks(config):
         terminalreporter.section("NOT RUN: power cuts, full disks", red=True)
         terminalreporter.write_line(f"No disk can be mounted here: {reason}. `make faults` fails in such a place.")
     counts = config.stash[COUNTS]

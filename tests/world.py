@@ -17,6 +17,7 @@ from gateway.demo.layout import NodeLayout, World, copy_agreement, lay_out
 from gateway.demo.processes import GatewayProcess
 from gateway.domain.ids import PartyId
 from tests.forked import ForkedProcess
+from tests.ports import kept
 
 GB = PartyId("GB-HMRC")
 FR = PartyId("FR-DGDDI")
@@ -100,13 +101,14 @@ async def two_gateways(
         )
         for party, node in world.nodes.items()
     }
-    try:
-        for side in sides.values():
-            await side.backend.start()
-        if start:
-            await asyncio.gather(*(side.process.start() for side in sides.values()))
-        yield TwoGateways(world=world, sides=sides)
-    finally:
-        for side in sides.values():
-            await side.process.stop()
-            await side.backend.stop()
+    with kept(port for node in world.nodes.values() for port in node.ports):
+        try:
+            for side in sides.values():
+                await side.backend.start()
+            if start:
+                await asyncio.gather(*(side.process.start() for side in sides.values()))
+            yield TwoGateways(world=world, sides=sides)
+        finally:
+            for side in sides.values():
+                await side.process.stop()
+                await side.backend.stop()

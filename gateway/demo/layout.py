@@ -65,6 +65,11 @@ class NodeLayout:
         return self.folder / "node.toml"
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        """Where it and its back end listen."""
+        return self.submission_port, self.partner_port, self.operations_port, self.backend_port
+
+    @property
     def data(self) -> Path:
         """The folder of its database."""
         return self.folder / "data"
@@ -107,7 +112,7 @@ def lay_out(
     """
     authority = folder / "ca"
     pki.init(authority, now=now)
-    free = iter(_free_ports(4 * len(parties)))
+    free = iter(free_ports(4 * len(parties)))
     ports = {party: [next(free) for _ in range(4)] for party in parties}
     for party in parties:
         _issue_keys(authority, folder / party, party, now)
@@ -216,10 +221,13 @@ def _introduce(partner: PartyId, its_home: Path, ours: Path, authority: Path) ->
     (ours / "partner.json").write_bytes(write_bundle_json(bundle))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on or keeps. Raises RuntimeError if there are too few."""
     free: list[int] = []
     for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        # Not with SO_REUSEADDR: what somebody keeps for a gateway that is down for a moment is not free.
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
             free.append(port)
         if len(free) == count:
             return free

@@ -8,7 +8,6 @@ import json
 import re
 import secrets
 import shutil
-import socket
 import sqlite3
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
@@ -26,6 +25,7 @@ from gateway.app.node import DATABASE
 from gateway.bundled import config_folder, schema_folder
 from gateway.client import OperationsClient, SubmissionClient
 from gateway.demo.backend import StandInBackend
+from gateway.demo.layout import free_ports
 from gateway.document import read
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId, PartyId
@@ -39,6 +39,7 @@ from gateway.trust.files import write_secret
 from gateway.trust.pki import issue
 from tests.integration.scripted_partner import ScriptedPartner
 from tests.pki import PkiNode, TestPki, make_pki, write_bundle
+from tests.ports import kept
 
 US = PartyId("FR-DGDDI")
 GB = PartyId("GB-HMRC")
@@ -227,7 +228,7 @@ async def one_gateway(
     (folder / "config" / "agreements").mkdir()
     for name, text in files.items():
         (folder / "config" / "agreements" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    ports = dict(zip((GB, NL), _free_ports(2), strict=True))
+    ports = dict(zip((GB, NL), free_ports(2), strict=True))
     secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
     backend = StandInBackend(secret)
     await backend.start()
@@ -246,12 +247,13 @@ async def one_gateway(
             tokens=tokens,
             poll=poll,
         )
-        try:
-            if start:
-                await world.start()
-            yield world
-        finally:
-            await world.stop()
+        with kept(ports.values()):
+            try:
+                if start:
+                    await world.start()
+                yield world
+            finally:
+                await world.stop()
     finally:
         await backend.stop()
 
@@ -332,14 +334,6 @@ def _spare_keys(gb: PkiNode, moment: datetime) -> dict[str, KeyFiles]:
     gb.revoke(spare["tls revoked"], yesterday)
     gb.revoke(spare["tls superseded"], yesterday, x509.ReasonFlags.superseded)
     return spare
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _write_node(

@@ -44,6 +44,7 @@ JOSE = "application/jose"
 BATCHES = "/exchange/v1/batches"
 MESSAGES = "/exchange/v1/messages"
 NOTICES = "/exchange/v1/notices"
+PING = "/exchange/v1/ping"
 NOTICE_BATCHES = "/exchange/v1/notices/batch"
 
 

@@ -18,7 +18,7 @@ from gateway.domain.batch import ANSWERS_TYPE, LineAnswer, write_answers
 from gateway.envelope import OpenedMessage, open_envelope
 from gateway.envelope.compact import decode
 from gateway.trust import KeyFiles
-from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, NOTICE_BATCHES, NOTICES, ScriptedPartner
+from tests.integration.scripted_partner import BATCHES, JOSE, MESSAGES, NOTICE_BATCHES, NOTICES, PING, ScriptedPartner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,10 @@ class Overheard:
 async def listening_as(
     identity: KeyFiles, port: int, *, weaken: Callable[[ssl.SSLContext], None] | None = None
 ) -> AsyncIterator[Overheard]:
-    """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt."""
+    """Run a server on `port` that shows `identity`, asks for no certificate and keeps every byte it can decrypt.
+
+    It answers a ping, without which nobody would send it anything, and nothing else.
+    """
     heard = Overheard()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity.certificate, identity.key)
@@ -152,10 +155,14 @@ async def listening_as(
 
     class Listening(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self._transport = transport
             open_now.append(transport)
 
         def data_received(self, data: bytes) -> None:
             heard.content += data
+            if data.split(b" ", 2)[1:2] == [PING.encode()]:
+                self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
     class Counted(ssl.SSLObject):
         def do_handshake(self) -> None:
