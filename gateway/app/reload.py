@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.app.desk import Snapshot
 from gateway.app.inspection import check_start
+from gateway.app.memory import set_aside_anew
 from gateway.app.rulebook import RulesInForce, rulebook_of
 from gateway.app.showing import DocumentDesk
 from gateway.audit import AuditEntry, AuditEvent
@@ -70,6 +71,7 @@ class Reload:
             self._documents.renew(snapshot)
             self._rules.book, self._rules.generation = book, snapshot.generation
             await self._store.record(self._entry(actor, reason))
+            set_aside_anew()
             return self._told(changed=True)
 
     def _read(self) -> Configuration:

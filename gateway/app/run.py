@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app.inspection import check_start
+from gateway.app.memory import set_aside
 from gateway.app.node import Node
 from gateway.app.rulebook import Rulebook, rulebook_of
 from gateway.errors import GatewayError
@@ -39,6 +40,7 @@ async def _serve(settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetr
     async with Node(settings, rulebook, telemetry, restored=restored) as node:
         for name, listener in node.listeners.items():
             telemetry.line("node.listen", outcome="success", listener=name, url=listener.url)
+        set_aside()
         reloading = loop.create_task(_reload_when_told(node, hang_up, telemetry))
         ends: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), node.failed, reloading}
         _, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
