@@ -6,6 +6,7 @@ one contract suite under tests/contract that every implementation must pass.
 
 from gateway.ports.around import Clock, Ids, Telemetry
 from gateway.ports.channels import BackendChannel, PartnerChannel, ReceiptChannel
+from gateway.ports.settlement import Settlement
 from gateway.ports.store import Store
 from gateway.ports.trust import Agreements, Peers, ReferenceReader, Sealer, Tokens, Trust
 from gateway.ports.workers import Workers
@@ -20,6 +21,7 @@ __all__ = [
     "ReceiptChannel",
     "ReferenceReader",
     "Sealer",
+    "Settlement",
     "Store",
     "Telemetry",
     "Tokens",

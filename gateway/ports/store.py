@@ -34,6 +34,8 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
+from gateway.errors import GatewayError
+from gateway.ports.settlement import Settlement
 
 
 class Store(Protocol):
@@ -51,6 +53,12 @@ class Store(Protocol):
         An answer joins the conversation of what it answers, which must be in the inbox of the sender, from the
         recipient that is answered: else AnswersUnknown. `change.claim` leases what `claim` would, in the same commit.
         """
+        ...
+
+    async def accept_all(
+        self, changes: Sequence[tuple[AcceptSubmission, Sequence[AuditEntry]]]
+    ) -> list[AcceptOutcome | GatewayError]:
+        """Do what `accept` does for each, in their order and in one transaction; each fails alone, as a value."""
         ...
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None: ...
@@ -104,6 +112,10 @@ class Store(Protocol):
         lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message. `deadline`:
         a new deadline, where the event brings one (requeued).
         """
+        ...
+
+    async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
+        """Do what `settle` does for each, in their order and in one transaction; each fails alone, as a value."""
         ...
 
     async def hold(

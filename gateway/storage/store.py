@@ -6,9 +6,10 @@ after their rows. `await` returns after COMMIT. Nothing here blocks the event lo
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from gateway.audit import AuditEntry, AuditRecord
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
@@ -17,7 +18,6 @@ from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, Trans
 from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
 from gateway.domain.records import (
-    Accepted,
     AcceptOutcome,
     AcceptSubmission,
     AdmitStored,
@@ -37,7 +37,8 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
-from gateway.errors import StorageError, TransferError
+from gateway.errors import GatewayError, StorageError
+from gateway.ports import Settlement
 from gateway.storage import (
     answers,
     evidence,
@@ -54,8 +55,11 @@ from gateway.storage import (
     upkeep,
 )
 from gateway.storage.engine import Transaction
+from gateway.storage.giving_back import give_back_all
 from gateway.storage.readers import Readers
-from gateway.storage.writer import Writer
+from gateway.storage.writer import Change, Writer
+
+_SETTLED: Final = tuple(field.name for field in fields(Settlement))
 
 
 class SqlStore:
@@ -93,18 +97,16 @@ class SqlStore:
 
     async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
         """Commit a submission with all that follows from it, or tell why nothing was written."""
+        return await self._writer.write(self._acceptance(change, audit))
 
-        def accept(transaction: Transaction) -> AcceptOutcome:
-            """Write the evidence in the order in which it becomes true: accepted, then claimed."""
-            outcome = submissions.accept(transaction, change)
-            if isinstance(outcome, Accepted):
-                evidence.record_all(transaction, audit)
-                leased = (transfers.claim_entry(one.row, one.fence, change.now) for one in outcome.claimed)
-                evidence.record_all(transaction, leased)
-                self._reach(Failpoint.SUBMISSION_WRITTEN)
-            return outcome
+    async def accept_all(
+        self, changes: Sequence[tuple[AcceptSubmission, Sequence[AuditEntry]]]
+    ) -> list[AcceptOutcome | GatewayError]:
+        """As `accept`, for several at once."""
+        return await self._writer.write_all([self._acceptance(change, audit) for change, audit in changes])
 
-        return await self._writer.write(accept)
+    def _acceptance(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> Change[AcceptOutcome]:
+        return partial(submissions.accept_and_record, change=change, audit=audit, reach=self._reach)
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None:
         return await self._readers.read(lambda ask: submissions.read_one(ask, submission_id))
@@ -137,20 +139,8 @@ class SqlStore:
             return await self._writer.write(claim)
         except StorageError as error:
             if error.code == "storage.commit_unknown":
-                await self._give_back(transfers.give_back, made, now)
+                await give_back_all(self._writer, transfers.give_back, made, now)
             raise
-
-    async def _give_back(
-        self, give_back: Callable[..., None], made: Sequence[ClaimedTransfer | ClaimedHandOver], now: datetime
-    ) -> None:
-        """Give back leases that a failed commit may have made: nobody holds them, and nobody shall wait for their end.
-
-        A commit that did not happen left nothing to give back. While the store fails, their end has to do.
-        """
-        for one in made:
-            with suppress(TransferError, StorageError):
-                detail = "The commit of its lease failed"
-                await self._writer.write(partial(give_back, row=one.row, fence=one.fence, now=now, detail=detail))
 
     async def settle(
         self,
@@ -185,6 +175,11 @@ class SqlStore:
             detail=detail,
         )
         return await self._writer.write(change)
+
+    async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
+        """As `settle`, for several at once."""
+        given = [{name: getattr(one, name) for name in _SETTLED} for one in settlements]
+        return await self._writer.write_all([partial(transfers.settle, **one) for one in given])
 
     async def hold(
         self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
@@ -385,7 +380,7 @@ class SqlStore:
             return await self._writer.write(claim)
         except StorageError as error:
             if error.code == "storage.commit_unknown":
-                await self._give_back(hand_overs.give_back, made, now)
+                await give_back_all(self._writer, hand_overs.give_back, made, now)
             raise
 
     async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from gateway.audit import AuditEntry
+from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.hold import Hold, HoldCause, HoldStart, difficulty
 from gateway.domain.ids import ClientId, ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import PreparedTransfer, SealedReference
@@ -25,7 +27,7 @@ from gateway.domain.records import (
     SubmissionRow,
     TransferRow,
 )
-from gateway.storage import answers, conversations, health, holds
+from gateway.storage import answers, conversations, evidence, health, holds, transfers
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.retention import kept_until
 from gateway.storage.tables import idempotency, original, payload, reference, submission, transfer
@@ -109,6 +111,19 @@ def accept(transaction: Transaction, change: AcceptSubmission) -> AcceptOutcome:
     return Accepted(
         submission_id=change.submission_id, claimed=tuple(leased), row=None if any_held else row
     )  # a hold has more to tell than what was written here
+
+
+def accept_and_record(
+    transaction: Transaction, change: AcceptSubmission, audit: Sequence[AuditEntry], reach: Reach
+) -> AcceptOutcome:
+    """Do what `accept` does, with the evidence in the order in which it becomes true: accepted, then claimed."""
+    outcome = accept(transaction, change)
+    if isinstance(outcome, Accepted):
+        evidence.record_all(transaction, audit)
+        leased = (transfers.claim_entry(one.row, one.fence, change.now) for one in outcome.claimed)
+        evidence.record_all(transaction, leased)
+        reach(Failpoint.SUBMISSION_WRITTEN)
+    return outcome
 
 
 def _lease_at_once(

@@ -24,23 +24,24 @@ back from the database, whose word is the only one that counts.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gateway.audit import ChainHead
-from gateway.errors import StorageError
+from gateway.errors import GatewayError, StorageError
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.evidence import read_head, write_records
 
 T = TypeVar("T")
 
 BATCH: Final = 128
-"""Changes in one transaction at most: past this the fsync is shared well enough, and waiting grows."""
+"""Changes in one transaction, or as many more as came together with the last: past this the fsync is shared well
+enough, and waiting grows."""
 
 WAITING: Final = 10_000
-"""Changes that may wait. More is refused at once with `capacity.exhausted`, before memory grows."""
+"""How many may wait for their changes. More is refused at once with `capacity.exhausted`, before memory grows."""
 
 CAREFUL: Final = 16
 """Transactions with a savepoint for each change after one in which a change failed."""
@@ -51,13 +52,21 @@ Change = Callable[[Transaction], T]
 
 @dataclass(slots=True)
 class _Waiting:
-    """One change and whom to tell. `outcome` is settled on the thread, told after COMMIT."""
+    """One change, and what came of it: settled on the thread, told after COMMIT."""
 
     change: Change[Any]
-    loop: asyncio.AbstractEventLoop
-    told: "asyncio.Future[Any]"
     result: Any = None
     error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Changes that came together, and whom to tell: of a single one itself, of `many` that it is done."""
+
+    changes: list[_Waiting]
+    loop: asyncio.AbstractEventLoop
+    told: "asyncio.Future[Any]"
+    many: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ class Writer:
         self._connect = connect
         self._chain = chain
         self._after_commit = after_commit
-        self._queue: queue.SimpleQueue[_Waiting | _Upkeep | _Stop] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Asked | _Upkeep | _Stop] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._head: ChainHead | None = None
         self._damaged: set[tuple[str, ...]] = set()  # rows whose sealed content can not be read
@@ -106,14 +115,30 @@ class Writer:
         Raises what `change` raised (it alone is taken back) or StorageError `storage.unavailable` (nothing happened),
         `storage.commit_unknown`, `capacity.exhausted`. Whoever stops waiting leaves the outcome open.
         """
+        result: T = await self._ask([_Waiting(change)], many=False)
+        return result
+
+    async def write_all(self, changes: Sequence[Change[T]]) -> list[T | GatewayError]:
+        """Return what each of `changes` returned, or the GatewayError that `write` would have raised, in their order.
+
+        They share a transaction, and one that fails is taken back alone. Raises StorageError `storage.unavailable` or
+        `capacity.exhausted` where nothing was even begun, and, after the commit, what is no GatewayError: a defect.
+        """
+        if not changes:
+            return []
+        asked = [_Waiting(change) for change in changes]
+        await self._ask(asked, many=True)
+        return [one.result if one.error is None else _ours(one.error) for one in asked]
+
+    def _ask(self, changes: list[_Waiting], *, many: bool) -> "asyncio.Future[Any]":
         if self._closing:
             raise StorageError("storage.unavailable", "The store is closed")
         if self._queue.qsize() >= WAITING:
             raise StorageError("capacity.exhausted", "Too many changes wait for the store")
         loop = asyncio.get_running_loop()
-        told: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Waiting(change, loop, told))
-        return await told
+        told: asyncio.Future[Any] = loop.create_future()
+        self._queue.put(_Asked(changes, loop, told, many))
+        return told
 
     def between_transactions(self, act: Callable[[Connection], None]) -> None:
         """Have `act` done on the writer's connection when no transaction is open."""
@@ -143,31 +168,33 @@ class Writer:
 
         The whole of the thread's work; the simulation calls it without a thread.
         """
-        first = self._queue.get()
-        batch: list[_Waiting] = []
-        last: _Waiting | _Upkeep | _Stop = first
-        while isinstance(last, _Waiting):
-            batch.append(last)
-            if len(batch) == BATCH:
+        asked: list[_Asked] = []
+        changes = 0
+        last = self._queue.get()
+        while isinstance(last, _Asked):
+            asked.append(last)
+            changes += len(last.changes)
+            if changes >= BATCH:
                 break
             try:
                 last = self._queue.get_nowait()
             except queue.Empty:
                 break
-        if batch:
-            self._write(batch)
+        if asked:
+            self._write(asked)
         if isinstance(last, _Upkeep):
             self._keep_up(last)
         return not isinstance(last, _Stop)
 
-    def _write(self, batch: list[_Waiting]) -> None:
+    def _write(self, asked: list[_Asked]) -> None:
+        batch = [change for one in asked for change in one.changes]
         try:
             self._commit(batch)
         except StorageError as error:
             self._fail(batch, error.code, error.detail, error)
         except Exception as error:  # noqa: BLE001 the outermost boundary of this thread: it must go on for the others
             self._fail(batch, "storage.commit_unknown", f"The store failed inside: {type(error).__name__}", error)
-        _tell(batch)
+        _tell(asked)
 
     def _fail(self, batch: list[_Waiting], code: str, detail: str, cause: Exception) -> None:
         self._drop()
@@ -257,20 +284,29 @@ def _raise_if_lost(error: Exception, connection: Connection) -> None:
         raise StorageError("storage.unavailable", "The store could not write; nothing was changed") from error
 
 
-def _tell(batch: list[_Waiting]) -> None:
+def _ours(error: Exception) -> GatewayError:
+    """Return an error that is a value here. Raises what is not."""
+    if isinstance(error, GatewayError):
+        return error
+    raise error
+
+
+def _tell(asked: list[_Asked]) -> None:
     """Wake everyone who waits: one call into each event loop, not one for each change."""
-    for loop in {waiting.loop for waiting in batch}:
-        mine = [waiting for waiting in batch if waiting.loop is loop]
+    for loop in {one.loop for one in asked}:
+        mine = [one for one in asked if one.loop is loop]
         # A loop that was closed meanwhile has nobody left to tell.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, mine)
 
 
-def _settle(batch: list[_Waiting]) -> None:
-    for waiting in batch:
-        if waiting.told.done():
+def _settle(asked: list[_Asked]) -> None:
+    for one in asked:
+        if one.told.done():
             continue  # whoever waited gave up
-        if waiting.error is not None:
-            waiting.told.set_exception(waiting.error)
+        if one.many:
+            one.told.set_result(None)
+        elif (error := one.changes[0].error) is not None:
+            one.told.set_exception(error)
         else:
-            waiting.told.set_result(waiting.result)
+            one.told.set_result(one.changes[0].result)

@@ -27,15 +27,19 @@ from tests.simulation.plan import Faults
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a change is told its result as soon as it ran, before COMMIT."""
-    run_changes = writer.Writer._run_changes
+    run_changes, write = writer.Writer._run_changes, writer.Writer._write
+    waiting: list[Any] = []
+
+    def remember(self: writer.Writer, asked: Any) -> None:
+        waiting[:] = asked
+        write(self, asked)
 
     def run_and_tell(self: writer.Writer, batch: Any, connection: Connection, head: ChainHead) -> Transaction:
         transaction = run_changes(self, batch, connection, head)
-        for waiting in batch:
-            if waiting.error is None and not waiting.told.done():
-                waiting.told.set_result(waiting.result)
+        writer._settle([one for one in waiting if all(change.error is None for change in one.changes)])
         return transaction
 
+    patch.setattr(writer.Writer, "_write", remember)
     patch.setattr(writer.Writer, "_run_changes", run_and_tell)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.audit import AuditEntry, AuditEvent, verify_chain
-from gateway.errors import StorageError
+from gateway.errors import StorageError, TransferError
 from gateway.storage import evidence, writer
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.readers import Readers
@@ -335,3 +335,24 @@ async def test_a_log_that_grew_long_is_finished_by_the_writer_itself(
     await asyncio.to_thread(checkpoints.close)
     await asyncio.to_thread(writing.close)
     assert records(path) == list(range(1, 152))
+
+
+def add_and_refuse(transaction: Transaction) -> int:
+    add(transaction)
+    raise TransferError("transfer.stale")
+
+
+async def test_changes_given_together_share_one_commit_and_fail_alone(
+    path: Path, commits: Commits, writing: Writer
+) -> None:
+    first, refused, last = await writing.write_all([add, add_and_refuse, add])
+    assert (first, last) == (1, 2)
+    assert isinstance(refused, TransferError)
+    assert commits.number == 1
+    assert records(path) == [1, 2]
+
+
+async def test_a_defect_in_one_of_several_is_raised_and_the_others_are_committed(path: Path, writing: Writer) -> None:
+    with pytest.raises(LookupError):
+        await writing.write_all([add, add_and_fail, add])
+    assert records(path) == [1, 2]
