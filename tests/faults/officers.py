@@ -14,7 +14,7 @@ from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
 from gateway.domain.lifecycle import TransferState
 from gateway.trust import issue_token
-from tests.faults.books import read_books
+from tests.faults.books import read_states
 
 _OFFICER: Final = ClientId("officer")
 _EVERY_SECONDS: Final = 0.1
@@ -48,7 +48,7 @@ class Officer:
 
     def waiting(self) -> list[str]:
         """Return the message ids of what is held, as the books have it."""
-        transfers = read_books(self._node.data / DATABASE, self._node.party).transfers
+        transfers = read_states(self._node.data / DATABASE, self._node.party).transfers
         return sorted(message_id for message_id, state in transfers.items() if state == TransferState.HELD)
 
     async def release_all(self) -> None:

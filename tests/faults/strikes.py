@@ -124,7 +124,7 @@ class Killer:
         run = self._run
         accepted, at = run.clients.accepted, datetime.now(UTC)
         await run.gateways.sides[party].process.kill()
-        books = run.books()
+        books = await asyncio.to_thread(run.books)
         # What a killed process leaves behind must hold together at every moment.
         run.breaches += check_books(books[party])
         kill = Kill(

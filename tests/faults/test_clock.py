@@ -141,7 +141,7 @@ async def test_a_process_that_stood_still_with_a_lease_doubles_and_loses_nothing
             with stopped(gateways.fr.process.pid):
                 os.kill(int(gateways.gb.process.pid or 0), signal.SIGCONT)
                 message_id = (await clients.submit(document)).message_id
-                assert await until(lambda: run.books()[GB].transfers[message_id] == "IN_FLIGHT", within=LEASE)
+                assert await until(lambda: run.states()[GB].transfers[message_id] == "IN_FLIGHT", within=LEASE)
                 os.kill(int(gateways.gb.process.pid or 0), signal.SIGSTOP)
             await asyncio.sleep(stopped_for)  # longer than the lease: the time itself is what is tested
         run.outages += [Outage(party=party, at=began, over=datetime.now(UTC)) for party in (GB, FR)]

@@ -79,7 +79,7 @@ async def test_an_older_copy_is_refused_and_then_taken_on_purpose_without_doubli
             shutil.copy(database, tmp_path / "backup.db")
             async with node_of(gb):
                 after = (await clients.submit(document("after"))).message_id
-                assert await until(lambda: run.books()[GB].transfers[after] == "DELIVERED", within=SOON)
+                assert await until(lambda: run.states()[GB].transfers[after] == "DELIVERED", within=SOON)
             written = books_of(gb, GB).head
             shutil.copy(tmp_path / "backup.db", database)
             with pytest.raises(StorageError, match=f"record {written[0]} had been written") as refused:

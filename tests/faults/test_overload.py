@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.history import ARRIVES_WITHIN
+from tests.faults.noting import note
 from tests.faults.run import FaultRun, fault_run
 from tests.faults.traffic import Clients, Document
 from tests.world import GB
@@ -81,6 +82,10 @@ def resident_bytes(pid: int) -> int:
     return int(fields[0]) * 1024
 
 
+def _shown(told: Counter[int | None]) -> str:
+    return ", ".join(f"{number} × {status}" for status, number in sorted(told.items(), key=str))
+
+
 @pytest.mark.parametrize("seconds", [pytest.param(4, id="short"), pytest.param(600, id="long", marks=pytest.mark.long)])
 async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is_lost(
     tmp_path: Path, count: Callable[..., None], seconds: float
@@ -100,6 +105,12 @@ async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is
                 await asyncio.gather(*(run.clients.submit(one) for one in refused[start : start + AT_ONCE]))
         await run.finish()
         assert [str(breach) for breach in run.breaches] == []
+        if seconds > MOST_SECONDS:
+            note(
+                f"{seconds / 60:.0f} minutes at 150 %",
+                f"{rate:.0f} a second is what it can do; {sum(told.values())} refused ({_shown(told)}), "
+                f"{run.clients.accepted} acknowledged, 0 breaches, all done {run.longest_wait_seconds:.1f} s after the last",
+            )
     count("submissions refused with 429 or 503 at 150 %", sum(told.values()))
 
 
@@ -117,5 +128,10 @@ async def test_memory_stays_where_it_is_at_four_fifths_of_what_it_can_do(
             held.append(resident_bytes(pid))
         # The first parts warm up: parsers, caches, pools. After that it must not grow.
         warm = held[SOAK_PARTS // 5 :]
+        note(
+            f"{SOAK_SECONDS // 60} minutes at 80 %",
+            f"{rate:.0f} a second, {run.clients.accepted} acknowledged; once warm between {min(warm) >> 20} and "
+            f"{max(warm) >> 20} MiB, at the end {held[-1] >> 20} MiB",
+        )
         assert max(warm) < min(warm) * 1.15, [size >> 20 for size in held]
     count("MiB held at the end of ten minutes", held[-1] >> 20)

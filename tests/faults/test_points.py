@@ -41,12 +41,14 @@ async def test_a_kill_at_each_point_loses_and_doubles_nothing(
     tmp_path: Path, count: Callable[..., None], rounds: int
 ) -> None:
     async with walkers(tmp_path, seed=1) as walk:
-        for number in range(rounds):
-            ways = of_sender(number), of_receiver(number)
-            # Each gateway plays both parts in turn.
-            await walk.both(*(ways if number % 2 == 0 else reversed(ways)))
-            assert [str(breach) for breach in walk.run.breaches] == []
-        print(walk.summary())
+        try:
+            for number in range(rounds):
+                ways = of_sender(number), of_receiver(number)
+                # Each gateway plays both parts in turn.
+                await walk.both(*(ways if number % 2 == 0 else reversed(ways)))
+                assert [str(breach) for breach in walk.run.breaches] == []
+        finally:
+            print(walk.summary())
         assert len(walk.deaths) == rounds * len({*OF_SENDER, *OF_RECEIVER, *OF_NODE})
         await ends_well(walk)
         if rounds > 1:

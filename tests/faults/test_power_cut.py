@@ -16,6 +16,7 @@ from gateway.app.node import DATABASE
 from gateway.demo.processes import GatewayProcess
 from tests.faults.books import read_books
 from tests.faults.loop_disk import LoopDisk
+from tests.faults.noting import note
 from tests.faults.power import Cut, PowerRun, power_run
 from tests.faults.run import Gate
 from tests.faults.strikes import START_SECONDS
@@ -84,13 +85,20 @@ async def test_a_power_cut_at_any_moment_loses_nothing_that_was_promised(
         assert [await side.audit_is_whole() for side in sides] == [True, True]
     assert sum(len(cut.acknowledged) for cut in made) > 0
     assert sum(len(cut.receipts) for cut in made) > 0
+    promised = sum(len(cut.acknowledged) + len(cut.receipts) for cut in made)
+    torn = sum(one.torn > 0 for one in found)
+    if cuts > 8:
+        note(
+            f"{cuts + for_good} power cuts",
+            f"{promised} promises held against them, none broken; {torn} cuts tore the end of the log; {for_good} for good",
+        )
     count("power cuts", cuts + for_good)
-    count("power cuts that tore the end of the log", sum(one.torn > 0 for one in found))
-    count("promises held against a cut", sum(len(cut.acknowledged) + len(cut.receipts) for cut in made))
+    count("power cuts that tore the end of the log", torn)
+    count("promises held against a cut", promised)
 
 
 async def test_the_harness_sees_a_gateway_that_does_not_sync_its_commits(
-    tmp_path: Path, count: Callable[..., None]
+    tmp_path: Path, count: Callable[..., None], pytestconfig: pytest.Config
 ) -> None:
     (tmp_path / "careless").mkdir()
     (tmp_path / "careless" / "sitecustomize.py").write_text(CARELESS, encoding="utf-8")
@@ -115,4 +123,6 @@ async def test_the_harness_sees_a_gateway_that_does_not_sync_its_commits(
             disk.close()
     lost = [one for one in answers if one.message_id not in kept]
     assert lost, "a gateway that syncs no commit lost nothing: the cuts of this harness prove nothing"
+    if pytestconfig.getoption("--long"):
+        note("control: synchronous=NORMAL", f"a power cut lost {len(lost)} of {len(answers)} acknowledged documents")
     count("acknowledged and lost in the control run without syncing", len(lost))

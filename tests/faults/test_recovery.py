@@ -84,7 +84,7 @@ def lease_of(run: FaultRun, party: PartyId) -> timedelta:
 async def test_a_transfer_that_was_on_its_way_is_sent_again_at_once(run: FaultRun) -> None:
     with stopped(run.gateways.fr.process.pid):
         message_id = (await run.clients.submit(DOCUMENT)).message_id
-        assert await until(lambda: run.books()[GB].transfers[message_id] == "IN_FLIGHT", within=SOON)
+        assert await until(lambda: run.states()[GB].transfers[message_id] == "IN_FLIGHT", within=SOON)
         await Killer(run).kill(GB)
     assert run.books()[GB].transfers[message_id] == "IN_FLIGHT"
     await run.gateways.gb.process.start()

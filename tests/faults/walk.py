@@ -94,7 +94,8 @@ class Walk:
         lines = [
             f"{death.at:%H:%M:%S.%f} · {death.party} · {death.point} · passing {death.nth}" for death in self.deaths
         ]
-        return "\n".join([*lines, self.figures()])
+        states = [f"{party}: {dict(books.counts())}" for party, books in self.run.books().items()]
+        return "\n".join([*lines, *states, self.figures()])
 
     def figures(self) -> str:
         """Return the same in one line."""
@@ -120,7 +121,7 @@ class Walk:
             died = datetime.now(UTC)
             self.deaths.append(Death(party=party, point=point, nth=nth, at=died))
             # What a killed process leaves behind must hold together at every moment.
-            self.run.breaches += check_books(self.run.books()[party])
+            self.run.breaches += check_books((await asyncio.to_thread(self.run.books))[party])
         await process.start(timeout=START_SECONDS)
         self._note_outage(party, died)
 
