@@ -38,6 +38,7 @@ pytestmark = pytest.mark.faults
 MESSAGES = 10
 CLIENTS_AT_ONCE = 8
 DONE_WITHIN = timedelta(seconds=300)
+OFTEN = timedelta(seconds=0.5)
 WHY = "Decided by a draw"
 MARKER = re.compile(rb"order-\d{3}-\d{2}")
 
@@ -74,6 +75,10 @@ class Troubled:
         ]
         self.draw.shuffle(planned)
         return planned
+
+    def unfinished(self) -> int:
+        """Return how many transfers and hand-overs are not at their end."""
+        return sum(map(unfinished, self.databases.values()))
 
     def arrivals(self, party: PartyId) -> list[tuple[str, tuple[str, int]]]:
         """Return the message ids that a back end got, with the place that the document's submitter was told."""
@@ -113,19 +118,23 @@ class Troubled:
             while True:
                 await asyncio.sleep(0.2)
                 with suppress(ClientError):
-                    await self._dead_letters(operator, skip=0.2)
+                    await self._dead_letters(operator, skip=0.1)
                     await self._hold_some(operator)
                     if self.draw.random() < 0.3:
                         await self.officers[party].release_all()
 
     async def _dead_letters(self, operator: OperationsClient, *, skip: float) -> None:
         """Give some up, send the others again."""
-        dead, _ = await operator.transfers(state=TransferState.DEAD_LETTERED, limit=100)
-        for one in dead:
-            act = operator.skip if self.draw.random() < skip else operator.requeue
-            with suppress(ClientError):  # its partner can not be asked whether it has it, or somebody else was faster
-                if not one.skipped:
-                    await act(one.id, reason=WHY)
+        before = None
+        while True:
+            dead, before = await operator.transfers(state=TransferState.DEAD_LETTERED, limit=100, before=before)
+            for one in dead:
+                act = operator.skip if self.draw.random() < skip else operator.requeue
+                with suppress(ClientError):  # its partner can not be asked whether it has it, or somebody was faster
+                    if not one.skipped:
+                        await act(one.id, reason=WHY)
+            if before is None:
+                return
 
     async def _hold_some(self, operator: OperationsClient) -> None:
         waiting, _ = await operator.transfers(state=TransferState.QUEUED, limit=100)
@@ -198,14 +207,13 @@ async def test_conversations_keep_their_order_whatever_breaks_and_whoever_acts(
         async with meanwhile(*(troubled.act(party) for party in sides)):
             breaking = asyncio.create_task(troubled.break_things())
             await troubled.submit_all(troubled.documents(conversations))
+            await until(lambda: troubled.unfinished() < conversations * MESSAGES // 2, within=DONE_WITHIN, every=OFTEN)
             troubled.enough = True
             await breaking
         for line in troubled.lines.values():
             line.heal()
         async with meanwhile(*(troubled.tidy(party) for party in sides)):
-            done = await until(
-                lambda: not sum(map(unfinished, databases.values())), within=DONE_WITHIN, every=timedelta(seconds=0.5)
-            )
+            done = await until(lambda: not troubled.unfinished(), within=DONE_WITHIN, every=OFTEN)
         sent = {party: places(databases[party]) for party in sides}
         events = sum((happened(file) for file in databases.values()), Counter())
         seen = (

@@ -4,8 +4,12 @@ import argparse
 import sys
 import time
 
+from tests.faults.noting import note
 from tests.simulation.run import simulate
 from tests.simulation.seeds import OF_CI, told
+
+WORTH_NOTING = 1000
+"""So many seeds are a long form, whose row is written into docs/reliability.md."""
 
 
 def main() -> int:
@@ -33,7 +37,10 @@ def many(seeds: range) -> int:
             failed += 1
             print(told(outcome), flush=True)
     seconds = time.process_time() - began
-    print(f"{len(seeds)} seeds, {failed} failed; {messages} messages, {crashes} crashes; {seconds:.0f} s of CPU")
+    seen = f"{len(seeds)} seeds, {failed} failed; {messages} messages, {crashes} crashes; {seconds:.0f} s of CPU"
+    print(seen)
+    if len(seeds) >= WORTH_NOTING:
+        note("simulation", seen)
     return int(failed > 0)
 
 

@@ -5,57 +5,25 @@ from dataclasses import replace
 import pytest
 
 from gateway.document import leaves, read
-from gateway.domain.ids import ClientId, SubmissionId, TransferId
-from gateway.domain.jobs import PreparedSubmission
-from gateway.domain.lifecycle import TransferState
+from gateway.domain.ids import SubmissionId
 from gateway.domain.message import AgreementRef
-from gateway.domain.records import TransferRow
 from gateway.envelope import payload_of
 from gateway.errors import TrustError
 from gateway.exchange.beside import Beside, BesideJob, beside
 from gateway.exchange.desk import transfer_row
-from tests.unit.exchange.desks import GB, NOW, SUBMISSION, desks, prepared, sample, with_agreement
+from tests.unit.exchange.desks import GB, SUBMISSION, desks, prepared, sample, with_agreement
+from tests.unit.exchange.rows import row_of
 
 NAMES = ("import-two-items.xml", "export-one-item.xml", "import-24-items.xml", "amendment.xml", "arrival.xml")
 
 
-def row_of(submission: PreparedSubmission) -> TransferRow:
-    made = submission.transfers[0]
-    header = made.header
-    return TransferRow(
-        id=TransferId(made.slot.transfer_id),
-        message_id=header.message_id,
-        submission_id=SubmissionId(SUBMISSION),
-        client=ClientId("client"),
-        sender=header.sender,
-        recipient=header.recipient,
-        kind=header.kind,
-        conversation=header.conversation,
-        sequence=header.sequence,
-        in_reply_to=None,
-        state=TransferState.QUEUED,
-        version=1,
-        digest=made.digest,
-        agreement=header.agreement,
-        retry=made.retry,
-        attempts=0,
-        ever_sent=False,
-        created=NOW,
-        updated=NOW,
-        expires=header.expires,
-        deadline=made.deadline,
-        next_attempt_at=NOW,
-        handed_over=None,
-        last_code="",
-        last_detail="",
-        kept=made.kept,
-        withheld=made.withheld,
-    )
-
-
 def job(name: str = NAMES[0]) -> BesideJob:
     submission = prepared(name)
-    return BesideJob(row=row_of(submission), original=submission.sealed_document, view=submission.transfers[0].sealed)
+    return BesideJob(
+        row=row_of(submission.transfers[0], submission=SUBMISSION),
+        original=submission.sealed_document,
+        view=submission.transfers[0].sealed,
+    )
 
 
 def told(of: BesideJob) -> Beside:
