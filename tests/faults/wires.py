@@ -11,8 +11,8 @@ from random import Random
 from types import TracebackType
 from typing import Final, Self
 
-_LONGEST: Final = 120_000
-"""Bytes, both ways together: a few tens of messages with their receipts."""
+_USUAL_BYTES: Final = 1_000_000
+"""How much a connection carries on the average, both ways together: some batches of messages and their receipts."""
 
 
 class BadLine:
@@ -55,7 +55,7 @@ class BadLine:
         except OSError:  # the target is down: whoever asked sees a connection that ends at once
             writer.close()
             return
-        life = _Life(self._draw.randrange(_LONGEST), (writer, far_writer))
+        life = _Life(self._draw.expovariate(1 / _USUAL_BYTES), (writer, far_writer))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pump(reader, far_writer, life))
             group.create_task(self._pump(far_reader, writer, life))
@@ -79,7 +79,7 @@ class BadLine:
 class _Life:
     """How much one connection may still carry."""
 
-    def __init__(self, left: int, ends: tuple[asyncio.StreamWriter, ...]) -> None:
+    def __init__(self, left: float, ends: tuple[asyncio.StreamWriter, ...]) -> None:
         self.left = left
         self._ends = ends
 
