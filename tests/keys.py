@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from gateway.domain.ids import KeyId, PartyId
 from gateway.envelope import Unwrapper, VerificationKey, WrappingKey, certificate_thumbprint, thumbprint
@@ -28,10 +28,10 @@ class MemorySigner:
     certificate_sha256: str
     deterministic: bool = False
 
-    def sign(self, data: bytes) -> bytes:
+    def sign_digest(self, digest: bytes) -> bytes:
         """Return the ES256 signature as R‖S."""
-        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=self.deterministic)
-        r, s = decode_dss_signature(self.private_key.sign(data, algorithm))
+        algorithm = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=self.deterministic)
+        r, s = decode_dss_signature(self.private_key.sign(digest, algorithm))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 

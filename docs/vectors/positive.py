@@ -15,7 +15,7 @@ import pybase64
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -110,8 +110,12 @@ class VectorSigner:
         return certificate_thumbprint(self.certificate)
 
     def sign(self, data: bytes) -> bytes:
+        """Return R‖S over some bytes."""
+        return self.sign_digest(hashlib.sha256(data).digest())
+
+    def sign_digest(self, digest: bytes) -> bytes:
         """Return R‖S by RFC 6979."""
-        der = self.private_key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        der = self.private_key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True))
         r, s = decode_dss_signature(der)
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 

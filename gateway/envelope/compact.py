@@ -10,9 +10,11 @@ Every failure is EnvelopeError `envelope.malformed`, and its text quotes nothing
 import binascii
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
+import orjson
 import pybase64
 
 from gateway.domain import limits
@@ -102,6 +104,9 @@ def decode(segment: bytes) -> bytes:
 def parse_json(data: bytes) -> JsonObject:
     """Return one JSON object, read strictly (RFC 8259, I-JSON): UTF-8, no duplicate members at any level, integers
     within ±(2^53 − 1) only, at most MAX_JSON_DEPTH levels, no lone surrogates. Raises EnvelopeError."""
+    plain = _read_plainly(data)
+    if plain is not None:
+        return plain
     if _deeper_than_limit(data):
         _refuse("a JSON text is nested too deep")
     try:
@@ -113,6 +118,40 @@ def parse_json(data: bytes) -> JsonObject:
     if not isinstance(value, dict):
         _refuse("a JSON text is not an object")
     return value
+
+
+def _read_plainly(data: bytes) -> JsonObject | None:
+    """Return the object of a JSON text that is spelt as we spell it ourselves; None for any other, right or wrong.
+
+    A text that comes out again byte for byte has no member twice, no blank, no escape but those that must be. What is
+    left to ask are numbers and depth. Nearly every text comes from a gateway and ends here, in a third of the time.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    if type(value) is not dict or orjson.dumps(value) != data:
+        return None
+    return value if _are_bounded(value.values(), MAX_JSON_DEPTH - 1) else None
+
+
+def _are_bounded(values: Iterable[object], depth: int) -> bool:
+    """Tell whether no number is a fraction or too large, and nothing is nested `depth` levels below these values."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bool or value is None:
+            continue
+        if type(value) is int:
+            if not -_MAX_INTEGER <= value <= _MAX_INTEGER:
+                return False
+        elif depth == 0 or kind is float:
+            return False
+        elif type(value) is dict:
+            if not _are_bounded(value.values(), depth - 1):
+                return False
+        elif type(value) is not list or not _are_bounded(value, depth - 1):
+            return False
+    return True
 
 
 def _segments(token: str, count: int, max_bytes: int) -> list[bytes]:

@@ -5,6 +5,7 @@ Only bytes and keys come in here; what a token says of itself was read and check
 Sizes are checked before a key is used. One code for each kind of failure, and no difference visible from outside.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from gateway.envelope.compact import CompactJwe, encode
@@ -32,6 +32,7 @@ _SIGNATURE_BYTES: Final = 64
 _HALF: Final = _SIGNATURE_BYTES // 2
 _KEY_BYTES: Final = 32
 _ENCRYPTED_KEY_BYTES: Final = _KEY_BYTES + 8  # RFC 3394 adds one block of integrity
+_FIRST_ROUND: Final = (1).to_bytes(4, "big")
 _IV_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _ES256: Final = ec.ECDSA(Prehashed(SHA256()))
@@ -71,7 +72,8 @@ def fresh_secrets() -> OneTimeSecrets:
 
 def derive_key_encryption_key(shared_secret: bytes) -> bytes:
     """Return the 32-byte key that wraps the content key (Concat KDF, RFC 7518 §4.6.2). `shared_secret`: Z."""
-    return ConcatKDFHash(algorithm=SHA256(), length=_KEY_BYTES, otherinfo=_OTHER_INFO).derive(shared_secret)
+    # As many bytes as one SHA-256 has, so one round: counter ‖ Z ‖ OtherInfo (NIST SP 800-56A §5.8.2.1).
+    return hashlib.sha256(_FIRST_ROUND + shared_secret + _OTHER_INFO).digest()
 
 
 def encrypt(

@@ -5,6 +5,7 @@ each of its type and format. What can not be read is never written, so a header 
 The shorter `wcx` of the outer envelope, `Routing`, says only which message goes from whom to whom.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,24 @@ _OPTIONAL: Final = frozenset({"in_reply_to", "supersedes", "withheld"})
 _SCHEMA_SET: Final = frozenset({"id", "sha256"})
 _AGREEMENT: Final = frozenset({"id", "version", "sha256"})
 _TERMS: Final = frozenset({"legal_basis", "purpose", "onward_use", "retention_days"})
+
+
+_KEPT: Final = 256
+"""How many agreements' parts of a header are remembered. Partners choose them, so what is kept must be bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agreed:
+    """What a header says that is the same for every message of a kind under one agreement."""
+
+    sender: PartyId
+    recipient: PartyId
+    kind: MessageKind
+    schema_set: SchemaSetId
+    schema_set_sha256: str
+    agreement: AgreementRef
+    policy_sha256: str
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +128,7 @@ def read_header(value: object) -> MessageHeader:
     wcx = members.exact(value, "wcx", _REQUIRED, _OPTIONAL)
     if members.integer(wcx["v"], "v", least=VERSION) != VERSION:
         raise ValueError("v must be 1")
-    schema_set = members.exact(wcx["schema_set"], "schema_set", _SCHEMA_SET)
+    agreed = _agreed(wcx)
     created, expires = members.time(wcx["created"], "created"), members.time(wcx["expires"], "expires")
     if expires <= created:
         raise ValueError("expires must be after created")
@@ -119,18 +138,72 @@ def read_header(value: object) -> MessageHeader:
         sequence=members.integer(wcx["sequence"], "sequence", least=1),
         in_reply_to=_optional_message_id(wcx, "in_reply_to"),
         supersedes=_optional_message_id(wcx, "supersedes"),
-        sender=members.party(wcx["from"], "from"),
-        recipient=members.party(wcx["to"], "to"),
-        kind=_kind(wcx["kind"]),
-        schema_set=SchemaSetId(_name(schema_set["id"], "schema_set.id")),
-        schema_set_sha256=members.sha256_hex(schema_set["sha256"], "schema_set.sha256"),
-        agreement=_agreement(wcx["agreement"]),
-        policy_sha256=members.sha256_hex(wcx["policy_sha256"], "policy_sha256"),
-        terms=_terms(wcx["terms"]),
+        sender=agreed.sender,
+        recipient=agreed.recipient,
+        kind=agreed.kind,
+        schema_set=agreed.schema_set,
+        schema_set_sha256=agreed.schema_set_sha256,
+        agreement=agreed.agreement,
+        policy_sha256=agreed.policy_sha256,
+        terms=agreed.terms,
         created=created,
         expires=expires,
         nonce=members.octets(wcx["nonce"], "nonce", length=NONCE_BYTES),
         withheld=members.sha256_hex(wcx["withheld"], "withheld") if "withheld" in wcx else None,
+    )
+
+
+def _agreed(wcx: members.Members) -> _Agreed:
+    schema_set = members.exact(wcx["schema_set"], "schema_set", _SCHEMA_SET)
+    agreement = members.exact(wcx["agreement"], "agreement", _AGREEMENT)
+    terms = members.exact(wcx["terms"], "terms", _TERMS)
+    values = (
+        *(wcx[name] for name in ("from", "to", "kind", "policy_sha256")),
+        *(schema_set[name] for name in ("id", "sha256")),
+        *(agreement[name] for name in ("id", "version", "sha256")),
+        *(terms[name] for name in ("legal_basis", "purpose", "onward_use", "retention_days")),
+    )
+    try:
+        return _known(*values)
+    except TypeError:  # an array or an object where a text should be
+        return _known.__wrapped__(*values)
+
+
+# What one agreement says is the same in all its messages, so it is read once. `typed`: True is not 1 here.
+@functools.lru_cache(_KEPT, typed=True)
+def _known(
+    sender: object,
+    recipient: object,
+    kind: object,
+    policy_sha256: object,
+    schema_set: object,
+    schema_set_sha256: object,
+    agreement: object,
+    version: object,
+    agreement_sha256: object,
+    legal_basis: object,
+    purpose: object,
+    onward_use: object,
+    retention_days: object,
+) -> _Agreed:
+    return _Agreed(
+        sender=members.party(sender, "from"),
+        recipient=members.party(recipient, "to"),
+        kind=_kind(kind),
+        schema_set=SchemaSetId(_name(schema_set, "schema_set.id")),
+        schema_set_sha256=members.sha256_hex(schema_set_sha256, "schema_set.sha256"),
+        agreement=AgreementRef(
+            id=AgreementId(_name(agreement, "agreement.id")),
+            version=members.integer(version, "agreement.version", least=1),
+            sha256=members.sha256_hex(agreement_sha256, "agreement.sha256"),
+        ),
+        policy_sha256=members.sha256_hex(policy_sha256, "policy_sha256"),
+        terms=Terms(
+            legal_basis=members.text(legal_basis, "terms.legal_basis"),
+            purpose=members.text(purpose, "terms.purpose"),
+            onward_use=members.text(onward_use, "terms.onward_use"),
+            retention_days=members.integer(retention_days, "terms.retention_days", least=0),
+        ),
     )
 
 
@@ -150,22 +223,3 @@ def _name(value: object, name: str) -> str:
     if not is_name(found):
         raise ValueError(f"{name} must be 1 to 64 lower-case letters, digits, dots or hyphens")
     return found
-
-
-def _agreement(value: object) -> AgreementRef:
-    agreement = members.exact(value, "agreement", _AGREEMENT)
-    return AgreementRef(
-        id=AgreementId(_name(agreement["id"], "agreement.id")),
-        version=members.integer(agreement["version"], "agreement.version", least=1),
-        sha256=members.sha256_hex(agreement["sha256"], "agreement.sha256"),
-    )
-
-
-def _terms(value: object) -> Terms:
-    terms = members.exact(value, "terms", _TERMS)
-    return Terms(
-        legal_basis=members.text(terms["legal_basis"], "terms.legal_basis"),
-        purpose=members.text(terms["purpose"], "terms.purpose"),
-        onward_use=members.text(terms["onward_use"], "terms.onward_use"),
-        retention_days=members.integer(terms["retention_days"], "terms.retention_days", least=0),
-    )

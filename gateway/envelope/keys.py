@@ -20,8 +20,8 @@ class Signer(Protocol):
     @property
     def certificate_sha256(self) -> str: ...
 
-    def sign(self, data: bytes) -> bytes:
-        """Return the ES256 signature over `data` as R‖S, 64 bytes (RFC 7518 §3.4)."""
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the ES256 signature over what hashes to `digest` (SHA-256) as R‖S, 64 bytes (RFC 7518 §3.4)."""
         ...
 
 

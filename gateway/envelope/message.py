@@ -80,8 +80,9 @@ def sign_view(view: View, header: MessageHeader, signer: Signer) -> SignedView:
     if described != (view.facts.kind, view.schema_set, view.schema_set_sha256, view.policy_sha256):
         raise ValueError("the header does not describe the view")
     signing_input = protected.write_message(header, signer) + b"." + encode(view.xml)
-    jws = signing_input + b"." + encode(signer.sign(signing_input))
-    return SignedView(jws=jws.decode(), header=header, digest=hashlib.sha256(signing_input).hexdigest())
+    digest = hashlib.sha256(signing_input)
+    jws = signing_input + b"." + encode(signer.sign_digest(digest.digest()))
+    return SignedView(jws=jws.decode(), header=header, digest=digest.hexdigest())
 
 
 def encrypt(

@@ -48,6 +48,9 @@ class StatementType(StrEnum):
     PONG = "wcx-pong+jws"
 
 
+_STATEMENT_TYPES: Final = {kind.value: kind for kind in StatementType}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeyRef:
     """Which key and which certificate a signed token names. Nothing is known of either yet."""
@@ -131,11 +134,12 @@ def write_statement(kind: StatementType, signer: Signer) -> bytes:
 def read_statement_type(header: JsonObject) -> StatementType:
     """Return which statement a header announces, the header being otherwise as it must be. Raises EnvelopeError."""
     _check_algorithm(header, es256.SIGNATURE_ALGORITHM)
-    kinds = [kind for kind in StatementType if kind == header.get("typ")]
-    if not kinds:
+    typ = header.get("typ")
+    kind = _STATEMENT_TYPES.get(typ) if type(typ) is str else None
+    if kind is None:
         raise EnvelopeError("envelope.type_refused")
     _check_members(header, _STATEMENT)
-    return kinds[0]
+    return kind
 
 
 def read_statement(header: JsonObject, kind: StatementType) -> SigningKeyRef:

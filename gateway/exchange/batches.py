@@ -37,25 +37,29 @@ JobT = TypeVar("JobT")
 def run_prepare(jobs: Sequence[PrepareJob], desk: Desk) -> list[PrepareResult]:
     """Return one result per job, in order."""
     parts = _parts(jobs, lambda job: len(job.body))
-    return [one for part in parts for one in in_step([prepare_in_steps(job, desk) for job in part])]
+    with desk.trust.steady():
+        return [one for part in parts for one in in_step([prepare_in_steps(job, desk) for job in part])]
 
 
 def run_seal(jobs: Sequence[SealJob], desk: Desk) -> list[SealResult]:
     """Return one result per job, in order."""
-    return [seal(job, desk) for job in jobs]
+    with desk.trust.steady():
+        return [seal(job, desk) for job in jobs]
 
 
 def run_admit(jobs: Sequence[AdmitJob], desk: Desk) -> list[AdmitResult]:
     """Return one result per job, in order."""
     parts = _parts(jobs, lambda job: len(job.jwe))
-    return [one for part in parts for one in in_step([admit_in_steps(job, desk) for job in part])]
+    with desk.trust.steady():
+        return [one for part in parts for one in in_step([admit_in_steps(job, desk) for job in part])]
 
 
 def run_check(
     jobs: Sequence[CheckJob | CheckNoticeJob | CheckAskedJob], desk: Desk
 ) -> list[CheckResult | CheckNoticeResult | CheckAskedResult]:
     """Return one result per job, in order."""
-    return [_check(job, desk) for job in jobs]
+    with desk.trust.steady():
+        return [_check(job, desk) for job in jobs]
 
 
 def _check(

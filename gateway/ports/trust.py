@@ -1,5 +1,6 @@
 """Whom to believe, what was agreed, and what is sealed."""
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -55,6 +56,10 @@ class Agreements(Protocol):
 
 class Trust(Protocol):
     """Keys of our own and of partners, by party, with validity and revocation."""
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Let what is known of revocation stand for all that is asked inside, having looked once: for one batch."""
+        ...
 
     def signer(self, party: PartyId, now: datetime) -> Signer:
         """Return the current signing key of one of our own parties."""

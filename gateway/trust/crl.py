@@ -11,6 +11,7 @@ every other reason, and none, counts as compromise.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, pairwise
@@ -65,6 +66,7 @@ class RevocationLists:
         self._kept: list[x509.CertificateRevocationList] = []
         self._by_issuer: dict[x509.Certificate, x509.CertificateRevocationList | None] = {}
         self.generation = 0
+        self._steady = False
         self.refresh()
 
     @property
@@ -72,8 +74,20 @@ class RevocationLists:
         """What is wrong with the files as they are now, for the operator."""
         return tuple(self._problems.values())
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Look at the files now, and let what they say stand for all that is asked inside."""
+        self.refresh()
+        self._steady = True
+        try:
+            yield
+        finally:
+            self._steady = False
+
     def refresh(self) -> None:
         """Read again what changed. Costs one stat per file when nothing did; never raises."""
+        if self._steady:
+            return
         seen = {path: stamp(path) for path in self._paths}
         if seen == self._stamps:
             return

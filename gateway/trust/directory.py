@@ -11,6 +11,7 @@ open what was sent to them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, NoReturn
@@ -67,6 +68,10 @@ class FileTrust:
                 raise ConfigurationError("config.invalid", f"{partner.party} stands twice among parties and partners")
             anchors[partner.party] = self._add_partner(partner)
         self.anchors: Mapping[PartyId, Anchor] = MappingProxyType(anchors)
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Look at the files of revocation lists once for all that is asked inside: one batch of a worker."""
+        return self.revocation.steady()
 
     def signer(self, party: PartyId, now: datetime) -> Signer:
         """Return the newest of our own signing keys of `party` that is valid at `now` and not revoked.

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
 )
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
@@ -33,6 +33,7 @@ from gateway.trust.issuing import Use
 
 __all__ = ["FileSigner", "FileUnwrapper", "KeyFiles", "OwnKey", "key_files_in", "load_own_key", "load_private_key"]
 
+_ES256: Final = ECDSA(Prehashed(SHA256()))
 _KEY_NAME: Final = re.compile(r"(tls|sign|decrypt)-([1-9][0-9]{0,5})\.key\.pem")
 
 
@@ -82,9 +83,9 @@ class FileSigner:
         """Base64url of SHA-256 over the certificate's DER."""
         return self._certificate_sha256
 
-    def sign(self, data: bytes) -> bytes:
-        """Return the ES256 signature over `data` as R‖S, 64 bytes (RFC 7518 §3.4)."""
-        r, s = decode_dss_signature(self._key.sign(data, ECDSA(SHA256())))
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the ES256 signature over what hashes to `digest` (SHA-256) as R‖S, 64 bytes (RFC 7518 §3.4)."""
+        r, s = decode_dss_signature(self._key.sign(digest, _ES256))
         return r.to_bytes(32) + s.to_bytes(32)
 
     def __repr__(self) -> str:

@@ -78,7 +78,8 @@ class FileSealer:
         form, packed = pack(plaintext)
         head = bytes((_VERSION, form)) + self._current
         bound = head + row.encode()
-        data_key, wrap_nonce, nonce = os.urandom(32), os.urandom(12), os.urandom(12)
+        chance = os.urandom(56)
+        data_key, wrap_nonce, nonce = chance[:32], chance[32:44], chance[44:]
         wrapped = self._wrapping[self._current].encrypt(wrap_nonce, data_key, _WRAP + bound)
         return b"".join((head, wrap_nonce, wrapped, nonce, AESGCM(data_key).encrypt(nonce, packed, _DATA + bound)))
 

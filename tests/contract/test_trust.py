@@ -1,5 +1,6 @@
 """What every Trust must do, over each implementation."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
 def test_what_we_sign_verifies_under_the_key_the_partner_has_of_us(pair: Pair) -> None:
     here, there = pair
     signer = here.signer(HERE, NOW)
-    signature = signer.sign(b"data")
+    signature = signer.sign_digest(hashlib.sha256(b"data").digest())
     assert len(signature) == 64
     key = there.verification_key(signer.key_id)
     der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
