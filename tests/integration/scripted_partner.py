@@ -323,7 +323,7 @@ def compact_jws(protected: Mapping[str, object], payload: bytes, signer: Signer)
     """Return any header over any payload, signed."""
     head = json.dumps(protected, separators=(",", ":")).encode()
     signing_input = encode(head) + b"." + encode(payload)
-    return (signing_input + b"." + encode(signer.sign(signing_input))).decode()
+    return (signing_input + b"." + encode(signer.sign_digest(hashlib.sha256(signing_input).digest()))).decode()
 
 
 def digest_of(jws: str) -> str:

@@ -167,15 +167,49 @@ def depth(value: object) -> int:
     return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
 
-@given(st.dictionaries(st.text(max_size=4), JSON, max_size=4), st.booleans())
+@given(st.dictionaries(st.text(max_size=4), JSON, max_size=4), st.booleans(), st.booleans())
 @settings(deadline=None)
-def test_every_object_within_the_limits_is_read_as_it_is(value: dict[str, object], ascii_only: bool) -> None:
-    data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8")
+def test_every_object_within_the_limits_is_read_as_it_is(
+    value: dict[str, object], ascii_only: bool, with_blanks: bool
+) -> None:
+    separators = None if with_blanks else (",", ":")
+    data = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode("utf-8")
     if depth(value) <= compact.MAX_JSON_DEPTH:
         assert compact.parse_json(data) == value
     else:
         with pytest.raises(EnvelopeError):
             compact.parse_json(data)
+
+
+PLAIN_PARTS = st.sampled_from(
+    [
+        '{"a":',
+        '"b":',
+        ",",
+        "}",
+        "{",
+        "[",
+        "]",
+        "1",
+        "-0",
+        "1.5",
+        "1e3",
+        "9" * 17,
+        '"x"',
+        "true",
+        "null",
+        '"\\u0061"',
+        " ",
+    ]
+)
+
+
+@given(st.lists(PLAIN_PARTS, max_size=9).map(lambda parts: ('{"a":' + "".join(parts)).encode()))
+@settings(deadline=None, max_examples=300)
+def test_the_short_way_says_nothing_that_the_strict_reader_does_not(data: bytes) -> None:
+    plain = compact._read_plainly(data)
+    if plain is not None:
+        assert compact._STRICT_JSON.decode(data.decode()) == plain
 
 
 def test_the_refusal_quotes_nothing_of_the_token() -> None:

@@ -120,6 +120,14 @@ def test_a_header_that_could_not_be_read_is_not_written(changes: dict[str, Any])
         wire.write_header(replace(HEADER, **changes))
 
 
+@pytest.mark.parametrize(("member", "value"), [("version", True), ("version", 1.0), ("id", ["gb-fr"]), ("sha256", {})])
+def test_what_was_read_before_lets_nothing_pass_that_is_only_like_it(member: str, value: object) -> None:
+    wcx: Any = wire.write_header(replace(HEADER, agreement=replace(HEADER.agreement, version=1)))
+    assert wire.read_header(wcx).agreement.version == 1
+    with pytest.raises(ValueError, match=f"agreement.{member}"):
+        wire.read_header(wcx | {"agreement": wcx["agreement"] | {member: value}})
+
+
 WRONG: dict[str, Any] = {
     "v": [0, 2, True, "1", None],
     "id": ["", 7, str(HEADER.conversation), MESSAGE_ID.upper(), MESSAGE_ID + "\n"],

@@ -180,6 +180,17 @@ def test_a_renewed_list_makes_a_stale_path_good_again(node: PkiNode, path: Path_
     lists.require_fresh(path, later)
 
 
+def test_a_batch_looks_at_the_lists_once_and_the_next_one_again(node: PkiNode, path: Path_, now: datetime) -> None:
+    later = now + timedelta(days=8)
+    lists = RevocationLists(node.authority.crls)
+    with lists.steady():
+        refresh_crls(node.authority.folder, now=later)
+        lists.refresh()
+        expect_stale(lists, path, later)
+    with lists.steady():
+        lists.require_fresh(path, later)
+
+
 def expect_stale(lists: RevocationLists, path: Path_, now: datetime) -> None:
     with pytest.raises(TrustError) as caught:
         lists.require_fresh(path, now)
