@@ -118,7 +118,7 @@ class Troubled:
             while True:
                 await asyncio.sleep(0.2)
                 with suppress(ClientError):
-                    await self._dead_letters(operator, skip=0.1)
+                    await self._dead_letters(operator, skip=0.3)
                     await self._hold_some(operator)
                     if self.draw.random() < 0.3:
                         await self.officers[party].release_all()
@@ -233,7 +233,8 @@ async def test_conversations_keep_their_order_whatever_breaks_and_whoever_acts(
         everywhere = [one for party in sides for one in sent[party]]
         assert list(Counter(one.conversation for one in everywhere).values()) == [MESSAGES] * conversations
         assert all(told.values()), told
+        figures = ", ".join(f"{number} {name}" for name, number in told.items())
         assert [await side.process.stop() for side in sides.values()] == [0, 0]
         assert [await side.audit_is_whole() for side in sides.values()] == [True, True]
-        note(f"order in {conversations} conversations of {MESSAGES}", f"{seen}; {told}")
+        note(f"order in {conversations} conversations of {MESSAGES}", f"{seen}; {figures}")
     count("conversations in order", conversations)

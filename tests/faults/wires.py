@@ -11,7 +11,7 @@ from random import Random
 from types import TracebackType
 from typing import Final, Self
 
-_USUAL_BYTES: Final = 1_000_000
+_USUAL_BYTES: Final = 400_000
 """How much a connection carries on the average, both ways together: some batches of messages and their receipts."""
 
 
