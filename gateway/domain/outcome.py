@@ -28,6 +28,14 @@ class TransientFailure:
     retry_after: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """The store did not give back what was put in, so nothing was tried, and trying again would change nothing."""
+
+    code: str
+    detail: str
+
+
 SendOutcome = ReceiptReturned | TransportAccepted | TransientFailure
 
 

@@ -145,11 +145,16 @@ class TransferRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedTransfer:
-    """A transfer leased to this node. `fence` must accompany every later change under the lease."""
+    """A transfer leased to this node. `fence` must accompany every later change under the lease.
+
+    `unreadable`: the code that says why the store could not read `sealed_jws`, which is empty then: `storage.corrupt`
+    for what is damaged, another for what may be read later.
+    """
 
     row: TransferRow
     fence: int
     sealed_jws: bytes
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,11 +269,12 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedHandOver:
-    """An inbox message leased for hand-over."""
+    """An inbox message leased for hand-over. `unreadable`: as of a ClaimedTransfer."""
 
     row: InboxRow
     fence: int
     sealed_message: bytes
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from gateway.domain.ids import PartyId
 from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.limits import MAX_BATCH_ENVELOPES
-from gateway.domain.outcome import ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
+from gateway.domain.outcome import Damaged, ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
 from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.retry import next_attempt_at
 from gateway.domain.statement import Problem, Receipt, Verdict
@@ -70,7 +70,7 @@ class _Sent:
     """One attempt, and what came of it so far. `envelope_sha256`: empty if no envelope was made."""
 
     claimed: ClaimedTransfer
-    outcome: SendOutcome
+    outcome: SendOutcome | Damaged
     envelope_sha256: str = ""
 
 
@@ -220,8 +220,13 @@ class Dispatch:
         sent = await asyncio.gather(*(self._request(partner, request) for request in requests))
         return [*failed, *(one for some in sent for one in some)]
 
-    async def _seal(self, claimed: ClaimedTransfer) -> SealedEnvelope | TransientFailure:
+    async def _seal(self, claimed: ClaimedTransfer) -> SealedEnvelope | TransientFailure | Damaged:
         row = claimed.row
+        if (code := claimed.unreadable) != "":
+            detail = "What is stored of the message can not be read"
+            if code == "storage.corrupt":
+                return Damaged(code=code, detail=detail)
+            return TransientFailure(code=code, detail=detail, sent=False, connected=True)
         job = SealJob(
             transfer_id=row.id,
             message_id=row.message_id,
@@ -236,6 +241,8 @@ class Dispatch:
             sealed = error  # no worker could be had
         if isinstance(sealed, SealedEnvelope):
             return sealed
+        if sealed.code == "trust.unsealing_failed":
+            return Damaged(code=sealed.code, detail=sealed.detail)
         return TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
 
     async def _request(
@@ -256,7 +263,7 @@ class Dispatch:
     # ── committing ──
 
     async def _commit(
-        self, claimed: ClaimedTransfer, outcome: SendOutcome, envelope_sha256: str, started: datetime
+        self, claimed: ClaimedTransfer, outcome: SendOutcome | Damaged, envelope_sha256: str, started: datetime
     ) -> str:
         """Commit what came of the attempt; return `ok` or the code that explains it."""
         match outcome:
@@ -266,6 +273,8 @@ class Dispatch:
                 return await self._taken(claimed, started)
             case TransientFailure():
                 return await self._failed(claimed, outcome, started)
+            case Damaged():
+                return await self._give_up(claimed, outcome, started)
             case _:
                 assert_never(outcome)
 
@@ -327,6 +336,25 @@ class Dispatch:
         again = next_attempt_at(row.retry, attempt=row.attempts, jitter=jitter, now=now, deadline=row.deadline)
         if again is not None and failure.retry_after is not None:
             again = min(max(again, now + failure.retry_after), row.deadline)
+        return await self._note_failed(
+            claimed, failure, started, again, code=failure.code if again else _why_no_more(row), sent=failure.sent
+        )
+
+    async def _give_up(self, claimed: ClaimedTransfer, damage: Damaged, started: datetime) -> str:
+        """Dead-letter at once what there is nothing left to try with. Put back from a backup, it can be requeued."""
+        return await self._note_failed(claimed, damage, started, None, code=damage.code, sent=False)
+
+    async def _note_failed(
+        self,
+        claimed: ClaimedTransfer,
+        failure: TransientFailure | Damaged,
+        started: datetime,
+        again: datetime | None,
+        *,
+        code: str,
+        sent: bool,
+    ) -> str:
+        row, now = claimed.row, self._clock.now()
         event = TransferEvent.EXHAUSTED if again is None else TransferEvent.FAILED
         audit = AuditEvent.TRANSFER_EXHAUSTED if again is None else AuditEvent.TRANSFER_FAILED
         try:
@@ -337,9 +365,9 @@ class Dispatch:
                 now=now,
                 fence=claimed.fence,
                 attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail, again),
-                sent=failure.sent,
+                sent=sent,
                 next_attempt_at=again,
-                code=failure.code if again else _why_no_more(row),
+                code=code,
                 detail=failure.detail,
             )
         except TransferError as error:
@@ -379,7 +407,7 @@ def _within(
         yield request
 
 
-def _is_lost(outcome: SendOutcome) -> bool:
+def _is_lost(outcome: SendOutcome | Damaged) -> bool:
     """Tell whether the partner could not be reached at all."""
     return isinstance(outcome, TransientFailure) and not outcome.connected
 

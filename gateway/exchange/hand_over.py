@@ -14,15 +14,14 @@ from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import HandOverEvent
-from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
+from gateway.domain.outcome import Damaged, HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import ClaimedHandOver
 from gateway.domain.retry import RetryPolicy, wait_before_retry
-from gateway.envelope import payload_of
 from gateway.errors import GatewayError
 from gateway.exchange.claiming import Pace, work_off
-from gateway.exchange.desk import inbox_row
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.notify import notice_bell
+from gateway.exchange.opened import opened
 from gateway.exchange.receive import HAND_OVER_BELL
 from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
 
@@ -121,15 +120,11 @@ class HandOver:
             **labels,
         )
 
-    async def _give(self, claimed: ClaimedHandOver) -> HandOverOutcome:
-        row = claimed.row
-        try:
-            jws = self._sealer.unseal(claimed.sealed_message, row=inbox_row(row.sender, row.message_id))
-        except GatewayError as error:
-            return TransientFailure(code=error.code, detail=error.detail, sent=False, connected=True)
-        return await self._channel.hand_over(row, payload_of(jws.decode("ascii")))
+    async def _give(self, claimed: ClaimedHandOver) -> HandOverOutcome | Damaged:
+        view = opened(claimed, self._sealer)
+        return await self._channel.hand_over(claimed.row, view) if isinstance(view, bytes) else view
 
-    async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome) -> str:
+    async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged) -> str:
         match outcome:
             case HandedOver():
                 self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
@@ -139,6 +134,9 @@ class HandOver:
                 return "ok"
             case TransientFailure():
                 await self._failed(claimed, outcome)
+                return outcome.code
+            case Damaged():
+                await self._settle(claimed, HandOverEvent.EXHAUSTED, AuditEvent.HAND_OVER_EXHAUSTED, outcome)
                 return outcome.code
             case _:
                 assert_never(outcome)
@@ -157,7 +155,7 @@ class HandOver:
         claimed: ClaimedHandOver,
         event: HandOverEvent,
         evidence: AuditEvent,
-        failure: TransientFailure | None = None,
+        failure: TransientFailure | Damaged | None = None,
         wait: timedelta | None = None,
     ) -> None:
         row, now = claimed.row, self._clock.now()

@@ -19,11 +19,11 @@ from gateway.domain.access import Caller
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId, party_id
 from gateway.domain.lifecycle import HandOverEvent, HandOverState
+from gateway.domain.outcome import Damaged
 from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.domain.retry import RetryPolicy, wait_before_retry
-from gateway.envelope import payload_of
-from gateway.errors import AccessError, GatewayError, RequestError, TransferError
-from gateway.exchange.desk import inbox_row
+from gateway.errors import AccessError, RequestError, TransferError
+from gateway.exchange.opened import opened
 from gateway.ports import Clock, Ids, Sealer, Store, Telemetry
 
 _REASON: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
@@ -115,13 +115,12 @@ class Pull:
             raise RequestError("hand_over.not_by_pull") from None
 
     async def _open(self, claimed: ClaimedHandOver, expires: datetime) -> PulledMessage | None:
-        """Return a message with its document, or None for one whose stored bytes are damaged: that one waits."""
-        row = claimed.row
-        try:
-            jws = self._sealer.unseal(claimed.sealed_message, row=inbox_row(row.sender, row.message_id))
-            view = payload_of(jws.decode("ascii"))
-        except GatewayError as error:
-            await self._settle(row, claimed.fence, HandOverEvent.FAILED, error.code, error.detail, "system", {})
+        """Return a message with its document, or None for one that can not be opened: it is quarantined when its stored
+        bytes are damaged, else it waits."""
+        row, view = claimed.row, opened(claimed, self._sealer)
+        if not isinstance(view, bytes):
+            event = HandOverEvent.EXHAUSTED if isinstance(view, Damaged) else HandOverEvent.FAILED
+            await self._settle(row, claimed.fence, event, view.code, view.detail, "system", {})
             return None
         return PulledMessage(row=row, view=view, lease=_token(row.sender, claimed.fence), expires=expires)
 

@@ -85,7 +85,8 @@ class Store(Protocol):
     ) -> list[ClaimedTransfer]:
         """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
         nothing blocks; a partner whose back-off is not over gets none. `in_force`: hashes of the agreements that hold
-        now; a due transfer under another one becomes HELD instead."""
+        now; a due transfer under another one becomes HELD instead. What can not be read is leased all the same, with
+        the code that says why (`unreadable`)."""
         ...
 
     async def settle(
@@ -110,7 +111,8 @@ class Store(Protocol):
         `transfer.illegal_transition` for a pair not in the table. Records attempt and receipt in the same commit, and
         the partner's health: success for ACCEPTED, REFUSED and TAKEN. `sent`: whether a byte may have left; a lost
         lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message. `deadline`:
-        a new deadline, where the event brings one (requeued).
+        a new deadline, where the event brings one (requeued). When the commit is unknown, the row is read back: the
+        change is found, or made; `storage.commit_unknown` is raised only when that commit is unknown too.
         """
         ...
 
@@ -307,7 +309,7 @@ class Store(Protocol):
         self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
     ) -> list[ClaimedHandOver]:
         """Lease due hand-overs to `recipients`; within (sender, conversation) only the lowest sequence not yet handed
-        over. `actor`: who leases them, for the audit."""
+        over. `actor`: who leases them, for the audit. What can not be read is leased all the same, as in `claim`."""
         ...
 
     async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:

@@ -18,7 +18,8 @@ class Sealer(Protocol):
     def seal(self, plaintext: bytes, *, row: str) -> bytes: ...
 
     def unseal(self, sealed: bytes, *, row: str) -> bytes:
-        """Raises TrustError `trust.unsealing_failed` for changed bytes, another row or an unknown key."""
+        """Raises TrustError `trust.unsealing_failed` for changed bytes or another row, which no try mends, and
+        `trust.key_unknown` for an at-rest key that is not here: it may be put back."""
         ...
 
     def index(self, kind: ReferenceKind, value: str) -> str:

@@ -12,7 +12,6 @@ from sqlalchemy import Column, Insert, Table, bindparam, insert
 from sqlalchemy.sql.expression import ClauseElement
 
 from gateway.audit import AuditEntry, AuditRecord, ChainHead, link
-from gateway.errors import StorageError
 
 Values = Mapping[str, Any]
 
@@ -63,31 +62,12 @@ class Transaction:
     Records are written in one go before COMMIT; taking back a change takes back its records and the chain's head.
     """
 
-    __slots__ = ("_damaged", "connection", "head", "records")
+    __slots__ = ("connection", "head", "records")
 
-    def __init__(self, connection: Connection, head: ChainHead, damaged: set[tuple[str, ...]] | None = None) -> None:
+    def __init__(self, connection: Connection, head: ChainHead) -> None:
         self.connection = connection
         self.head = head
         self.records: list[AuditRecord] = []
-        self._damaged = set() if damaged is None else damaged
-
-    def sealed(self, statement: ClauseElement, values: Mapping[str, str]) -> bytes:
-        """Return the column `sealed` of the row that `values` name; nothing when its pages are known to be damaged.
-
-        Nothing can not be unsealed, so what is claimed so fails by itself, with a code of its own, and one damaged
-        page does not keep from going what is claimed together with it. Reading such a page spoils the transaction:
-        when one is found, StorageError `storage.unavailable` is raised, and from the next time on it is known.
-        """
-        name = tuple(values.values())
-        if name in self._damaged:
-            return b""
-        try:
-            return bytes(self.connection.rows(statement, values)[0]["sealed"])
-        except StorageError as error:
-            if error.code != "storage.corrupt":
-                raise
-            self._damaged.add(name)
-            raise StorageError("storage.unavailable", "A damaged page was found; nothing was changed") from error
 
     def record(self, entry: AuditEntry) -> None:
         """Put an entry at the end of the chain, in the same transaction as everything else."""

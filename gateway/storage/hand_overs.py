@@ -11,7 +11,7 @@ from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, advance_hand_over
 from gateway.domain.limits import MAX_BATCH_BYTES
-from gateway.domain.records import ClaimedHandOver, InboxRow
+from gateway.domain.records import InboxRow
 from gateway.errors import TransferError
 from gateway.storage import conversations, notices
 from gateway.storage.engine import Connection, Row, Transaction
@@ -29,6 +29,7 @@ _COLUMNS = select(
     hand_over.c.attempts,
     hand_over.c.next_attempt_at,
     hand_over.c.handed_over,
+    hand_over.c.updated,
     hand_over.c.last_code,
     hand_over.c.last_detail,
     hand_over.c.purged,
@@ -112,8 +113,9 @@ def claim(
     now: datetime,
     lease: timedelta,
     actor: str = "system",
-) -> list[ClaimedHandOver]:
-    """Lease what is due for `recipients`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one."""
+) -> list[tuple[InboxRow, int]]:
+    """Lease what is due for `recipients`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one. Return
+    each with its fence; what they hold is read after the commit, as in `transfers.claim`."""
     connection = transaction.connection
     taken: list[Row] = []
     total = 0
@@ -142,7 +144,9 @@ def _due(connection: Connection, recipients: Collection[PartyId], *, limit: int,
     return sorted(found, key=lambda row: (row["next_attempt_at"], row["message_id"]))[:limit]
 
 
-def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: datetime, actor: str) -> ClaimedHandOver:
+def _claimed(
+    transaction: Transaction, before: Row, state: HandOverState, now: datetime, actor: str
+) -> tuple[InboxRow, int]:
     row = replace(
         inbox_row(before),
         hand_over=state,
@@ -160,9 +164,7 @@ def _claimed(transaction: Transaction, before: Row, state: HandOverState, now: d
             facts={"sender": row.sender, "recipient": row.recipient, "attempt": row.attempts, "fence": fence},
         )
     )
-    name = {"sender": row.sender, "message_id": row.message_id}
-    sealed = transaction.sealed(_PAYLOAD, name)
-    return ClaimedHandOver(row=row, fence=fence, sealed_message=sealed)
+    return row, fence
 
 
 def settle(
@@ -176,8 +178,9 @@ def settle(
     next_attempt_at: datetime | None = None,
     code: str = "",
     detail: str = "",
+    again: bool = False,
 ) -> InboxRow:
-    """Move one hand-over; see `ports.Store.settle_hand_over`."""
+    """Move one hand-over; see `ports.Store.settle_hand_over`. `again`: as in `transfers.settle`."""
     if event is HandOverEvent.CLAIMED:
         raise TransferError("transfer.illegal_transition", "Only a claim claims a hand-over")
     connection = transaction.connection
@@ -193,7 +196,10 @@ def settle(
         last_code=code,
         last_detail=detail,
     )
-    if not _move(connection, row, settled, now=now, fence=fence, lease_lost=event is HandOverEvent.LEASE_LOST):
+    lost = event is HandOverEvent.LEASE_LOST
+    if not _move(connection, row, settled, now=now, fence=fence, lease_lost=lost):
+        if again and _is_settled(connection, settled, now, None if fence is None else fence + int(lost)):
+            return settled
         raise _why_not(connection, row, fence)
     if done:
         notices.owe(connection, row, now=now)
@@ -222,6 +228,14 @@ def _move(
     if fence is None:
         return connection.run(_SETTLE, values) == 1
     return connection.run(_SETTLE_UNDER_LEASE, {**values, "held": fence}) == 1
+
+
+def _is_settled(connection: Connection, settled: InboxRow, now: datetime, fence: int | None) -> bool:
+    """Tell whether a row stands exactly as it was to be left; see `transfers`."""
+    found = connection.one(_FROM, {"sender": settled.sender, "message_id": settled.message_id})
+    if found is None or (fence is not None and found["fence"] != fence):
+        return False
+    return inbox_row(found) == settled and found["updated"] == micros(now)
 
 
 def _why_not(connection: Connection, row: InboxRow, fence: int | None) -> TransferError:

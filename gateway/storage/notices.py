@@ -5,6 +5,7 @@ beside the transfer and never moves it: state, version and head stay what they a
 said again changes nothing, and another time than the first is kept as evidence only.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -169,8 +170,9 @@ def settle(
     next_attempt_at: datetime | None = None,
     code: str = "",
     detail: str = "",
+    again: bool = False,
 ) -> bool:
-    """Note what came of an attempt; see `ports.Store.settle_notice`."""
+    """Note what came of an attempt; see `ports.Store.settle_notice`. `again`: as in `transfers.settle`."""
     connection = transaction.connection
     if becomes is not NoticeState.OWED and audit is None:
         raise ValueError("a notice is given, or given up, with its audit entry")
@@ -185,12 +187,27 @@ def settle(
         "detail": detail,
     }
     if not connection.run(_SETTLE, values):
-        return False
+        found = read_owed(connection, owed.sender, owed.message_id) if again else None
+        return found is not None and found == _settled(owed, becomes, next_attempt_at, now, code, detail)
     if becomes is NoticeState.GIVEN:
         health.succeeded(connection, owed.sender, now)
     if audit is not None:
         transaction.record(audit)
     return True
+
+
+def _settled(
+    owed: OwedNotice, becomes: NoticeState, again: datetime | None, now: datetime, code: str, detail: str
+) -> OwedNotice:
+    return replace(
+        owed,
+        state=becomes,
+        attempts=owed.attempts + 1,
+        next_attempt_at=again,
+        updated=now,
+        last_code=code,
+        last_detail=detail,
+    )
 
 
 def _owed_notice(row: Row) -> OwedNotice:

@@ -37,7 +37,7 @@ from gateway.domain.records import (
     TransferRow,
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
-from gateway.errors import GatewayError, StorageError
+from gateway.errors import GatewayError
 from gateway.ports import Settlement
 from gateway.storage import (
     answers,
@@ -45,7 +45,9 @@ from gateway.storage import (
     hand_overs,
     health,
     holding,
+    leasing,
     notices,
+    read_back,
     receiving,
     set_back,
     submissions,
@@ -55,7 +57,6 @@ from gateway.storage import (
     upkeep,
 )
 from gateway.storage.engine import Transaction
-from gateway.storage.giving_back import give_back_all
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Change, Writer
 
@@ -129,18 +130,13 @@ class SqlStore:
         in_force: Collection[str] | None = None,
     ) -> list[ClaimedTransfer]:
         """Lease what is due to `recipient`, and hold what is due under an agreement that ended."""
-        made: list[ClaimedTransfer] = []
-
-        def claim(transaction: Transaction) -> list[ClaimedTransfer]:
-            made[:] = transfers.claim(transaction, recipient, limit=limit, now=now, lease=lease, in_force=in_force)
-            return list(made)
-
-        try:
-            return await self._writer.write(claim)
-        except StorageError as error:
-            if error.code == "storage.commit_unknown":
-                await give_back_all(self._writer, transfers.give_back, made, now)
-            raise
+        claim = partial(transfers.claim, recipient=recipient, limit=limit, now=now, lease=lease, in_force=in_force)
+        leased = await leasing.lease(self._writer, claim, partial(transfers.give_back, now=now))
+        found = await leasing.read_all(self._readers, leasing.of_transfer, [row for row, _ in leased])
+        return [
+            ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed, unreadable=code)
+            for (row, fence), (sealed, code) in zip(leased, found, strict=True)
+        ]
 
     async def settle(
         self,
@@ -174,12 +170,12 @@ class SqlStore:
             code=code,
             detail=detail,
         )
-        return await self._writer.write(change)
+        return await read_back.write(self._writer, change)
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
         """As `settle`, for several at once."""
         given = [{name: getattr(one, name) for name in _SETTLED} for one in settlements]
-        return await self._writer.write_all([partial(transfers.settle, **one) for one in given])
+        return await read_back.write_all(self._writer, [partial(transfers.settle, **one) for one in given])
 
     async def hold(
         self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
@@ -370,18 +366,13 @@ class SqlStore:
         self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
     ) -> list[ClaimedHandOver]:
         """Lease due hand-overs to `recipients`, audited as an act of `actor`."""
-        made: list[ClaimedHandOver] = []
-
-        def claim(transaction: Transaction) -> list[ClaimedHandOver]:
-            made[:] = hand_overs.claim(transaction, recipients, limit=limit, now=now, lease=lease, actor=actor)
-            return list(made)
-
-        try:
-            return await self._writer.write(claim)
-        except StorageError as error:
-            if error.code == "storage.commit_unknown":
-                await give_back_all(self._writer, hand_overs.give_back, made, now)
-            raise
+        claim = partial(hand_overs.claim, recipients=recipients, limit=limit, now=now, lease=lease, actor=actor)
+        leased = await leasing.lease(self._writer, claim, partial(hand_overs.give_back, now=now))
+        found = await leasing.read_all(self._readers, leasing.of_message, [row for row, _ in leased])
+        return [
+            ClaimedHandOver(row=row, fence=fence, sealed_message=sealed, unreadable=code)
+            for (row, fence), (sealed, code) in zip(leased, found, strict=True)
+        ]
 
     async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:
         return await self._readers.read(lambda ask: hand_overs.read_fence(ask, message_id, sender))
@@ -410,7 +401,7 @@ class SqlStore:
             code=code,
             detail=detail,
         )
-        return await self._writer.write(change)
+        return await read_back.write(self._writer, change)
 
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]:
         return await self._readers.read(lambda ask: hand_overs.read_overdue(ask, now=now, limit=limit))
@@ -443,7 +434,7 @@ class SqlStore:
             code=code,
             detail=detail,
         )
-        return await self._writer.write(change)
+        return await read_back.write(self._writer, change)
 
     # ── evidence and upkeep ──
 

@@ -21,17 +21,18 @@ from gateway.domain.ids import PartyId
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState, advance
 from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.priority import HEAD_START
-from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.records import Attempt, TransferRow
 from gateway.domain.statement import Receipt, Verdict
 from gateway.errors import CATALOGUE, TransferError
 from gateway.storage import conversations, health, holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.inbox_tables import LEASED
-from gateway.storage.tables import DUE, UNFINISHED_AHEAD, attempt, payload, receipt, transfer
+from gateway.storage.tables import DUE, UNFINISHED_AHEAD, attempt, receipt, transfer
 from gateway.storage.values import (
     micros,
     micros_or_none,
     span,
+    time_or_none,
     transfer_row,
 )
 
@@ -86,7 +87,6 @@ _CLAIM = (
         updated=bindparam("at"),
     )
 )
-_PAYLOAD = select(payload.c.sealed).where(payload.c.transfer_id == bindparam("transfer_id"))
 _SETTLE = (
     update(transfer)
     .where(
@@ -129,10 +129,12 @@ def claim(
     now: datetime,
     lease: timedelta,
     in_force: Collection[str] | None = None,
-) -> list[ClaimedTransfer]:
-    """Lease what is due to `recipient`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one.
+) -> list[tuple[TransferRow, int]]:
+    """Lease what is due to `recipient`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one. Return each
+    with its fence.
 
-    `in_force`: see `ports.Store.claim`.
+    What they hold is read after the commit: a page that can not be read would spoil the transaction. `in_force`: see
+    `ports.Store.claim`.
     """
     connection = transaction.connection
     if health.is_backing_off(connection, recipient, now):
@@ -198,7 +200,7 @@ def _within_bytes(rows: list[Row]) -> list[Row]:
     return taken
 
 
-def _claimed(transaction: Transaction, before: Row, state: TransferState, now: datetime) -> ClaimedTransfer:
+def _claimed(transaction: Transaction, before: Row, state: TransferState, now: datetime) -> tuple[TransferRow, int]:
     row = replace(
         transfer_row(before),
         state=state,
@@ -209,8 +211,7 @@ def _claimed(transaction: Transaction, before: Row, state: TransferState, now: d
     )
     fence = before["fence"] + 1
     transaction.record(claim_entry(row, fence, now))
-    sealed = transaction.sealed(_PAYLOAD, {"transfer_id": row.id})
-    return ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed)
+    return row, fence
 
 
 def claim_entry(row: TransferRow, fence: int, now: datetime) -> AuditEntry:
@@ -243,8 +244,12 @@ def settle(
     deadline: datetime | None = None,
     code: str = "",
     detail: str = "",
+    again: bool = False,
 ) -> TransferRow:
-    """Move one transfer, with all that belongs to it; see `ports.Store.settle`."""
+    """Move one transfer, with all that belongs to it; see `ports.Store.settle`.
+
+    `again`: the commit of this same change is unknown; if it happened, it is not made twice.
+    """
     if event is TransferEvent.CLAIMED:
         raise TransferError("transfer.illegal_transition", "Only a claim claims a transfer")
     connection = transaction.connection
@@ -266,7 +271,10 @@ def settle(
         last_code=code,
         last_detail=detail,
     )
-    if not _move(connection, row, settled, fence=fence, lease_lost=event is TransferEvent.LEASE_LOST):
+    lost = event is TransferEvent.LEASE_LOST
+    if not _move(connection, row, settled, fence=fence, lease_lost=lost):
+        if again and _is_settled(connection, settled, None if fence is None else fence + int(lost)):
+            return settled
         raise why_not(connection, row, fence)
     if attempt is not None:
         connection.run(_INSERT_ATTEMPT, _attempt_values(attempt))
@@ -278,6 +286,15 @@ def settle(
         conversations.let_next_go(connection, party=row.sender, partner=row.recipient, of=row.conversation)
     transaction.record(audit)
     return settled
+
+
+def _is_settled(connection: Connection, settled: TransferRow, fence: int | None) -> bool:
+    """Tell whether a row stands exactly as it was to be left: then it was this change that left it so, in a commit
+    that was thought to have failed."""
+    found = connection.one(_ONE, {"id": settled.id})
+    if found is None or (fence is not None and found["fence"] != fence):
+        return False
+    return transfer_row(found) == replace(settled, handed_over=time_or_none(found["handed_over"]))
 
 
 def _swears(given: tuple[Receipt, str] | None) -> bool:

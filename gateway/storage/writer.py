@@ -14,11 +14,13 @@ When something goes wrong with the whole:
 
 1. The transaction could not be opened, or ended under our feet (disk full, I/O error): nothing was committed, and
    everyone gets `storage.unavailable`.
-2. COMMIT itself failed: it may have happened or not. Everyone gets `storage.commit_unknown`, the ones whose change
+2. A damaged page was met, after which the engine commits nothing of the transaction: its changes are run again, each in
+   a transaction of its own, so that only those which need that page get `storage.corrupt`.
+3. COMMIT itself failed: it may have happened or not. Everyone gets `storage.commit_unknown`, the ones whose change
    failed too, because what they saw may never have been. They ask again by id.
 
-After either the connection is closed, and before the next batch a new one is opened and the audit chain's head is read
-back from the database, whose word is the only one that counts.
+After any of them the connection is closed, and before the next batch a new one is opened and the audit chain's head is
+read back from the database, whose word is the only one that counts.
 """
 
 import asyncio
@@ -93,7 +95,6 @@ class Writer:
         self._queue: queue.SimpleQueue[_Asked | _Upkeep | _Stop] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._head: ChainHead | None = None
-        self._damaged: set[tuple[str, ...]] = set()  # rows whose sealed content can not be read
         self._committed: ChainHead | None = None
         self._careful = 0  # transactions to come that use savepoints
         self._closing = False
@@ -181,20 +182,24 @@ class Writer:
             except queue.Empty:
                 break
         if asked:
-            self._write(asked)
+            batch = [change for one in asked for change in one.changes]
+            self._write(batch)
+            _tell(asked)
         if isinstance(last, _Upkeep):
             self._keep_up(last)
         return not isinstance(last, _Stop)
 
-    def _write(self, asked: list[_Asked]) -> None:
-        batch = [change for one in asked for change in one.changes]
+    def _write(self, batch: list[_Waiting]) -> None:
         try:
             self._commit(batch)
         except StorageError as error:
             self._fail(batch, error.code, error.detail, error)
+            if error.code == "storage.corrupt" and len(batch) > 1:
+                for waiting in batch:
+                    waiting.error = None
+                    self._write([waiting])
         except Exception as error:  # noqa: BLE001 the outermost boundary of this thread: it must go on for the others
             self._fail(batch, "storage.commit_unknown", f"The store failed inside: {type(error).__name__}", error)
-        _tell(asked)
 
     def _fail(self, batch: list[_Waiting], code: str, detail: str, cause: Exception) -> None:
         self._drop()
@@ -218,7 +223,7 @@ class Writer:
     def _run_changes(self, batch: list[_Waiting], connection: Connection, head: ChainHead) -> Transaction:
         """Run a batch in a transaction that is left open. Raises StorageError when that is lost."""
         connection.begin()
-        transaction = Transaction(connection, head, self._damaged)
+        transaction = Transaction(connection, head)
         if self._careful:
             self._careful -= 1
         elif _run_together(batch, transaction):
@@ -227,7 +232,7 @@ class Writer:
             self._careful = CAREFUL
             connection.rollback()
             connection.begin()
-            transaction = Transaction(connection, head, self._damaged)
+            transaction = Transaction(connection, head)
         for waiting in batch:
             _run_alone(waiting, transaction)
         return transaction
@@ -278,9 +283,11 @@ def _run_alone(waiting: _Waiting, transaction: Transaction) -> None:
 
 
 def _raise_if_lost(error: Exception, connection: Connection) -> None:
-    """Raise StorageError `storage.unavailable` when not a change failed but the transaction."""
-    unavailable = isinstance(error, StorageError) and error.code == "storage.unavailable"
-    if unavailable or not connection.in_transaction():
+    """Raise StorageError `storage.unavailable` or `storage.corrupt` when not a change failed but the transaction."""
+    code = error.code if isinstance(error, StorageError) else ""
+    if code == "storage.corrupt":
+        raise error
+    if code == "storage.unavailable" or not connection.in_transaction():
         raise StorageError("storage.unavailable", "The store could not write; nothing was changed") from error
 
 

@@ -84,11 +84,14 @@ class FileSealer:
         return b"".join((head, wrap_nonce, wrapped, nonce, AESGCM(data_key).encrypt(nonce, packed, _DATA + bound)))
 
     def unseal(self, sealed: bytes, *, row: str) -> bytes:
-        """Return the plaintext. Raises TrustError `trust.unsealing_failed`: changed bytes, another row, unknown key."""
+        """Return the plaintext. Raises TrustError `trust.unsealing_failed`: changed bytes, another row;
+        `trust.key_unknown`: sealed under a key that is not here, or the key id was changed."""
         head, wrap_nonce, wrapped, nonce = sealed[:10], sealed[10:22], sealed[22:70], sealed[70:82]
+        if len(sealed) < OVERHEAD_BYTES or head[0] != _VERSION or head[1] not in FORMS:
+            raise TrustError("trust.unsealing_failed", "the stored bytes have no known form")
         wrapping = self._wrapping.get(head[2:])
-        if len(sealed) < OVERHEAD_BYTES or head[0] != _VERSION or head[1] not in FORMS or wrapping is None:
-            raise TrustError("trust.unsealing_failed", "the stored bytes have no known form or key")
+        if wrapping is None:
+            raise TrustError("trust.key_unknown", "the stored bytes name an at-rest key that is not here")
         bound = head + row.encode()
         try:
             data_key = wrapping.decrypt(wrap_nonce, wrapped, _WRAP + bound)

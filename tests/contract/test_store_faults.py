@@ -12,19 +12,30 @@ import pytest
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId, TransferId
-from gateway.domain.lifecycle import FINAL, TRANSITIONS, TransferEvent, TransferState
+from gateway.domain.lifecycle import (
+    FINAL,
+    TRANSITIONS,
+    HandOverEvent,
+    HandOverState,
+    NoticeState,
+    TransferEvent,
+    TransferState,
+)
 from gateway.domain.records import Accepted, Replayed, TransferRow
 from gateway.errors import StorageError, TransferError
 from gateway.ports import Store
 from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER
 from tests.store_values import (
+    HOME,
     LEASE,
     NOW,
     PARTNER,
     StoreValues,
     accepted_evidence,
+    attempt_of,
     evidence,
+    hand_over_evidence,
     message_evidence,
 )
 
@@ -163,20 +174,67 @@ async def test_a_message_whose_commit_failed_is_stored_once_when_it_comes_again(
 
 
 @pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
-async def test_a_settle_whose_commit_failed_is_seen_by_reading_back(
-    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
+@pytest.mark.parametrize("event", [TransferEvent.ACCEPTED, TransferEvent.FAILED, TransferEvent.LEASE_LOST])
+async def test_a_settle_whose_commit_failed_is_read_back_and_happens_once(
+    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault, event: TransferEvent
 ) -> None:
     change = values.submission()
     await store.accept(change, accepted_evidence(change))
     (claimed,) = await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
-    event = TransferEvent.ACCEPTED
     case.fault = fault
-    with pytest.raises(StorageError, match="commit_unknown"):
-        await store.settle(claimed.row, event, audit=evidence(claimed.row, event), now=NOW, fence=claimed.fence)
+    settled = await store.settle(
+        claimed.row,
+        event,
+        audit=evidence(claimed.row, event),
+        now=NOW,
+        fence=claimed.fence,
+        attempt=attempt_of(claimed.row),
+        receipt=values.receipt_for(claimed.row),
+        code="ok",
+    )
     found = await store.transfer(claimed.row.id)
     assert found is not None
-    assert found.row.state is (TransferState.DELIVERED if fault is CommitFault.DONE else TransferState.IN_FLIGHT)
-    assert len(await seqs(store)) == (3 if fault is CommitFault.DONE else 2)
+    assert found.row == settled
+    assert len(found.attempts) == 1
+    assert len(await seqs(store)) == 3
+
+
+async def test_a_settle_whose_commit_failed_does_not_take_the_change_of_another_for_its_own(
+    case: StoreCase, store: Store, values: StoreValues
+) -> None:
+    change = values.submission()
+    await store.accept(change, accepted_evidence(change))
+    (claimed,) = await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
+    lost, event = TransferEvent.LEASE_LOST, TransferEvent.FAILED
+    await store.settle(claimed.row, lost, audit=evidence(claimed.row, lost), now=NOW)
+    case.fault = CommitFault.NOT_DONE
+    with pytest.raises(TransferError, match="lease_lost"):
+        # Both leave it QUEUED and due at the same time; only the fence tells them apart.
+        await store.settle(
+            claimed.row, event, audit=evidence(claimed.row, event), now=NOW, fence=claimed.fence, sent=True
+        )
+
+
+@pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
+async def test_a_hand_over_and_its_notice_whose_commits_failed_are_read_back_and_happen_once(
+    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
+) -> None:
+    result = values.admitted()
+    await store.admit(result, now=NOW, audit=message_evidence(result))
+    (claimed,) = await store.claim_hand_overs([HOME], limit=1, now=NOW, lease=LEASE)
+    done = HandOverEvent.ACKNOWLEDGED
+    case.fault = fault
+    row = await store.settle_hand_over(
+        claimed.row, done, audit=hand_over_evidence(claimed.row, done), now=NOW, fence=claimed.fence
+    )
+    assert row.hand_over is HandOverState.HANDED_OVER
+    (owed,) = await store.notices_owed(PARTNER, limit=9, now=NOW)
+    entry = AuditEntry(event=AuditEvent.NOTICE_GIVEN, at=NOW, actor="system", message_id=owed.message_id)
+    case.fault = fault
+    assert await store.settle_notice(owed, NoticeState.GIVEN, now=NOW, audit=entry)
+    assert not await store.settle_notice(owed, NoticeState.GIVEN, now=NOW, audit=entry)
+    events = [record.entry.event for record in await store.audit()]
+    assert [events.count(AuditEvent.HAND_OVER_ACKNOWLEDGED), events.count(AuditEvent.NOTICE_GIVEN)] == [1, 1]
 
 
 async def test_a_change_that_failed_in_a_failed_commit_is_unknown_too(

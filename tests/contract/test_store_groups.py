@@ -76,3 +76,17 @@ async def test_a_commit_that_fails_is_told_to_each_and_was_one_for_all(
     outcomes = await store.accept_all(given(*changes))
     assert [one.code for one in outcomes if isinstance(one, StorageError)] == ["storage.commit_unknown"] * 3
     assert await store.counts() == ({"transfer.QUEUED": 3} if fault is CommitFault.DONE else {})
+
+
+@pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
+async def test_settlements_whose_commit_failed_are_read_back_and_happen_once(
+    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
+) -> None:
+    for _ in range(3):
+        await accept(store, values.submission())
+    claimed = await store.claim(PARTNER, limit=3, now=NOW, lease=LEASE)
+    case.fault = fault
+    outcomes = await store.settle_all([settlement(one.row, TransferEvent.ACCEPTED, fence=one.fence) for one in claimed])
+    assert outcomes == [await row_of(store, one.row.id) for one in claimed]
+    delivered = [record for record in await store.audit() if record.entry.event is AuditEvent.TRANSFER_DELIVERED]
+    assert len(delivered) == 3

@@ -158,7 +158,7 @@ class Machine:
     def _damaged(self) -> bool:
         if self.node is None or not self.faults.damaged or self._fates.random() >= self.faults.damaged:
             return False
-        self._trace.say(self.name, "turns a statement down")
+        self._trace.say(self.name, "can not read a page")
         return True
 
     # ── rules ──

@@ -27,19 +27,22 @@ from tests.simulation.plan import Faults
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a change is told its result as soon as it ran, before COMMIT."""
-    run_changes, write = writer.Writer._run_changes, writer.Writer._write
+    run_changes, put = writer.Writer._run_changes, writer.Writer._ask
     waiting: list[Any] = []
 
-    def remember(self: writer.Writer, asked: Any) -> None:
-        waiting[:] = asked
-        write(self, asked)
+    def remember(self: writer.Writer, changes: Any, *, many: bool) -> Any:
+        told = put(self, changes, many=many)
+        waiting[:] = [one for one in waiting if not one.told.done()]
+        waiting.append(writer._Asked(changes, told.get_loop(), told, many))
+        return told
 
     def run_and_tell(self: writer.Writer, batch: Any, connection: Connection, head: ChainHead) -> Transaction:
         transaction = run_changes(self, batch, connection, head)
-        writer._settle([one for one in waiting if all(change.error is None for change in one.changes)])
+        ran = {id(change) for change in batch if change.error is None}
+        writer._settle([one for one in waiting if all(id(change) in ran for change in one.changes)])
         return transaction
 
-    patch.setattr(writer.Writer, "_write", remember)
+    patch.setattr(writer.Writer, "_ask", remember)
     patch.setattr(writer.Writer, "_run_changes", run_and_tell)
 
 

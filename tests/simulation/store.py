@@ -141,11 +141,13 @@ class SimulatedStore(SqliteStore):
 
 
 class _Damaged(SqliteConnection):
-    """The writer's connection; a statement of a change may be turned down."""
+    """The writer's connection; a statement of a change may be turned down, or meet a page that can not be read for a
+    moment: the one costs the change, the other its transaction."""
 
     def __init__(self, raw: sqlite3.Connection, commits: "_Commits", damaged: Callable[[], bool]) -> None:
         super().__init__(raw, writes=True, commit=commits)
         self._is_damaged = damaged
+        self._met = 0
 
     def run(self, statement: ClauseElement, values: Values) -> int:
         """Execute, or fail."""
@@ -159,7 +161,10 @@ class _Damaged(SqliteConnection):
 
     def _look(self) -> None:
         if self._is_damaged():
-            raise StorageError("storage.constraint", "The database does not take it (simulated)")
+            self._met += 1
+            if self._met % 2:
+                raise StorageError("storage.constraint", "The database does not take it (simulated)")
+            raise StorageError("storage.corrupt", "The page can not be read (simulated)")
 
 
 class _Commits:

@@ -125,7 +125,7 @@ def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -
     connection.raw.execute("UPDATE transfer SET head = 1")
     claimed = transfers.claim(transaction, PARTNER, limit=9, now=NOW, lease=LEASE)
     connection.close()
-    assert [one.row.sequence for one in claimed] == [1]
+    assert [row.sequence for row, _ in claimed] == [1]
 
 
 @pytest.mark.parametrize(

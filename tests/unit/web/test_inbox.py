@@ -115,7 +115,8 @@ async def test_a_message_whose_stored_bytes_are_damaged_holds_up_only_its_conver
     good = await received(node)
     assert [one["message_id"] for one in await lease(submission, "?limit=9")] == [good]
     row = await row_of(node, result.header.message_id)
-    assert (row.hand_over, row.last_code) == (HandOverState.PENDING, "envelope.malformed")
+    # No further try would mend it, so a person is told at once.
+    assert (row.hand_over, row.last_code) == (HandOverState.QUARANTINED, "envelope.malformed")
 
 
 # ── whose ──
