@@ -10,7 +10,6 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +21,8 @@ from gateway.app.channels import Backends, hand_over_retries, open_backends, ope
 from gateway.app.clients import RegisteredClients
 from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
 from gateway.app.document_log import document_log
+from gateway.app.loops import later_loops, loops_of, receipts_later
+from gateway.app.parts import Adapters, Around, UseCases
 from gateway.app.reload import Reload
 from gateway.app.rulebook import Rulebook, RulesInForce
 from gateway.app.showing import DocumentDesk, KnownKeys
@@ -36,14 +37,11 @@ from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
 from gateway.exchange.desk import Desk
-from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.drain import Drain
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.follow_up import FollowUp, FollowUpLimits
-from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
-from gateway.exchange.notify import Notify, NotifyLimits
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
 from gateway.exchange.receive import Receive
@@ -51,7 +49,6 @@ from gateway.exchange.settle import Settle
 from gateway.exchange.show import Show
 from gateway.exchange.submit import Submit
 from gateway.exchange.supersede import Supersede
-from gateway.exchange.sweep import Sweep
 from gateway.exchange.turn_away import TurnAway
 from gateway.failpoints import read_failpoint
 from gateway.ports import Clock, Ids, Sealer, Telemetry
@@ -81,36 +78,6 @@ OpenStore = Callable[[NodeSettings], Awaitable[SqliteStore]]
 async def _open_in_place(settings: NodeSettings, *, reach: Reach, restored: bool) -> SqliteStore:
     """Return the store of a node, open. Raises StorageError."""
     return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, reach=reach, restored=restored)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Adapters:
-    """What stands below the use cases."""
-
-    store: SqliteStore
-    workers: WorkerGenerations[Snapshot, Desk]
-    documents: DocumentDesk
-    trust: FileTrust
-    gate: PartnerGate
-    sealer: Sealer
-    channel: HttpsPartnerChannel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _UseCases:
-    """What listeners call."""
-
-    submit: Submit
-    settle: Settle
-    receive: Receive
-    asked: Asked
-    operate: Operate
-    holds: Holds
-    follow_up: FollowUp
-    drain: Drain
-    turn_away: TurnAway
-    pull: Pull
-    reload: Reload
 
 
 class Node:
@@ -173,11 +140,10 @@ class Node:
 
     # ── adapters ──
 
-    async def _open_adapters(self) -> _Adapters:
-        settings = self._settings
+    async def _open_adapters(self) -> Adapters:
         trust, sealer = self._open_trust()
         store = await self._open_store()
-        snapshot = Snapshot(generation=1, settings=settings, rulebook=self._rules.book)
+        snapshot = Snapshot(generation=1, settings=self._settings, rulebook=self._rules.book)
         workers = WorkerGenerations(self._open_workers, snapshot)
         self._stack.push_async_callback(workers.close)
         await workers.start()
@@ -186,7 +152,7 @@ class Node:
         gate = self._open_gate(trust)
         channel = self._open_partner_channel(gate)
         self._stack.push_async_callback(channel.close)
-        return _Adapters(
+        return Adapters(
             store=store,
             workers=workers,
             documents=documents,
@@ -243,22 +209,16 @@ class Node:
 
     # ── use cases ──
 
-    def _join(self, below: _Adapters) -> _UseCases:
+    def _join(self, below: Adapters) -> UseCases:
         store, workers, clock, ids, bells = below.store, below.workers, self._clock, self._ids, self._bells
         settle = Settle(store=store, workers=workers, clock=clock)
-        ask = Ask(
-            store=store,
-            workers=workers,
-            channel=below.channel,
-            settle=settle,
-            clock=clock,
-            telemetry=self._telemetry,
-        )
+        told = self._telemetry
+        ask = Ask(store=store, workers=workers, channel=below.channel, settle=settle, clock=clock, telemetry=told)
         supersede = Supersede(
             store=store, workers=workers, sealer=below.sealer, ask=ask, clock=clock, ids=ids, bells=bells
         )
         own = [party.id for party in self._settings.parties]
-        return _UseCases(
+        return UseCases(
             submit=Submit(
                 store=store,
                 workers=workers,
@@ -320,66 +280,23 @@ class Node:
                 ids=ids,
                 bells=bells,
                 telemetry=self._telemetry,
+                later=receipts_later(self._settings),
                 reach=self._reach,
             ),
         )
 
-    async def _run_loops(self, below: _Adapters, use: _UseCases) -> None:
+    async def _run_loops(self, below: Adapters, use: UseCases) -> None:
         """Run what nobody asks for: sending, handing over, sweeping. A loop that ends by an error ends the node."""
-        settings, timing = self._settings, self._settings.timing
-        channel = below.channel
-        backends = self._open_backends()
+        settings, backends = self._settings, self._open_backends()
         self._stack.push_async_callback(backends.close)
         await backends.start()
-        dispatch = Dispatch(
-            store=below.store,
-            workers=below.workers,
-            channel=channel,
-            agreements=self._rules,
-            settle=use.settle,
-            clock=self._clock,
-            ids=self._ids,
-            bells=self._bells,
-            telemetry=self._telemetry,
-            fast_path=self._fast_path,
-            limits=DispatchLimits(lease=timing.lease, poll=timing.poll),
-            reach=self._reach,
+        around = Around(
+            clock=self._clock, ids=self._ids, bells=self._bells, telemetry=self._telemetry, reach=self._reach
         )
-        hand_over = HandOver(
-            store=below.store,
-            recipients=backends.parties,
-            channel=backends,
-            sealer=below.sealer,
-            clock=self._clock,
-            ids=self._ids,
-            bells=self._bells,
-            telemetry=self._telemetry,
-            limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
-            reach=self._reach,
-        )
-        notify = Notify(
-            store=below.store,
-            channel=channel,
-            trust=below.trust,
-            clock=self._clock,
-            ids=self._ids,
-            bells=self._bells,
-            telemetry=self._telemetry,
-            limits=NotifyLimits(poll=timing.poll),
-        )
-        sweep = Sweep(
-            store=below.store,
-            clock=self._clock,
-            bells=self._bells,
-            telemetry=self._telemetry,
-            every=timing.sweep,
-            purge_every=timing.purge,
-        )
-        partners = sorted(partner.id for partner in settings.partners)
-        each = (dispatch, notify, use.follow_up)
-        loops = [loop.serve(partner) for partner in partners for loop in each]
+        loops = loops_of(settings, below, use, around, rules=self._rules, fast_path=self._fast_path, backends=backends)
+        loops += later_loops(settings, await below.store.owing_later(), below, use, around)
         self._stack.push_async_callback(self._give_back, below.store)
-        self._run([*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()])
+        self._run(loops)
 
     def _open_partner_channel(self, gate: PartnerGate) -> HttpsPartnerChannel:
         return open_partner_channel(self._settings, gate, clock=self._clock, reach=self._reach)
@@ -411,9 +328,8 @@ class Node:
 
     # ── listeners ──
 
-    async def _open_listeners(self, below: _Adapters, use: _UseCases) -> None:
+    async def _open_listeners(self, below: Adapters, use: UseCases) -> None:
         settings, clock = self._settings, self._clock
-        where = settings.listeners
         tokens = RegisteredClients(settings, clock=clock)
         statements = Statements(settings, self._rules, below.trust, ids=self._ids)
         us = settings.parties[0].id
@@ -426,7 +342,7 @@ class Node:
             max_document_bytes=settings.documents.max_bytes,
             reach=self._reach,
         )
-        await self._listen("submission", where.submission, submission_app(submission))
+        await self._listen("submission", settings.listeners.submission, submission_app(submission))
         operations = OperationsParts(
             node=settings.name,
             door=self._door("operations"),
@@ -450,7 +366,7 @@ class Node:
             },
             version=__version__,
         )
-        await self._listen("operations", where.operations, operations_app(operations))
+        await self._listen("operations", settings.listeners.operations, operations_app(operations))
         partner = PartnerParts(
             door=self._door("partner"),
             receive=use.receive,
@@ -464,7 +380,7 @@ class Node:
             reach=self._reach,
         )
         context = self._partner_context(below.gate, use.turn_away)
-        await self._listen("partner", where.partner, partner_app(partner), context=context)
+        await self._listen("partner", settings.listeners.partner, partner_app(partner), context=context)
 
     def _door(self, name: str) -> Door:
         return Door(name=name, clock=self._clock, ids=self._ids, telemetry=self._telemetry)

@@ -6,18 +6,24 @@ message that we never sent to its sender, which only the store can know.
 
 Envelopes that came in one request are judged at once and committed together, and each gets the answer it would have got
 alone: a line that can not be read, or fails in any other way, changes nothing for its neighbours.
+
+From a partner whose receipts come later an envelope is taken unread: it is kept as it came, and answered 202 when that
+is committed. `judge` is the same judgement as for everybody, made later (`later`).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
+from gateway.domain.later import JUDGED_WITHIN, Taken, TakenEnvelope
 from gateway.domain.records import AdmitStored
+from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.domain.statement import Verdict
 from gateway.envelope import claimed_message_id, sign_receipt
 from gateway.errors import EnvelopeError, GatewayError, RequestError
@@ -25,6 +31,9 @@ from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
 HAND_OVER_BELL = "hand-over"
+
+_JUDGE_AGAIN = RetryPolicy(first_wait=timedelta(seconds=1), cap=timedelta(minutes=1))
+"""How long after each other an envelope is looked at of which nothing could be said."""
 
 _LOOK_EVERY_SECONDS = 0.1
 """A partner that sends is alive, and sends a lot. Whether it was thought dead is not asked more often than this."""
@@ -43,8 +52,13 @@ class Answer:
     message_id: MessageId | None = None
 
 
+def judge_bell(partner: PartyId) -> str:
+    """Name the bell of the loop that judges later what `partner` sent."""
+    return f"judge:{partner}"
+
+
 class Receive:
-    """The use case."""
+    """The use case. `later`: the partners whose envelopes are taken unread."""
 
     def __init__(
         self,
@@ -56,6 +70,7 @@ class Receive:
         ids: Ids,
         bells: Doorbells,
         telemetry: Telemetry,
+        later: Collection[PartyId] = (),
         reach: Reach = pass_by,
     ) -> None:
         self._store = store
@@ -65,6 +80,7 @@ class Receive:
         self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
+        self._later = frozenset(later)
         self._reach = reach
         self._looked: dict[PartyId, float] = {}  # when a partner's back-off was last looked at, in monotonic seconds
 
@@ -73,7 +89,7 @@ class Receive:
         acknowledged."""
         self._check_taking()
         await self._heard_from(channel_party)
-        return await self._judged(jwe, channel_party)
+        return await self._answer(jwe, channel_party)
 
     async def batch(self, envelopes: Sequence[str], *, channel_party: PartyId, max_bytes: int) -> list[Answer]:
         """Return the answer to each of several envelopes, in their order.
@@ -93,7 +109,7 @@ class Receive:
         try:
             if len(jwe) > max_bytes:
                 return await self._too_large(jwe, channel_party)
-            return await self._judged(jwe, channel_party)
+            return await self._answer(jwe, channel_party)
         except GatewayError as error:
             code, status = error.public_code, error.entry.status
         except Exception as error:  # noqa: BLE001 - one envelope must not cost the others of its batch their answers
@@ -108,6 +124,72 @@ class Receive:
         await self.unread(error, channel_party=channel_party)
         about = claimed_message_id(jwe)
         return Answer(status=error.entry.status, token=None, code=error.public_code, message_id=about)
+
+    async def _answer(self, jwe: str, channel_party: PartyId) -> Answer:
+        about = claimed_message_id(jwe) if channel_party in self._later else None
+        if about is None:  # what names no message can not be asked after later
+            return await self._judged(jwe, channel_party)
+        return await self._take(jwe, about, channel_party)
+
+    async def _take(self, jwe: str, about: MessageId, channel_party: PartyId) -> Answer:
+        """Keep an envelope to be judged later. Raises GatewayError `capacity.exhausted` when too much waits."""
+        now = self._clock.now()
+        envelope = TakenEnvelope(
+            sender=channel_party, message_id=about, jwe=jwe, received=now, until=now + JUDGED_WITHIN
+        )
+        audit = AuditEntry(
+            event=AuditEvent.MESSAGE_TAKEN,
+            at=now,
+            actor=f"party:{channel_party}",
+            message_id=about,
+            facts={"envelope_sha256": sha256(jwe.encode("latin-1", "replace")).hexdigest()},
+        )
+        if await self._store.take_envelope(envelope, audit=audit) is Taken.NO_ROOM:
+            raise GatewayError("capacity.exhausted")
+        self._reach(Failpoint.ENVELOPE_TAKEN)
+        self._bells.ring(judge_bell(channel_party))
+        return Answer(status=202, token=None, code="ok", message_id=about)
+
+    async def judge(self, envelope: TakenEnvelope) -> None:
+        """Judge an envelope that was answered with 202, and commit the verdict with the receipt that is owed for it.
+
+        What can not be judged now is put off, and given up after a day: nobody was told that it was accepted. Raises
+        StorageError, and GatewayError when no worker could be had.
+        """
+        clock, now = self._clock.monotonic(), self._clock.now()
+        result = await self._workers.admit(
+            AdmitJob(jwe=envelope.jwe, channel_party=envelope.sender, statement_id=self._ids.uuid4(), now=now)
+        )
+        if isinstance(result, Unopened):
+            code = result.error.code
+            await self._not_judged(envelope, result)
+        else:
+            code = (await self._admitted_or_refused(result, envelope)).code
+        self._telemetry.line(
+            "message.judge",
+            outcome="success" if code == "ok" else "failure",
+            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            code="" if code == "ok" else code,
+            partner=envelope.sender,
+            message_id=envelope.message_id,
+            **_defect(result),
+        )
+
+    async def _not_judged(self, envelope: TakenEnvelope, result: Unopened) -> None:
+        now = self._clock.now()
+        wait = wait_before_retry(_JUDGE_AGAIN, attempt=envelope.attempts + 1, jitter=self._ids.jitter())
+        if result.error.retryable and wait is not None and now + wait < envelope.until:
+            await self._store.put_off_taken(envelope, until=now + wait)
+            return
+        facts = {"code": result.error.code, "envelope_sha256": result.envelope_sha256}
+        audit = AuditEntry(
+            event=AuditEvent.MESSAGE_UNOPENED,
+            at=now,
+            actor=f"party:{envelope.sender}",
+            message_id=envelope.message_id,
+            facts=facts,
+        )
+        await self._store.drop_taken(envelope, audit=audit)
 
     async def _judged(self, jwe: str, channel_party: PartyId) -> Answer:
         clock = self._clock.monotonic()
@@ -150,40 +232,38 @@ class Receive:
             )
         )
 
-    async def _admitted_or_refused(self, result: Admitted | Refused) -> Answer:
-        stored = await self._commit(result)
+    async def _admitted_or_refused(self, result: Admitted | Refused, taken: TakenEnvelope | None = None) -> Answer:
+        """Commit, and return the answer. `taken`: the envelope, if it was taken unread: then its receipt is owed."""
+        stored = await self._commit(result, taken)
         if stored.answers_unknown:
-            stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")))
+            stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")), taken)
         about = result.header.message_id
         if stored.tombstoned:
-            stored = await self._commit(self._refusal(result, EnvelopeError("message.not_seen")))
+            stored = await self._commit(self._refusal(result, EnvelopeError("message.not_seen")), taken)
         if stored.superseded:
             return Answer(status=409, token=stored.token, code="message.id_reused", message_id=about)
         if stored.conflict:
-            return Answer(status=409, token=self._conflict(result), code=stored.code, message_id=about)
+            second = self._refusal(
+                result, EnvelopeError("message.id_reused")
+            )  # bound to the digest of what came second
+            if taken is not None:
+                await self._owe(taken, second)
+            return Answer(status=409, token=second.receipt_token, code=stored.code, message_id=about)
         if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
             self._reach(Failpoint.MESSAGE_COMMITTED)
             self._bells.ring(HAND_OVER_BELL)
         return Answer(status=200, token=stored.token, code=stored.code, message_id=about)
 
-    async def _commit(self, result: Admitted | Refused) -> AdmitStored:
-        header, now = result.header, self._clock.now()
-        code = "ok" if isinstance(result, Admitted) else result.error.code
-        facts: dict[str, str | int] = {
-            "code": code,
-            "digest": result.digest,
-            "kind": header.kind.value,
-            "sender": header.sender,
-            "agreement": header.agreement.id,
-            "agreement_version": header.agreement.version,
-        }
-        audit = AuditEntry(
-            event=AuditEvent.MESSAGE_ACCEPTED if isinstance(result, Admitted) else AuditEvent.MESSAGE_REFUSED,
-            at=now,
-            actor=f"party:{header.sender}",
-            message_id=header.message_id,
-            facts=facts,
-        )
+    async def _owe(self, taken: TakenEnvelope, refused: Refused) -> None:
+        now = self._clock.now()
+        audit = _verdict(refused, now)
+        await self._store.answer_taken(taken, refused.receipt, refused.receipt_token, now=now, audit=audit)
+
+    async def _commit(self, result: Admitted | Refused, taken: TakenEnvelope | None) -> AdmitStored:
+        now = self._clock.now()
+        audit = _verdict(result, now)
+        if taken is not None:
+            return await self._store.admit_taken(taken, result, now=now, audit=audit)
         return await self._store.admit(result, now=now, audit=audit)
 
     def _refusal(self, result: Admitted | Refused, error: GatewayError) -> Refused:
@@ -191,10 +271,6 @@ class Receive:
         receipt = replace(result.receipt, verdict=Verdict.REFUSED, code=error.public_code)
         token = sign_receipt(receipt, self._trust.signer(receipt.issuer, self._clock.now()))
         return Refused(header=result.header, digest=result.digest, error=error, receipt=receipt, receipt_token=token)
-
-    def _conflict(self, result: Admitted | Refused) -> str:
-        """Sign a refusal bound to the digest of the message that came second."""
-        return self._refusal(result, EnvelopeError("message.id_reused")).receipt_token
 
     async def _heard_from(self, partner: PartyId) -> None:
         """A partner that calls is alive: what waits for it may try at once."""
@@ -205,6 +281,26 @@ class Receive:
         if any(one.partner == partner and one.not_before is not None for one in await self._store.partners()):
             await self._store.partner_heard(partner, now=self._clock.now())
             self._bells.ring(partner)
+
+
+def _verdict(result: Admitted | Refused, now: datetime) -> AuditEntry:
+    """Return the evidence of what was decided about a message."""
+    header = result.header
+    facts: dict[str, str | int] = {
+        "code": "ok" if isinstance(result, Admitted) else result.error.code,
+        "digest": result.digest,
+        "kind": header.kind.value,
+        "sender": header.sender,
+        "agreement": header.agreement.id,
+        "agreement_version": header.agreement.version,
+    }
+    return AuditEntry(
+        event=AuditEvent.MESSAGE_ACCEPTED if isinstance(result, Admitted) else AuditEvent.MESSAGE_REFUSED,
+        at=now,
+        actor=f"party:{header.sender}",
+        message_id=header.message_id,
+        facts=facts,
+    )
 
 
 def _defect(result: AdmitResult) -> dict[str, str]:

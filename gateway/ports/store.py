@@ -35,10 +35,11 @@ from gateway.domain.records import (
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
+from gateway.ports.later import LaterStore
 from gateway.ports.settlement import Settlement
 
 
-class Store(Protocol):
+class Store(LaterStore, Protocol):
     """Durable state of one node. Every change commits with its audit entry, or not at all."""
 
     # ── submissions ──

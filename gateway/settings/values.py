@@ -165,7 +165,8 @@ class Partner:
 
     Its TLS certificate is known by the URI in its subject alternative name (`san_uri`; empty: the usual one made of
     the id), or by the SHA-256 of its SubjectPublicKeyInfo, lower-case hex, when there are `pins`; the bundle may bring
-    some. `allow_private`: its address may lie in a private network.
+    some. `allow_private`: its address may lie in a private network. `receipts`: whether what it sends is judged before
+    it is answered, or kept and answered 202, and judged after that.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -177,6 +178,7 @@ class Partner:
     timeout: Timeout = timedelta(seconds=30)
     connections: Annotated[int, Field(strict=True, ge=2, le=8)] = 4
     allow_private: Flag = False
+    receipts: Literal["at_once", "later"] = "at_once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

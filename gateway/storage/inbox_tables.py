@@ -162,3 +162,38 @@ notice_owed = _table(
     _partial("notice_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
 )
 """That a message was handed over, as we owe it to its sender. Made in the commit of the hand-over."""
+
+taken = _table(
+    "taken",
+    _text("sender"),
+    _text("message_id"),
+    _text("jwe"),
+    _number("size_bytes"),
+    _time("received"),
+    _time("until"),
+    _number("attempts"),
+    _time("next_attempt_at"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    Index("taken_due", "sender", "next_attempt_at", "message_id", "size_bytes"),
+)
+"""Envelopes that were answered with 202, as they came, until they are judged. `message_id`: the outer header's."""
+
+receipt_owed = _table(
+    "receipt_owed",
+    _text("sender"),
+    _text("message_id"),
+    _text("verdict"),
+    _text("token"),
+    _text("state"),
+    _number("attempts"),
+    _time("next_attempt_at", null=True),
+    _time("deadline"),
+    _time("keep_until"),
+    PrimaryKeyConstraint("sender", "message_id"),
+    _one_of("verdict", ("accepted", "refused")),
+    _one_of("state", NoticeState),
+    CheckConstraint("(state = 'OWED') = (next_attempt_at IS NOT NULL)", name="owed_has_a_time"),
+    Index("receipt_owed_to_purge", "keep_until"),
+    _partial("receipt_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
+)
+"""Receipts for messages that were answered with 202, as we owe them to the sender; made with the verdict."""

@@ -57,13 +57,14 @@ from gateway.storage import (
     upkeep,
 )
 from gateway.storage.engine import Transaction
+from gateway.storage.later_store import SqlLaterStore
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Change, Writer
 
 _SETTLED: Final = tuple(field.name for field in fields(Settlement))
 
 
-class SqlStore:
+class SqlStore(SqlLaterStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(
@@ -472,7 +473,6 @@ class SqlStore:
         await self._writer.write(partial(set_back.move, by=by, now=now, audit=audit))
 
     async def purge(self, *, now: datetime) -> int:
-        """Delete one bounded amount of what is past its keeping; an idle purge costs no commit."""
         if not await self._readers.read(partial(upkeep.anything_to_purge, now=now)):
             return 0
         return await self._writer.write(partial(self._purge, now=now))

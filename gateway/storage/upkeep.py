@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, fu
 
 from gateway.storage import retention
 from gateway.storage.engine import Connection, Transaction, insert_into
-from gateway.storage.inbox_tables import dedupe, hand_over, notice_owed, refusal
+from gateway.storage.inbox_tables import dedupe, hand_over, notice_owed, receipt_owed, refusal
 from gateway.storage.tables import idempotency, meta, transfer
 from gateway.storage.values import micros
 
@@ -19,6 +19,7 @@ _KEPT: Final = (
     (dedupe, (dedupe.c.sender, dedupe.c.message_id)),
     (refusal, (refusal.c.sender, refusal.c.message_id, refusal.c.digest)),
     (notice_owed, (notice_owed.c.sender, notice_owed.c.message_id)),
+    (receipt_owed, (receipt_owed.c.sender, receipt_owed.c.message_id)),
 )
 _PAYLOAD_STAYS = exists().where(
     hand_over.c.sender == dedupe.c.sender, hand_over.c.message_id == dedupe.c.message_id, hand_over.c.purged.is_(None)

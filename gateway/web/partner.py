@@ -148,6 +148,8 @@ async def _message(request: web.Request, parts: PartnerParts, partner: PartyId) 
     answer = await parts.receive(jwe, channel_party=partner)
     if answer.token is not None:
         return await half_answered(request, _jose(answer.token, status=answer.status), parts.reach)
+    if answer.status == 202:
+        return web.Response(status=202)
     return public_problem(answer.code, answer.status, instance=request_id(request))
 
 
@@ -201,14 +203,15 @@ def _line(answer: Answer) -> LineAnswer:
         message_id=answer.message_id,
         status=answer.status,
         token=answer.token,
-        code=answer.code if answer.token is None else "",
+        code=answer.code if answer.token is None and answer.status != 202 else "",
         retry_after=retry_after_seconds(answer.status) if answer.token is None else None,
     )
 
 
 async def _receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:
     to = Query(request, {"to"}).party("to")
-    return _jose(await parts.asked(MessageId(path_id(request)), channel_party=partner, to=to))
+    token = await parts.asked(MessageId(path_id(request)), channel_party=partner, to=to)
+    return web.Response(status=202) if token is None else _jose(token)
 
 
 async def _late_receipt(request: web.Request, parts: PartnerParts, partner: PartyId) -> web.Response:

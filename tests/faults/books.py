@@ -33,6 +33,11 @@ TRANSFER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("HELD", _E.TRANSFER_PREPARED_AGAIN): "HELD",
     ("HELD", _E.TRANSFER_RELEASED): "QUEUED",
     ("DELIVERED", _E.TRANSFER_PURGED): "DELIVERED",  # never before
+    # The receipt comes later, or is asked for when it is overdue.
+    ("IN_FLIGHT", _E.TRANSFER_TAKEN): "AWAITING_RECEIPT",
+    ("AWAITING_RECEIPT", _E.TRANSFER_TAKEN): "AWAITING_RECEIPT",
+    ("AWAITING_RECEIPT", _E.TRANSFER_OVERDUE): "QUEUED",
+    ("AWAITING_RECEIPT", _E.TRANSFER_DELIVERED): "DELIVERED",
 }
 HAND_OVER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("", _E.MESSAGE_ACCEPTED): "PENDING",
@@ -51,10 +56,12 @@ _MOVES_NOTHING: Final = frozenset(
     {
         _E.CHANNEL_REFUSED,
         _E.MESSAGE_DUPLICATE,
+        _E.MESSAGE_TAKEN,
         _E.NODE_CLOCK_SET_BACK,
         _E.NODE_INSECURE,
         _E.NODE_STARTED,
         _E.NODE_STOPPED,
+        _E.RECEIPT_GIVEN,
         _E.STORE_TAIL_DROPPED,
         _E.SUBMISSION_ACCEPTED,
         *OF_NOTICES,

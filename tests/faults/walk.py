@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.app.node import DATABASE
+from gateway.demo.layout import NodeLayout
 from gateway.domain.failpoint import Failpoint
 from gateway.domain.ids import PartyId
 from gateway.failpoints import VARIABLE
@@ -43,6 +44,9 @@ OF_RECEIVER: Final = (
     *(P.MESSAGE_IN, P.MESSAGE_DECRYPTED, P.SIGNATURE_VERIFIED, P.MESSAGE_JUDGED, P.RECEIPT_SIGNED, P.MESSAGE_WRITTEN),
     *(P.MESSAGE_COMMITTED, P.HALF_ANSWERED, P.HAND_OVER_LEASED, P.HAND_OVER_ACKNOWLEDGED, P.HAND_OVER_COMMITTED),
 )
+OF_LATER: Final = (P.ENVELOPE_TAKEN, P.RECEIPT_OWED, P.RECEIPT_GIVEN)
+"""Passed only where receipts come later: `test_later.py` kills there."""
+
 OF_NODE: Final = (P.CHECKPOINTED, P.KEYS_OPENED_ANEW, P.PURGED, P.RECOVERING, P.STOPPING)
 WITH_FOLDER_OR_PULL: Final = frozenset(
     {
@@ -149,7 +153,7 @@ class Walk:
             os.kill(process.pid or 0, signal.SIGHUP)
         elif point is P.CHECKPOINTED:
             self._submit(clients, party, other, UNTIL_A_CHECKPOINT)
-        elif point in OF_RECEIVER:
+        elif point in OF_RECEIVER or point in OF_LATER:
             self._submit(clients, other, party, AT_ONCE + nth)
             # A partner that calls is tried again at once, however long it was left alone.
             self._submit(clients, party, other, 1)
@@ -195,14 +199,25 @@ class Walk:
         (folder / f"gb-fr-{self._planned + 1}.yaml").write_text(text, encoding="utf-8")
 
 
+def give_receipts_later(node: NodeLayout) -> None:
+    """Have a node answer its partners with 202, and judge after that."""
+    text = node.config.read_text(encoding="utf-8")
+    node.config.write_text(text.replace("[[partners]]\n", '[[partners]]\nreceipts = "later"\n'), encoding="utf-8")
+
+
 @asynccontextmanager
-async def walkers(folder: Path, *, seed: int) -> AsyncIterator[Walk]:
-    """Start two gateways that may be broken, each working in one process, and learn what their views look like."""
+async def walkers(folder: Path, *, seed: int, later: bool = False) -> AsyncIterator[Walk]:
+    """Start two gateways that may be broken, each working in one process, and learn what their views look like.
+
+    `later`: both take what comes unread, and give their receipts later.
+    """
     extra = "insecure_failpoints = true"
     async with (
         two_gateways(folder, workers=0, extra=extra, start=False) as gateways,
         Clients(gateways.sides) as clients,
     ):
+        for side in gateways.sides.values() if later else ():
+            give_receipts_later(side.layout)
         hold_other_releases(folder / "config" / "agreements" / "gb-fr.yaml")
         officer = Officer(gateways.gb.layout)
         await asyncio.gather(*(side.process.start(timeout=START_SECONDS) for side in gateways.sides.values()))

@@ -176,7 +176,7 @@ class Pair:
         if said is not None:
             return said
         answer = await self.fr.asked(message_id, channel_party=GB, to=FR)
-        return ReceiptReturned(token=answer)
+        return TransportAccepted() if answer is None else ReceiptReturned(token=answer)
 
     async def post_receipt(self, recipient: PartyId, token: str) -> SendOutcome:
         raise NotImplementedError

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from gateway.app.channels import Backends
 from gateway.app.desk import Snapshot
-from gateway.app.node import Node, OpenStore, _Adapters, _UseCases
+from gateway.app.node import Node, OpenStore
+from gateway.app.parts import Adapters, UseCases
 from gateway.app.rulebook import Rulebook
 from gateway.channels import HttpsPartnerChannel
 from gateway.domain.ids import PartyId
@@ -77,7 +78,7 @@ class SimulatedNode(Node):
         self._parts = parts
         self.owner = owner
         self.store: SqliteStore
-        self.use: _UseCases
+        self.use: UseCases
         self._network = network
         self._backend = backend
 
@@ -85,7 +86,7 @@ class SimulatedNode(Node):
         """Follow other rules from now on, as after a reload; here that takes no time."""
         self._rules.book = rulebook
 
-    def _join(self, below: _Adapters) -> _UseCases:
+    def _join(self, below: Adapters) -> UseCases:
         self.store, self.use = below.store, super()._join(below)
         return self.use
 

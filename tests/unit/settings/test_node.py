@@ -69,6 +69,12 @@ WRONG = [
         "listeners.partner",
         "has no TLS",
     ),
+    (
+        "receipts some day",
+        ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nreceipts = "soon"'),
+        "partners[1].receipts",
+        "possible here",
+    ),
     ("one connection", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nconnections = 1'), "partners[1].connections", "too small"),
     (
         "many connections",

@@ -39,9 +39,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("transfer_id", sa.Text, nullable=True),
         sa.Column("message_id", sa.Text, nullable=True),
-        sa.Column("facts", sa.Text, nullable=False),
-        sa.Column("previous", sa.Text, nullable=False),
-        sa.Column("hash", sa.Text, nullable=False),
+        *_texts("facts", "previous", "hash"),
         sa.PrimaryKeyConstraint("chain", "seq", name="audit_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -59,9 +57,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "conversation",
-        sa.Column("party", sa.Text, nullable=False),
-        sa.Column("partner", sa.Text, nullable=False),
-        sa.Column("conversation", sa.Text, nullable=False),
+        *_texts("party", "partner", "conversation"),
         *_numbers("last_sequence", "created"),
         sa.PrimaryKeyConstraint("party", "partner", "conversation", name="conversation_primary"),
         sqlite_strict=True,
@@ -83,9 +79,7 @@ def upgrade() -> None:
         sa.Column("sequence", _NUMBER, nullable=False),
         sa.Column("in_reply_to", sa.Text, nullable=True),
         sa.Column("supersedes", sa.Text, nullable=True),
-        sa.Column("schema_set", sa.Text, nullable=False),
-        sa.Column("schema_set_sha256", sa.Text, nullable=False),
-        sa.Column("agreement_id", sa.Text, nullable=False),
+        *_texts("schema_set", "schema_set_sha256", "agreement_id"),
         sa.Column("agreement_version", _NUMBER, nullable=False),
         *_texts("agreement_sha256", "policy_sha256", "legal_basis", "purpose", "onward_use"),
         sa.Column("retention_days", _NUMBER, nullable=False),
@@ -100,8 +94,7 @@ def upgrade() -> None:
     op.create_index("inbox_that_answers", "inbox", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
     op.create_table(
         "meta",
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("value", sa.Text, nullable=False),
+        *_texts("key", "value"),
         sa.PrimaryKeyConstraint("key", name="meta_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -114,8 +107,7 @@ def upgrade() -> None:
         sa.Column("last_success", _NUMBER, nullable=True),
         sa.Column("last_failure", _NUMBER, nullable=True),
         sa.Column("last_heard", _NUMBER, nullable=True),
-        sa.Column("last_code", sa.Text, nullable=False),
-        sa.Column("last_detail", sa.Text, nullable=False),
+        *_texts("last_code", "last_detail"),
         sa.PrimaryKeyConstraint("partner", name="partner_health_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -151,6 +143,34 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("refusal_to_purge", "refusal", ["keep_until"])
+    op.create_table(
+        "taken",
+        *_texts("sender", "message_id", "jwe"),
+        *_numbers("size_bytes", "received", "until", "attempts", "next_attempt_at"),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="taken_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index("taken_due", "taken", ["sender", "next_attempt_at", "message_id", "size_bytes"])
+    op.create_table(
+        "receipt_owed",
+        *_texts("sender", "message_id", "verdict", "token", "state"),
+        sa.Column("attempts", _NUMBER, nullable=False),
+        sa.Column("next_attempt_at", _NUMBER, nullable=True),
+        *_numbers("deadline", "keep_until"),
+        sa.CheckConstraint(
+            "(state = 'OWED') = (next_attempt_at IS NOT NULL)", name=op.f("receipt_owed_owed_has_a_time")
+        ),
+        sa.CheckConstraint("state IN ('GIVEN', 'GIVEN_UP', 'OWED')", name=op.f("receipt_owed_state_is_known")),
+        sa.CheckConstraint("verdict IN ('accepted', 'refused')", name=op.f("receipt_owed_verdict_is_known")),
+        sa.PrimaryKeyConstraint("sender", "message_id", name="receipt_owed_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_index(
+        "receipt_owed_due", "receipt_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
+    )
+    op.create_index("receipt_owed_to_purge", "receipt_owed", ["keep_until"])
     op.create_table(
         "submission",
         *_texts("id", "client", "sender", "kind"),
@@ -188,8 +208,7 @@ def upgrade() -> None:
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
         sa.Column("updated", _NUMBER, nullable=False),
         sa.Column("handed_over", _NUMBER, nullable=True),
-        sa.Column("last_code", sa.Text, nullable=False),
-        sa.Column("last_detail", sa.Text, nullable=False),
+        *_texts("last_code", "last_detail"),
         sa.Column("keep_until", _NUMBER, nullable=False),
         sa.Column("purged", _NUMBER, nullable=True),
         sa.CheckConstraint(
@@ -241,8 +260,7 @@ def upgrade() -> None:
     op.create_index("idempotency_to_purge", "idempotency", ["keep_until"])
     op.create_table(
         "inbox_payload",
-        sa.Column("sender", sa.Text, nullable=False),
-        sa.Column("message_id", sa.Text, nullable=False),
+        *_texts("sender", "message_id"),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(
             ["sender", "message_id"], ["inbox.sender", "inbox.message_id"], name="inbox_payload_sender_known"
@@ -259,8 +277,7 @@ def upgrade() -> None:
         sa.Column("attempts", _NUMBER, nullable=False),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
         *_numbers("deadline", "updated"),
-        sa.Column("last_code", sa.Text, nullable=False),
-        sa.Column("last_detail", sa.Text, nullable=False),
+        *_texts("last_code", "last_detail"),
         sa.Column("keep_until", _NUMBER, nullable=False),
         sa.CheckConstraint(
             "(state = 'OWED') = (next_attempt_at IS NOT NULL)", name=op.f("notice_owed_owed_has_a_time")
@@ -307,8 +324,7 @@ def upgrade() -> None:
         *_numbers("attempts", "created", "updated", "expires", "deadline"),
         sa.Column("next_attempt_at", _NUMBER, nullable=True),
         sa.Column("handed_over", _NUMBER, nullable=True),
-        sa.Column("last_code", sa.Text, nullable=False),
-        sa.Column("last_detail", sa.Text, nullable=False),
+        *_texts("last_code", "last_detail"),
         *_numbers("kept", "withheld", "keep_until"),
         sa.Column("purged", _NUMBER, nullable=True),
         sa.CheckConstraint(
@@ -380,9 +396,7 @@ def upgrade() -> None:
         sa.Column("id", _NUMBER, autoincrement=True, nullable=False),
         sa.Column("transfer_id", sa.Text, nullable=False),
         *_numbers("number", "started", "ended"),
-        sa.Column("outcome", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("detail", sa.Text, nullable=False),
+        *_texts("outcome", "code", "detail"),
         sa.Column("again", _NUMBER, nullable=True),
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name="attempt_transfer_id_known"),
         sa.PrimaryKeyConstraint("id", name="attempt_primary"),
