@@ -79,10 +79,12 @@ async def two_gateways(
     extra: str = "",
     start: bool = True,
     parties: Sequence[PartyId] = (GB, FR),
+    hand_over_batch: Mapping[PartyId, int] | None = None,
 ) -> AsyncIterator[TwoGateways]:
     """Lay out two nodes in `folder`, start them and their back ends, and stop everything afterwards.
 
     `start`: False leaves the gateways for the caller to start. `parties`: others, or more.
+    `hand_over_batch`: as `lay_out` has it.
     """
     world = lay_out(
         folder,
@@ -92,6 +94,7 @@ async def two_gateways(
         workers=workers,
         partner_ports=partner_ports,
         extra=extra,
+        hand_over_batch=hand_over_batch,
     )
     sides = {
         party: Side(

@@ -125,4 +125,4 @@ def _webhook(backend: Webhook, settings: NodeSettings, *, clock: Clock) -> Webho
         raise ConfigurationError(
             "config.invalid", f"{backend.secret_file} can not be read as a webhook secret"
         ) from error
-    return WebhookBackend(endpoint, secrets=secrets, clock=clock)
+    return WebhookBackend(endpoint, secrets=secrets, clock=clock, batch=backend.batch)

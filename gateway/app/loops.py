@@ -46,7 +46,6 @@ def loops_of(
     )
     hand_over = HandOver(
         store=below.store,
-        recipients=backends.parties,
         channel=backends,
         sealer=below.sealer,
         clock=around.clock,
@@ -76,7 +75,8 @@ def loops_of(
     )
     each = (dispatch, notify, use.follow_up)
     loops = [loop.serve(partner) for partner in sorted(one.id for one in settings.partners) for loop in each]
-    return [*loops, hand_over.serve(), sweep.serve(), use.turn_away.serve()]
+    loops += [hand_over.serve(party) for party in sorted(backends.parties)]
+    return [*loops, sweep.serve(), use.turn_away.serve()]
 
 
 def receipts_later(settings: NodeSettings) -> frozenset[PartyId]:

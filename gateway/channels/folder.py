@@ -23,7 +23,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -32,7 +32,7 @@ from typing import Final
 
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.hand_over import terms_beside
-from gateway.domain.ids import is_message_id, party_id
+from gateway.domain.ids import PartyId, is_message_id, party_id
 from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import InboxRow
 from gateway.errors import ChannelError, ConfigurationError
@@ -87,6 +87,14 @@ class FolderBackend:
         other process hands over into this folder. A folder that can not be used is left for the hand-overs to tell."""
         with suppress(ChannelError):
             await asyncio.get_running_loop().run_in_executor(self._threads, _clean, self._folder)
+
+    def takes(self, recipient: PartyId) -> int:  # noqa: ARG002  # every party has its own back end
+        """Return 1: files are put there message by message."""
+        return 1
+
+    async def hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
+        """Put several messages into the folder, each by itself, and return what came of each."""
+        return await asyncio.gather(*(self.hand_over(row, view) for row, view in messages))
 
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Put one message into the folder and return what came of it. `view`: the document's exact bytes."""

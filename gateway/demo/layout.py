@@ -103,12 +103,14 @@ def lay_out(
     workers: int = 1,
     partner_ports: Mapping[tuple[PartyId, PartyId], int] | None = None,
     extra: str = "",
+    hand_over_batch: Mapping[PartyId, int] | None = None,
 ) -> World:
     """Make a world in `folder` and return it.
 
     `agreements`: the folder every node reads, with agreements between these parties only. `partner_ports`: where a
     party reaches another, if not directly (a relay between them). `extra`: TOML lines at the head of every node's
-    settings.
+    settings. `hand_over_batch`: how many messages one webhook to a party's back end may bring, where that is
+    not 1.
     """
     authority = folder / "ca"
     pki.init(authority, now=now)
@@ -128,7 +130,15 @@ def lay_out(
             for partner in parties
             if partner != party
         }
-        text = _settings(node, reach, authority=authority, agreements=agreements, workers=workers, extra=extra)
+        text = _settings(
+            node,
+            reach,
+            authority=authority,
+            agreements=agreements,
+            workers=workers,
+            extra=extra,
+            hand_over_batch=(hand_over_batch or {}).get(party, 1),
+        )
         node.config.write_text(text, encoding="utf-8")
         nodes[party] = node
     (folder / "demo.env").write_text(_addresses(nodes), encoding="utf-8")
@@ -234,6 +244,17 @@ def free_ports(count: int) -> list[int]:
     raise RuntimeError(f"127.0.0.1 has not {count} free ports")
 
 
+def _partners(reach: Mapping[PartyId, int]) -> str:
+    return "\n".join(
+        f"""[[partners]]
+id = "{partner}"
+url = "https://127.0.0.1:{port}"
+folder = "partners/{partner}"
+"""
+        for partner, port in reach.items()
+    )
+
+
 def _settings(
     node: NodeLayout,
     reach: Mapping[PartyId, int],
@@ -242,17 +263,10 @@ def _settings(
     agreements: Path,
     workers: int,
     extra: str,
+    hand_over_batch: int,
 ) -> str:
     keys = f"keys/{node.party}"
     tls = _pair(KeyFiles(key=Path(f"{keys}/tls-1.key.pem"), certificate=Path(f"{keys}/tls-1.crt.pem")))
-    partners = "\n".join(
-        f"""[[partners]]
-id = "{partner}"
-url = "https://127.0.0.1:{port}"
-folder = "partners/{partner}"
-"""
-        for partner, port in reach.items()
-    )
     return f"""# Written by the demo: one node of a small world on this machine.
 name = "{node.party.lower()}"
 data_dir = "data"
@@ -299,6 +313,7 @@ url = "http://127.0.0.1:{node.backend_port}/webhook"
 secret_file = "webhook.secret"
 first_wait = "200ms"
 cap = "2s"
+batch = {hand_over_batch}
 
 [[clients]]
 id = "{SUBMITTER}"
@@ -313,7 +328,7 @@ roles = ["operator", "auditor"]
 id = "{ADMIN}"
 roles = ["admin"]
 
-{partners}"""
+{_partners(reach)}"""
 
 
 def _text(path: Path) -> str:

@@ -3,38 +3,63 @@
 The bytes are the same however often they are handed over. Trying again never gives up by itself within the agreement's
 retention; a back end that keeps refusing one message has it quarantined, which blocks the rest of that conversation
 until an operator releases it.
+
+A back end that takes several messages in one request gets what is due together, one message of a conversation at most,
+as the claim sees to. Each has its own answer. Where a request failed as a whole, one of its messages may be to blame:
+each of them goes alone when it is tried again, so that a bad one does not hold the others for longer than that.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
-from gateway.domain.ids import PartyId
+from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import HandOverEvent
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import Damaged, HandedOver, HandOverOutcome, TransientFailure
-from gateway.domain.records import ClaimedHandOver
+from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.errors import GatewayError
-from gateway.exchange.claiming import Pace, work_off
+from gateway.exchange.claiming import Pace, work_off, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.notify import notice_bell
 from gateway.exchange.opened import opened
-from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.exchange.receive import hand_over_bell
 from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
+
+_MAY_BE_ITS_FAULT: Final = frozenset(
+    {"channel.refused", "channel.unexpected_answer", "channel.interrupted", "channel.timeout"}
+)
+"""With what a message must have failed to go alone the next time. A back end that is busy or away says nothing of any
+one message, and is not to be called once for each when it is back."""
+
+
+_Message = tuple[InboxRow, bytes]
+"""What is handed over: the row, and the document's exact bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Noted:
+    """What came of one attempt. `error`: the name of an unforeseen one."""
+
+    code: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverLimits:
-    """`parallel`: messages under way at once; so many places or messages are `worth` a claim while some are under way,
-    and nothing waits longer than `linger` for others to come (`claiming`). `retries`: per party of ours; `attempts`
-    there bounds the tries of a back end that answers before the message is quarantined, while one that can not be
-    reached is tried for ever."""
+    """`parallel`: messages for one party under way at once; so many places or messages are `worth` a claim while some
+    are under way, and nothing waits longer than `linger` for others to come (`claiming`). `groups`: the same where the
+    back end takes several together. `retries`: per party of ours; `attempts` there bounds the tries of a back end that
+    answers before the message is quarantined, while one that can not be reached is tried for ever."""
 
     parallel: int = 8
     worth: int = 6
+    groups: int = 4
     linger: timedelta = timedelta(milliseconds=20)
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=1)
@@ -42,17 +67,14 @@ class HandOverLimits:
 
 
 class HandOver:
-    """The use case. `serve` runs until it is cancelled.
-
-    `recipients`: the parties of ours whose back ends are called or written to. A back end that pulls (`pull`) is left
-    alone, and what is for a party without a back end waits.
-    """
+    """The use case. `serve` runs for one party of ours, whose back end is called or written to, until it is cancelled:
+    so a back end that is slow holds up nobody else's. One that pulls (`pull`) is left alone, and what is for a party
+    without a back end waits."""
 
     def __init__(
         self,
         *,
         store: Store,
-        recipients: frozenset[PartyId],
         channel: BackendChannel,
         sealer: Sealer,
         clock: Clock,
@@ -63,7 +85,6 @@ class HandOver:
         reach: Reach = pass_by,
     ) -> None:
         self._store = store
-        self._recipients = recipients
         self._channel = channel
         self._sealer = sealer
         self._clock = clock
@@ -73,56 +94,104 @@ class HandOver:
         self._limits = limits
         self._reach = reach
 
-    async def serve(self) -> None:
-        """Hand over until cancelled."""
+    async def serve(self, recipient: PartyId) -> None:
+        """Hand over what is for `recipient` until cancelled."""
 
-        async def claim(free: int) -> list[ClaimedHandOver]:
-            if not self._recipients:
-                return []
+        async def claim(most: int) -> list[ClaimedHandOver]:
             now, lease = self._clock.now(), self._limits.lease
-            return await self._store.claim_hand_overs(self._recipients, limit=free, now=now, lease=lease)
+            return await self._store.claim_hand_overs({recipient}, limit=most, now=now, lease=lease)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)
 
-        limits = self._limits
-        await work_off(
-            claim,
-            self._attempt,
-            bells=self._bells,
-            bell=HAND_OVER_BELL,
-            pace=Pace(
-                most=limits.parallel,
-                at_once=limits.parallel,
-                worth=limits.worth,
-                linger=limits.linger,
-                poll=limits.poll,
-            ),
-            failed=failed,
-        )
+        bell, takes, limits = hand_over_bell(recipient), self._takes(recipient), self._limits
+        if takes == 1:
+            most = limits.parallel
+            pace = Pace(most=most, at_once=most, worth=limits.worth, linger=limits.linger, poll=limits.poll)
+            await work_off(claim, self._attempt_one, bells=self._bells, bell=bell, pace=pace, failed=failed)
+        else:
+            pace = Pace(most=takes, at_once=limits.groups, worth=takes, linger=limits.linger, poll=limits.poll)
+            await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed)
 
-    async def _attempt(self, claimed: ClaimedHandOver) -> None:
-        clock, row, labels = self._clock.monotonic(), claimed.row, {}
+    def _takes(self, recipient: PartyId) -> int:
+        return min(self._channel.takes(recipient), MAX_BATCH_ENVELOPES)
+
+    async def _attempt_one(self, claimed: ClaimedHandOver) -> None:
+        await self._attempt((claimed,))
+
+    async def _attempt(self, group: Sequence[ClaimedHandOver]) -> None:
+        """Make one attempt for each of a group, all for one party."""
+        clock = self._clock.monotonic()
         try:
             self._reach(Failpoint.HAND_OVER_LEASED)
-            code = await self._commit(claimed, await self._give(claimed))
-        except GatewayError as error:
-            code = error.code
-        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one message must not stop the rest
-            code, labels = "internal", {"error": type(error).__name__}
+            outcomes = await self._give(group)
+        except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
+            noted = [_Noted(code="internal", error=type(error).__name__)] * len(group)
+        else:
+            noted = await asyncio.gather(*map(self._note, group, outcomes))
+        duration = timedelta(seconds=self._clock.monotonic() - clock)
+        if len(group) > 1:
+            self._group_line(group, noted, duration)
+        for claimed, one in zip(group, noted, strict=True):
+            if one.code != "ok" or len(group) == 1:
+                self._line(claimed.row, one, duration)
+
+    def _line(self, row: InboxRow, noted: _Noted, duration: timedelta) -> None:
+        labels = {"error": noted.error} if noted.error else {}
         self._telemetry.line(
             "hand_over.attempt",
-            outcome="success" if code == "ok" else "failure",
-            duration=timedelta(seconds=self._clock.monotonic() - clock),
-            code="" if code == "ok" else code,
+            outcome="success" if noted.code == "ok" else "failure",
+            duration=duration,
+            code="" if noted.code == "ok" else noted.code,
             message_id=row.message_id,
             attempt=row.attempts,
             **labels,
         )
 
-    async def _give(self, claimed: ClaimedHandOver) -> HandOverOutcome | Damaged:
-        view = opened(claimed, self._sealer)
-        return await self._channel.hand_over(claimed.row, view) if isinstance(view, bytes) else view
+    def _group_line(self, group: Sequence[ClaimedHandOver], noted: Sequence[_Noted], duration: timedelta) -> None:
+        taken = sum(one.code == "ok" for one in noted)
+        self._telemetry.line(
+            "hand_over.group",
+            outcome="success" if taken == len(group) else "failure",
+            duration=duration,
+            recipient=group[0].row.recipient,
+            messages=len(group),
+            taken=taken,
+        )
+
+    # ── giving ──
+
+    async def _give(self, group: Sequence[ClaimedHandOver]) -> list[HandOverOutcome | Damaged]:
+        """Return what came of opening each of a group and handing it over, in its order."""
+        views = [opened(one, self._sealer) for one in group]
+        ready = [(one.row, view) for one, view in zip(group, views, strict=True) if isinstance(view, bytes)]
+        requests = list(_in_requests(ready))
+        outcomes = await asyncio.gather(*map(self._request, requests))
+        came = {
+            _name(row): outcome
+            for request, some in zip(requests, outcomes, strict=True)
+            for (row, _), outcome in zip(request, some, strict=True)
+        }
+        return [
+            came[_name(one.row)] if isinstance(view, bytes) else view for one, view in zip(group, views, strict=True)
+        ]
+
+    async def _request(self, messages: Sequence[_Message]) -> list[HandOverOutcome]:
+        row, view = messages[0]
+        if self._takes(row.recipient) == 1:
+            return [await self._channel.hand_over(row, view)]
+        return await self._channel.hand_over_group(messages)
+
+    # ── what came of it ──
+
+    async def _note(self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged) -> _Noted:
+        """Commit what came of one attempt. It does not stop the others of its group."""
+        try:
+            return _Noted(code=await self._commit(claimed, outcome))
+        except GatewayError as error:
+            return _Noted(code=error.code)
+        except Exception as error:  # noqa: BLE001 - the outermost boundary of one message
+            return _Noted(code="internal", error=type(error).__name__)
 
     async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged) -> str:
         match outcome:
@@ -172,3 +241,17 @@ class HandOver:
             code=failure.code if failure else "",
             detail=failure.detail if failure else "",
         )
+
+
+def _name(row: InboxRow) -> tuple[PartyId, MessageId]:
+    return row.sender, row.message_id
+
+
+def _in_requests(messages: Sequence[_Message]) -> Iterator[Sequence[_Message]]:
+    """Cut what is to be handed over into requests: one for all that may go together, one for each that goes alone."""
+    together = [one for one in messages if one[0].last_code not in _MAY_BE_ITS_FAULT]
+    if together:
+        yield together
+    for one in messages:
+        if one[0].last_code in _MAY_BE_ITS_FAULT:
+            yield [one]

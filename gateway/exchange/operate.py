@@ -12,7 +12,7 @@ from gateway.domain.records import InboxRow, NotRequeued, Requeued, TransferDeta
 from gateway.errors import GatewayError, RequestError, StorageError, TransferError
 from gateway.exchange.ask import Ask
 from gateway.exchange.doorbell import Doorbells
-from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.exchange.receive import hand_over_bell
 from gateway.exchange.supersede import Supersede
 from gateway.ports import Clock, Store
 
@@ -144,7 +144,7 @@ class Operate:
             next_attempt_at=now,
             detail=reason,
         )
-        self._bells.ring(HAND_OVER_BELL)
+        self._bells.ring(hand_over_bell(changed.recipient))
         return changed
 
     async def _hold_again(self, row: TransferRow, waited: Hold, operator: str, reason: str) -> TransferRow:

@@ -30,13 +30,16 @@ from gateway.errors import EnvelopeError, GatewayError, RequestError
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
-HAND_OVER_BELL = "hand-over"
-
 _JUDGE_AGAIN = RetryPolicy(first_wait=timedelta(seconds=1), cap=timedelta(minutes=1))
 """How long after each other an envelope is looked at of which nothing could be said."""
 
 _LOOK_EVERY_SECONDS = 0.1
 """A partner that sends is alive, and sends a lot. Whether it was thought dead is not asked more often than this."""
+
+
+def hand_over_bell(recipient: PartyId) -> str:
+    """Name the bell of the loop that hands over what is for `recipient`, a party of ours."""
+    return f"hand-over:{recipient}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +254,7 @@ class Receive:
             return Answer(status=409, token=second.receipt_token, code=stored.code, message_id=about)
         if stored.verdict is Verdict.ACCEPTED and not stored.duplicate:
             self._reach(Failpoint.MESSAGE_COMMITTED)
-            self._bells.ring(HAND_OVER_BELL)
+            self._bells.ring(hand_over_bell(result.header.recipient))
         return Answer(status=200, token=stored.token, code=stored.code, message_id=about)
 
     async def _owe(self, taken: TakenEnvelope, refused: Refused) -> None:

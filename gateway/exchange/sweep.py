@@ -8,7 +8,7 @@ from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import GatewayError, TransferError
 from gateway.exchange.doorbell import Doorbells
-from gateway.exchange.receive import HAND_OVER_BELL
+from gateway.exchange.receive import hand_over_bell
 from gateway.ports import Clock, Store, Telemetry
 
 _BATCH = 500
@@ -67,7 +67,7 @@ class Sweep:
                 )
             except TransferError:
                 continue  # its holder came back first
-            self._bells.ring(HAND_OVER_BELL)
+            self._bells.ring(hand_over_bell(message.recipient))
         if self._clock.monotonic() >= self._purged + self._purge_every.total_seconds():
             await self._purge(now)
 

@@ -49,4 +49,13 @@ class PartnerChannel(ReceiptChannel, Protocol):
 class BackendChannel(Protocol):
     """The way to the back end of one of our own parties."""
 
+    def takes(self, recipient: PartyId) -> int:
+        """Return how many messages one hand-over to this party's back end may hold: 1 where each goes alone."""
+        ...
+
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome: ...
+
+    async def hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
+        """Hand over several messages for one party, each of another conversation, together if its back end takes them
+        so. Return what came of each, in their order. A message that the answer says nothing of failed alone."""
+        ...

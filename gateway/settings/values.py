@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
-from gateway.domain.limits import CEILING_DOCUMENT_BYTES, DocumentLimits
+from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_BATCH_ENVELOPES, DocumentLimits
 from gateway.settings.kinds import (
     BackendUrl,
     ClientName,
@@ -106,7 +106,8 @@ class Tries:
 class Webhook(Tries):
     """A back end that is called, each call signed with the secret in `secret_file`.
 
-    `trust_roots`: PEM roots for the webhook's TLS; None takes the node's.
+    `trust_roots`: PEM roots for the webhook's TLS; None takes the node's. `batch`: how many messages one call may
+    bring; above 1 every call has the form for several.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -115,6 +116,7 @@ class Webhook(Tries):
     secret_file: ExistingFile
     trust_roots: ExistingFile | None = None
     timeout: Timeout = timedelta(seconds=15)
+    batch: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_ENVELOPES)] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

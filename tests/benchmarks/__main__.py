@@ -21,7 +21,7 @@ from gateway.settings.kinds import default_workers
 from tests.benchmarks.crowded import claim_rows, restart_row, short
 from tests.benchmarks.floor import ROOT, Form, declarations
 from tests.benchmarks.floor_processes import FloorProcesses, cores
-from tests.benchmarks.line import RECEIVER, SENDER, Line, open_line
+from tests.benchmarks.line import HAND_OVER_BATCH, RECEIVER, SENDER, Line, open_line
 from tests.benchmarks.report import Round, report, tables
 from tests.benchmarks.rows import Parts, Row, time_row
 from tests.benchmarks.steady import commits, p99
@@ -77,7 +77,7 @@ async def measure(options: argparse.Namespace, console: Console) -> None:
         rounds,
         titles={**{row.name: (row.title, row.target) for row in rows}, **_ACKNOWLEDGED, **_titles(starts)},
         machine={"cores": cores(), "python": platform.python_version()},
-        settings={name: getattr(options, name) for name in _SETTINGS},
+        settings={name: getattr(options, name) for name in _SETTINGS} | {"hand_over_batch": HAND_OVER_BATCH},
     )
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -28,6 +28,9 @@ from tests.benchmarks.steady import acknowledgements
 
 SENDER: Final = PartyId("GB-HMRC")
 RECEIVER: Final = PartyId("FR-DGDDI")
+HAND_OVER_BATCH: Final = 32
+"""Messages in one webhook at most: what a back end with much to take would choose (docs/hand-over.md)."""
+
 _LOOK_SECONDS: Final = 0.02
 _LATEST_SECONDS: Final = 120.0
 _REST_SECONDS: Final = 0.3
@@ -132,14 +135,23 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(folder: Path, *, workers: int) -> AsyncIterator[Line]:
+async def open_line(folder: Path, *, workers: int, hand_over_batch: int = HAND_OVER_BATCH) -> AsyncIterator[Line]:
     """Start two gateways in `folder` with so many worker processes each, and stop them afterwards.
+
+    `hand_over_batch`: how many messages one webhook may bring.
 
     Raises RuntimeError when one does not stop cleanly or its audit chain does not verify: then the figures are worth
     nothing.
     """
     agreements = copy_agreement("gb-fr", folder / "config")
-    world = lay_out(folder, [SENDER, RECEIVER], agreements=agreements, now=datetime.now(UTC), workers=workers)
+    world = lay_out(
+        folder,
+        [SENDER, RECEIVER],
+        agreements=agreements,
+        now=datetime.now(UTC),
+        workers=workers,
+        hand_over_batch={RECEIVER: hand_over_batch},
+    )
     async with AsyncExitStack() as stack:
         backend = LightBackend(world.nodes[RECEIVER].backend_port)
         await backend.start()

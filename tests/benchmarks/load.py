@@ -8,16 +8,20 @@ told apart in the report.
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _WEBHOOK_ID: Final = re.compile(rb"\r\nwebhook-id: *([^\r]+)", re.IGNORECASE)
+_GROUP: Final = b'{"type":"messages.received"'
+_NAMED: Final = re.compile(rb'"message_id":"([^"]+)".*?"sender":"([^"]+)"')
+_AROUND: Final = b'{"messages":[]}'
+_ANSWER: Final = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{"messages":[%b]}'
 _HEAD_END: Final = b"\r\n\r\n"
 
 
 class LightBackend:
-    """Takes webhooks on loopback and keeps their ids only."""
+    """Takes webhooks on loopback, with one message or several, and keeps the messages' ids only."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -53,17 +57,30 @@ class LightBackend:
             task.add_done_callback(self._talks.discard)
         try:
             while True:
-                head, _ = await _read(reader)
-                found = _WEBHOOK_ID.search(head)
-                if found is not None and found[1] not in self.ids:
-                    self.ids.add(found[1])
-                    self.last_new = time.perf_counter()
-                    self._new.set()
-                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+                head, body = await _read(reader)
+                writer.write(self._taken(head, body))
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # the gateway hung up
         finally:
             writer.close()
+
+    def _taken(self, head: bytes, body: bytes) -> bytes:
+        """Keep what one webhook brings, and return the answer to it."""
+        if not body.startswith(_GROUP):
+            found = _WEBHOOK_ID.search(head)
+            self._know([] if found is None else [found[1]])
+            return b"HTTP/1.1 204 No Content\r\n\r\n"
+        named = [found for line in body.splitlines() if (found := _NAMED.search(line)) is not None]
+        self._know(found[1] for found in named)
+        said = b",".join(b'{"message_id":"%b","sender":"%b","status":204}' % found.groups() for found in named)
+        return _ANSWER % (len(said) + len(_AROUND), said)
+
+    def _know(self, ids: Iterable[bytes]) -> None:
+        before = len(self.ids)
+        self.ids.update(ids)
+        if len(self.ids) > before:
+            self.last_new = time.perf_counter()
+            self._new.set()
 
 
 async def submit_all(port: int, requests: Sequence[bytes], *, connections: int) -> float:

@@ -17,7 +17,8 @@ ABOUT: Final[Mapping[str, str]] = {
     "format": "The name and version of this form.",
     "machine": "cores this process may use; python: its version. Nothing else is told of the machine.",
     "settings": "messages: a round, end to end; floor_messages: a round of a floor; connections: of the client;"
-    " workers: processes of each gateway beside its main process; rounds; waiting, restart: transfers that wait while a"
+    " workers: processes of each gateway beside its main process; hand_over_batch: messages in one webhook to the back"
+    " end, at most; rounds; waiting, restart: transfers that wait while a"
     " claim, and a start, is timed.",
     "rounds": "In order. Rates in messages a second: floor, batched_floor, acknowledged (first submission to last 202),"
     " end_to_end (to the last receipt), handed_over (to the last hand-over). ratios: within this round."

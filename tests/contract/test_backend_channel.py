@@ -31,9 +31,10 @@ async def backend_at(
     secrets: tuple[str, ...] = (SECRET,),
     timeouts: Timeouts = LONG,
     tls: ssl.SSLContext | None = None,
+    batch: int = 1,
 ) -> AsyncIterator[WebhookBackend]:
     endpoint = Endpoint(url=url, tls=tls, allow_loopback=True, insecure_plain_http=tls is None, timeouts=timeouts)
-    backend = WebhookBackend(endpoint, secrets=secrets, clock=clock or FixedClock())
+    backend = WebhookBackend(endpoint, secrets=secrets, clock=clock or FixedClock(), batch=batch)
     try:
         yield backend
     finally:

@@ -179,7 +179,10 @@ class Gate:
 @asynccontextmanager
 async def fault_run(folder: Path, *, workers: int, seed: int) -> AsyncIterator[FaultRun]:
     """Start two gateways, and learn what their views look like while nothing is broken."""
-    async with two_gateways(folder, workers=workers) as gateways, Clients(gateways.sides) as clients:
+    async with (
+        two_gateways(folder, workers=workers, hand_over_batch={FR: 8}) as gateways,
+        Clients(gateways.sides) as clients,
+    ):
         run = FaultRun(gateways, clients, seed)
         await run.learn_views()
         yield run

@@ -213,7 +213,7 @@ async def walkers(folder: Path, *, seed: int, later: bool = False) -> AsyncItera
     """
     extra = "insecure_failpoints = true"
     async with (
-        two_gateways(folder, workers=0, extra=extra, start=False) as gateways,
+        two_gateways(folder, workers=0, extra=extra, start=False, hand_over_batch={FR: 8}) as gateways,
         Clients(gateways.sides) as clients,
     ):
         for side in gateways.sides.values() if later else ():

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.app import Snapshot, lay_desk, rulebook_of
 from gateway.bundled import schema_folder
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
+from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import ClientId, MessageId, PartyId
 from gateway.domain.outcome import (
     HandedOver,
@@ -131,6 +132,8 @@ class Pair:
     pinged: int = 0
     handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
     backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
+    backend_takes: int = 1
+    groups: list[list[InboxRow]] = field(default_factory=list)
 
     async def reload(self) -> None:
         """Have both sides follow what their files say now, over the same stores."""
@@ -224,21 +227,41 @@ class Pair:
             yield
 
     @asynccontextmanager
-    async def handing_over(self, limits: HandOverLimits | None = None) -> AsyncIterator[None]:
+    async def handing_over(
+        self, limits: HandOverLimits | None = None, *, reach: Reach = pass_by
+    ) -> AsyncIterator[None]:
         """Hand over at FR while the block runs."""
         hand_over = HandOver(
             store=self.fr.store,
-            recipients=frozenset({FR}),
-            channel=self,
+            channel=_BackEndOf(pair=self),
             sealer=self.fr.desk.sealer,
             clock=self.clock,
             ids=SystemIds(),
             bells=self.fr.bells,
             telemetry=self.telemetry,
             limits=limits or HandOverLimits(poll=timedelta(milliseconds=20)),
+            reach=reach,
         )
-        async with _running(hand_over.serve()):
+        async with _running(hand_over.serve(FR)):
             yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BackEndOf:
+    """The way to the back end of FR, which takes as many messages together as the pair says."""
+
+    pair: Pair
+
+    def takes(self, recipient: PartyId) -> int:
+        assert recipient == FR
+        return self.pair.backend_takes
+
+    async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
+        return await self.pair.hand_over(row, view)
+
+    async def hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
+        self.pair.groups.append([row for row, _ in messages])
+        return [await self.pair.hand_over(row, view) for row, view in messages]
 
 
 @asynccontextmanager

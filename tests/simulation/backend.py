@@ -1,6 +1,7 @@
 """The back end of one party: takes what is handed over, or fails, or is slow, or takes it and does not say so."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -33,6 +34,7 @@ class BackEnd:
         self.arrivals: list[Arrival] = []
         self._chance = chance
         self._trace = trace
+        self.takes = chance.choice((1, 8))
 
     def of(self, owner: Owner, stall: Stall) -> "BackEndChannel":
         """Return the way to it for a node in one life. `stall`: that of the node."""
@@ -74,24 +76,63 @@ class BackEndChannel:
         self._stall = stall
         self._owner = owner
 
+    def takes(self, recipient: PartyId) -> int:
+        """Return how many messages go together, which is the same in every life."""
+        del recipient
+        return self._backend.takes
+
+    async def hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
+        """Hand several over in one request: each has its own answer, and all arrive or none when the request fails."""
+        outcomes = await self._hand_over_group(messages)
+        await self._stall.over()
+        return outcomes
+
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Hand one message over, as fate has it."""
         outcome = await self._hand_over(row, view)
         await self._stall.over()
         return outcome
 
-    async def _hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
+    async def _hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
         backend = self._backend
         faults = backend.faults
-        slow = backend.happens(faults.backend_slow)
+        await self._reached()
+        if backend.happens(faults.backend_fails):
+            return [_FAILED] * len(messages)
+        outcomes: list[HandOverOutcome] = []
+        for row, view in messages:
+            if backend.happens(faults.backend_fails):
+                outcomes.append(_FAILED)
+            else:
+                backend.take(row, view)
+                outcomes.append(HandedOver())
+        if await self._forgotten():
+            return [_FORGOTTEN] * len(messages)
+        return outcomes
+
+    async def _hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
+        backend = self._backend
+        await self._reached()
+        if backend.happens(backend.faults.backend_fails):
+            return _FAILED
+        backend.take(row, view)
+        return _FORGOTTEN if await self._forgotten() else HandedOver()
+
+    async def _reached(self) -> None:
+        """Wait until a request is there, if its sender lives so long."""
+        backend = self._backend
+        slow = backend.happens(backend.faults.backend_slow)
         await asyncio.sleep(backend.draw(0.005, 0.05) if not slow else backend.draw(1.0, 20.0))
         if self._owner.dead:
             raise asyncio.CancelledError
-        if backend.happens(faults.backend_fails):
-            return TransientFailure(code="channel.unexpected_answer", detail="HTTP 500", sent=True, connected=True)
-        backend.take(row, view)
-        if backend.happens(faults.backend_forgets):
-            await asyncio.sleep(backend.draw(1.0, 10.0))
-            return TransientFailure(code="channel.timeout", detail="No answer in time", sent=True, connected=True)
-        await asyncio.sleep(backend.draw(0.005, 0.05))
-        return HandedOver()
+
+    async def _forgotten(self) -> bool:
+        """Wait until the answer is there, and tell whether it never comes."""
+        backend = self._backend
+        forgotten = backend.happens(backend.faults.backend_forgets)
+        await asyncio.sleep(backend.draw(1.0, 10.0) if forgotten else backend.draw(0.005, 0.05))
+        return forgotten
+
+
+_FAILED = TransientFailure(code="channel.unexpected_answer", detail="HTTP 500", sent=True, connected=True)
+_FORGOTTEN = TransientFailure(code="channel.timeout", detail="No answer in time", sent=True, connected=True)

@@ -7,6 +7,7 @@ applications.
 """
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -133,9 +134,17 @@ class _OneBackEnd(Backends):
         self.parties = frozenset({party})
         self._channel = channel
 
+    def takes(self, recipient: PartyId) -> int:
+        """Return how many messages go together."""
+        return self._channel.takes(recipient)
+
     async def hand_over(self, row: InboxRow, view: bytes) -> HandOverOutcome:
         """Hand one message over."""
         return await self._channel.hand_over(row, view)
+
+    async def hand_over_group(self, messages: Sequence[tuple[InboxRow, bytes]]) -> list[HandOverOutcome]:
+        """Hand several messages over."""
+        return await self._channel.hand_over_group(messages)
 
 
 class _KnownCallers(PartnerGate):
