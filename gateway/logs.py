@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import timedelta
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -116,7 +117,11 @@ class _Render:
     """The last structlog processor: names as in ECS, texts made harmless, one line of JSON."""
 
     def __init__(self, service: str) -> None:
-        self._constant = {"ecs.version": ECS_VERSION, "service.name": service, "service.version": __version__}
+        self._constant = {
+            "ecs.version": ECS_VERSION,
+            "service.name": _harmless(service),
+            "service.version": __version__,
+        }
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
         # ecs-logging asks for these three first, in this order, so that a line can be read by eye.
@@ -125,12 +130,19 @@ class _Render:
             "log.level": event.pop("level"),
             "message": event.pop("event"),
         }
-        fields = {**first, **event, **self._constant}
-        return orjson.dumps({_harmless(name): _value(value) for name, value in fields.items()}).decode()
+        fields = {_name(name): _value(value) for name, value in {**first, **event}.items()}
+        return orjson.dumps({**fields, **self._constant}).decode()
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    return _harmless(name)  # the same few names for ever
 
 
 def _value(value: object) -> str | int:
     """Return `value` as a number that JSON and Elasticsearch can hold (64 bits), or as harmless text."""
+    if isinstance(value, str):
+        return _harmless(value)
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return value
     return _harmless(str(value))
@@ -138,6 +150,8 @@ def _value(value: object) -> str | int:
 
 def _harmless(text: str) -> str:
     r"""Return `text` with every unsafe character as a visible `\u` escape, cut at MAX_TEXT_CHARACTERS."""
+    if len(text) <= MAX_TEXT_CHARACTERS and text.isascii() and text.isprintable():
+        return text  # as nearly all are; the pattern would find nothing
     shown = _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text[:MAX_TEXT_CHARACTERS])
     return shown if len(text) <= MAX_TEXT_CHARACTERS else shown + "…"
 
