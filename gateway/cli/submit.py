@@ -23,7 +23,7 @@ from gateway.domain.ids import MessageId, PartyId, party_id
 from gateway.domain.priority import Priority
 
 if TYPE_CHECKING:
-    from gateway.client import ClientError, Submission, SubmissionClient
+    from gateway.client import ClientError, NewSubmission, Submission, SubmissionClient
 
 __all__ = ["submit"]
 
@@ -74,8 +74,8 @@ def submit(
 ) -> None:
     """Submit documents to one or several partners.
 
-    Each file is one submission: accepted for all recipients or refused for all. Exit code 1 when any was refused, or
-    with --wait when any was not delivered in time.
+    Each file is one submission: accepted for all recipients or refused for all. Several go in one request. Exit code 1
+    when any was refused, or with --wait when any was not delivered in time.
     """
     if key is not None and len(files) > 1:
         raise typer.BadParameter("is for one file; each submission needs its own", param_hint="--key")
@@ -108,20 +108,40 @@ def submit(
 async def _submit_all(
     files: list[Path], order: _Order, target: Target
 ) -> "list[tuple[Path, Submission | ClientError]]":
-    from gateway.client import ClientError
+    from gateway.client import ClientError, in_requests
 
     outcomes: list[tuple[Path, Submission | ClientError]] = []
     async with submissions(target) as client:
-        for file in files:
-            outcome = await _submit(client, file, order)
+        # As many files at a time as one request takes; they are read only then.
+        for some in in_requests(_new(file, order) for file in files):
+            names = files[len(outcomes) : len(outcomes) + len(some)]
+            came = await _submit(client, some, order)
+            first = came[0]
             # Without an answer, or without the right to ask, the other files would fare no better.
-            if isinstance(outcome, ClientError) and outcome.status in {None, 401, 403}:
-                if not outcomes and not _is_unknown(outcome):
-                    raise outcome
-                outcomes.append((file, outcome))
+            stop = isinstance(first, ClientError) and first.status in {None, 401, 403}
+            if stop and isinstance(first, ClientError) and not outcomes and not _is_unknown(first):
+                raise first
+            outcomes += zip(names, came, strict=True)
+            if stop:
                 break
-            outcomes.append((file, outcome))
     return outcomes
+
+
+def _new(file: Path, order: _Order) -> "NewSubmission":
+    from uuid import uuid4
+
+    from gateway.client import NewSubmission
+
+    return NewSubmission(
+        document=file.read_bytes(),
+        to=order.to,
+        sender=order.sender,
+        conversation=order.conversation,
+        priority=order.priority,
+        in_reply_to=order.in_reply_to,
+        idempotency_key=order.key or str(uuid4()),
+        explain_values=order.values,
+    )
 
 
 def _is_unknown(outcome: "Submission | ClientError") -> bool:
@@ -133,42 +153,67 @@ def _is_unknown(outcome: "Submission | ClientError") -> bool:
     )
 
 
-async def _submit(client: "SubmissionClient", file: Path, order: _Order) -> "Submission | ClientError":
+async def _submit(
+    client: "SubmissionClient", some: "list[NewSubmission]", order: _Order
+) -> "list[Submission | ClientError]":
+    """Return what came of each. What went wrong with all of them is told of each."""
+    from gateway.client import ClientError
+
+    came: list[Submission | ClientError] = []
+    try:
+        came += (
+            await client.submit_many(some, language=order.language)
+            if len(some) > 1
+            else [await _alone(client, some[0], order)]
+        )
+    except ClientError as error:
+        came += [_copy(error) for _ in some]
+    came = [await _await_delivery(client, one, order.wait) for one in came]
+    for one, outcome in zip(some, came, strict=True):
+        if isinstance(outcome, ClientError):
+            outcome.problem = {**outcome.problem, "idempotency_key": one.idempotency_key}
+    return came
+
+
+def _copy(error: "ClientError") -> "ClientError":
+    from gateway.client import ClientError
+
+    return ClientError(error.code, error.detail, status=error.status, problem=error.problem)
+
+
+async def _alone(client: "SubmissionClient", one: "NewSubmission", order: _Order) -> "Submission":
+    return await client.submit(
+        one.document,
+        to=one.to,
+        sender=one.sender,
+        conversation=one.conversation,
+        priority=one.priority,
+        in_reply_to=one.in_reply_to,
+        idempotency_key=one.idempotency_key,
+        explain_values=one.explain_values,
+        language=order.language,
+    )
+
+
+async def _await_delivery(
+    client: "SubmissionClient", came: "Submission | ClientError", seconds: float
+) -> "Submission | ClientError":
     import asyncio
-    from uuid import uuid4
 
     from gateway.client import ClientError
 
-    key = order.key or str(uuid4())
-    try:
-        submission = await client.submit(
-            await asyncio.to_thread(file.read_bytes),
-            to=order.to,
-            sender=order.sender,
-            conversation=order.conversation,
-            priority=order.priority,
-            in_reply_to=order.in_reply_to,
-            idempotency_key=key,
-            explain_values=order.values,
-            language=order.language,
-        )
-        return await _await_delivery(client, submission, order.wait)
-    except ClientError as error:
-        error.problem = {**error.problem, "idempotency_key": key}
-        return error
-
-
-async def _await_delivery(client: "SubmissionClient", submission: "Submission", seconds: float) -> "Submission":
-    import asyncio
-
+    if isinstance(came, ClientError):
+        return came
     try:
         async with asyncio.timeout(seconds):
-            while submission.status == "in_progress" and seconds > 0:
+            while came.status == "in_progress" and seconds > 0:
                 await asyncio.sleep(_POLL_SECONDS)
-                submission = await client.get(submission.id)
+                came = await client.get(came.id)
     except TimeoutError:
-        return submission
-    return submission
+        return came
+    except ClientError as error:
+        return error
+    return came
 
 
 def _is_well(outcome: "Submission | ClientError", order: _Order) -> bool:

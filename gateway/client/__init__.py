@@ -7,6 +7,7 @@ Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
 from gateway.client.acts import RequeuedMany, SupersededMessage
+from gateway.client.bulk import NewSubmission, in_requests
 from gateway.client.connection import ClientError
 from gateway.client.holds import Approval, Hold, OperatorsHold
 from gateway.client.inbox import InboxClient, LeasedMessage, SettledMessage
@@ -41,6 +42,7 @@ __all__ = [
     "InboxDetail",
     "InboxMessage",
     "LeasedMessage",
+    "NewSubmission",
     "Notice",
     "OperationsClient",
     "OperatorsHold",
@@ -55,4 +57,5 @@ __all__ = [
     "SupersededMessage",
     "Transfer",
     "TransferDetail",
+    "in_requests",
 ]

@@ -1,5 +1,6 @@
 """One session to one API: sends requests, and turns every refusal into a ClientError that holds the problem."""
 
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,9 +12,10 @@ from typing import Any, Final, Self
 import aiohttp
 import orjson
 
-__all__ = ["Answer", "ClientError", "Connection"]
+__all__ = ["Answer", "ClientError", "Connection", "refusal_of"]
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_LARGE_BYTES: Final = 1024 * 1024
 
 
 class ClientError(Exception):
@@ -141,7 +143,8 @@ class Connection:
                 f"{self._url}{path}",
                 params=query,
                 headers={**authorization, **(headers or {})},
-                data=body,
+                # aiohttp sends what it reads from a file piece by piece.
+                data=io.BytesIO(body) if body is not None and len(body) > _LARGE_BYTES else body,
                 ssl=self._tls if self._tls is not None else True,
                 allow_redirects=False,
             ) as response:
@@ -169,12 +172,17 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def refusal_of(problem: Mapping[str, Any], *, status: int) -> ClientError:
+    """Return what a problem of a gateway says. Raises KeyError when it has no code."""
+    detail = problem.get("detail", problem.get("title", ""))
+    return ClientError(str(problem["code"]), str(detail), status=status, problem=problem)
+
+
 def _refusal(answer: Answer) -> ClientError:
     """Return the problem of a refusal, or a plain error where the answer is no problem of a gateway."""
     if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
         problem = answer.json()
-        code, title = problem.get("code"), problem.get("title", "")
-        if isinstance(code, str):
-            return ClientError(code, str(problem.get("detail", title)), status=answer.status, problem=problem)
+        if isinstance(problem.get("code"), str):
+            return refusal_of(problem, status=answer.status)
     detail = f"The server answered {answer.status}, and not as a gateway does; is the address right?"
     return ClientError("client.unexpected_answer", detail, status=answer.status)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from gateway.client.bulk import NewSubmission, line_of, read_answers
 from gateway.client.connection import ClientError, Connection
 from gateway.client.results import Submission, read_submission
+from gateway.domain.bulk import BULK_TYPE
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.priority import Priority
 
@@ -52,6 +54,23 @@ class SubmissionClient(Connection):
             body=document,
         )
         return _submission(answer.json(), replayed=answer.headers.get("Idempotency-Replayed") == "true")
+
+    async def submit_many(
+        self, submissions: Sequence[NewSubmission], *, language: str | None = None
+    ) -> "list[Submission | ClientError]":
+        """Return for each what `submit` would have returned or raised, in their order. Raises ClientError where there
+        is no answer, or one for the request as a whole.
+
+        They go in one request, so at most as many as `in_requests` yields. Messages of one conversation keep their
+        order. After an unknown outcome ask again with the same keys.
+        """
+        answer = await self.request(
+            "POST",
+            "/v1/submissions/bulk",
+            headers={"Content-Type": BULK_TYPE, **_given({"Accept-Language": language})},
+            body=b"\n".join(map(line_of, submissions)),
+        )
+        return read_answers(answer.body, submissions)
 
     async def get(self, submission_id: SubmissionId) -> Submission:
         """Return one submission as it stands. Raises ClientError."""

@@ -9,12 +9,17 @@ Conversation and sequence stand in the signed header, yet which conversation a d
 reading it. So each transfer is first prepared as the start of a new conversation; the commit answers
 `ConversationKnown` when the references say otherwise, and the submission is prepared again in its true place
 (docs/adr/0003).
+
+Several submissions may come in one request. Each has its own key, its own verdict and its own all-or-none; only the
+work is shared: one batch for the workers, one change of the store. A single one is a group of one.
 """
 
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -26,7 +31,6 @@ from gateway.domain.limits import MAX_RECIPIENTS
 from gateway.domain.priority import Priority
 from gateway.domain.records import (
     Accepted,
-    AcceptOutcome,
     AcceptSubmission,
     AnswersUnknown,
     ConversationKnown,
@@ -94,6 +98,59 @@ async def _fingerprint(request: SubmitRequest) -> str:
     return await asyncio.to_thread(fingerprint, request)
 
 
+Submitted = tuple[SubmissionRow, bool]
+"""A committed submission, and whether an earlier equal request committed it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One request on its way. `places`: those of its messages in conversations, as far as they are known."""
+
+    request: SubmitRequest
+    scope: IdempotencyScope
+    places: dict[PartyId, tuple[ConversationId, int]] = field(default_factory=dict)
+    outcome: Submitted | GatewayError | None = None
+
+    @property
+    def place(self) -> tuple[ClientId, str]:
+        """What no two requests may hold at once."""
+        return self.request.client, self.request.idempotency_key
+
+    @property
+    def came_to(self) -> Submitted | GatewayError:
+        """What came of it in the end."""
+        return GatewayError("internal", "A submission came to nothing") if self.outcome is None else self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    line: _Line
+    job: PrepareJob
+    prepared: PreparedSubmission
+
+
+def _waves(lines: Iterable[_Line]) -> list[list[_Line]]:
+    """Return the requests so that no two of a wave share a key."""
+    waves: list[list[_Line]] = []
+    seen: Counter[tuple[ClientId, str]] = Counter()
+    for line in lines:
+        if seen[line.place] == len(waves):
+            waves.append([])
+        waves[seen[line.place]].append(line)
+        seen[line.place] += 1
+    return waves
+
+
+def _in_order(lines: Iterable[_Line]) -> None:
+    """Give those that were told the same next place in a conversation the places that follow, in their order."""
+    last: dict[tuple[PartyId, PartyId, ConversationId], int] = {}
+    for line in lines:
+        for recipient, (conversation, sequence) in line.places.items():
+            key = line.request.sender, recipient, conversation
+            last[key] = max(sequence, last.get(key, 0) + 1)
+            line.places[recipient] = conversation, last[key]
+
+
 class Submit:
     """The use case. One instance per node; requests with the same key are let in one at a time.
 
@@ -122,96 +179,165 @@ class Submit:
         self._reach = reach
         self._in_progress: set[tuple[ClientId, str]] = set()
 
-    async def __call__(self, request: SubmitRequest) -> tuple[SubmissionRow, bool]:
+    async def __call__(self, request: SubmitRequest) -> Submitted:
         """Return the committed submission, and whether it was committed by an earlier equal request.
 
         Raises RecipientsRefusedError, RequestError, or StorageError; after `storage.commit_unknown` ask again with the
         same key.
         """
+        (outcome,) = await self.several([request])
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        return outcome
+
+    async def several(self, requests: Sequence[SubmitRequest]) -> list[Submitted | GatewayError]:
+        """Return for each of `requests` what it alone would have come to, an error as a value.
+
+        They are prepared together and share a commit, in their order: messages of one conversation keep it. Those that
+        share a key are taken one after the other, so a repeated one is answered like the first.
+        """
+        lines = [_Line(request, await self._scope(request)) for request in requests]
+        for wave in _waves(lines):
+            await self._take([line for line in wave if self._may_come(line)])
+        return [line.came_to for line in lines]
+
+    async def _scope(self, request: SubmitRequest) -> IdempotencyScope:
+        print_ = await _fingerprint(request)
+        return IdempotencyScope(client=request.client, key=request.idempotency_key, fingerprint=print_)
+
+    def _may_come(self, line: "_Line") -> bool:
+        """Tell whether a request may be worked on now; else say to it why not."""
         if self._bells.hushed:
-            raise GatewayError("node.draining")
-        if not 1 <= len(set(request.recipients)) <= MAX_RECIPIENTS:
-            raise RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
-        if self._document_log is not None:
-            self._document_log(request.body)
-        scope = IdempotencyScope(
-            client=request.client, key=request.idempotency_key, fingerprint=await _fingerprint(request)
-        )
-        place = (request.client, request.idempotency_key)
-        if place in self._in_progress:
-            raise RequestError("request.idempotency_in_progress")
-        self._in_progress.add(place)
+            line.outcome = GatewayError("node.draining")
+        elif not 1 <= len(set(line.request.recipients)) <= MAX_RECIPIENTS:
+            line.outcome = RequestError("request.malformed", f"Name between 1 and {MAX_RECIPIENTS} recipients")
+        elif line.place in self._in_progress:
+            line.outcome = RequestError("request.idempotency_in_progress")
+        elif self._document_log is not None:
+            self._document_log(line.request.body)
+        return line.outcome is None
+
+    async def _take(self, lines: "Sequence[_Line]") -> None:
+        places = {line.place for line in lines}
+        self._in_progress |= places
         try:
-            outcome = await self._accept(request, scope)
+            for _ in range(_TRIES):
+                lines = await self._commit(await self._prepare(lines))
+                if not lines:
+                    return
         finally:
-            self._in_progress.discard(place)
-        if isinstance(outcome, KeyReused):
-            raise RequestError("request.idempotency_key_reused")
-        if isinstance(outcome, Accepted) and outcome.row is not None:
-            return outcome.row, False
-        row = await self._store.submission(outcome.submission_id)
+            self._in_progress -= places
+        for line in lines:
+            detail = "Too many submissions of one conversation at once; try again"
+            line.outcome = RequestError("capacity.exhausted", detail)
+
+    async def _prepare(self, lines: "Sequence[_Line]") -> "list[_Ready]":
+        """Return what was prepared, in the order of its requests; the others have come to something else."""
+        jobs = [self._job(line) for line in lines]
+        results = await asyncio.gather(*map(self._workers.prepare, jobs), return_exceptions=True)
+        ready: list[_Ready] = []
+        refused: list[tuple[_Line, RefusedSubmission | GatewayError]] = []
+        for line, job, result in zip(lines, jobs, results, strict=True):
+            if isinstance(result, PreparedSubmission):
+                ready.append(_Ready(line, job, result))
+            elif isinstance(result, RefusedSubmission | GatewayError):
+                refused.append((line, result))
+            else:
+                raise result
+        await asyncio.gather(*(self._refuse(line, why) for line, why in refused))
+        return ready
+
+    async def _refuse(self, line: "_Line", why: RefusedSubmission | GatewayError) -> None:
+        """Say no, unless it was accepted before: what was accepted once stays so."""
+        try:
+            if (known := await self._store.find_submission(line.scope)) is not None:
+                await self._known(line, known)
+            elif isinstance(why, RefusedSubmission):
+                await self._record_refusal(line.request, why)
+                line.outcome = RecipientsRefusedError(why.problems)
+            else:
+                line.outcome = why
+        except GatewayError as error:
+            line.outcome = error
+
+    async def _known(self, line: "_Line", known: Replayed | KeyReused | Accepted) -> None:
+        """Answer with a submission as the store has it."""
+        if isinstance(known, KeyReused):
+            line.outcome = RequestError("request.idempotency_key_reused")
+            return
+        row = await self._store.submission(known.submission_id)
         if row is None:
             raise StorageError("storage.corrupt", "A committed submission can not be read back")
-        return row, isinstance(outcome, Replayed)
+        line.outcome = row, isinstance(known, Replayed)
 
-    async def _accept(self, request: SubmitRequest, scope: IdempotencyScope) -> Accepted | Replayed | KeyReused:
-        places: dict[PartyId, tuple[ConversationId, int]] = {}
-        for _ in range(_TRIES):
-            job = self._job(request, places)
+    async def _commit(self, ready: "Sequence[_Ready]") -> "list[_Line]":
+        """Commit what was prepared; return those that must be prepared once more, now that their places are known.
+
+        What nothing stands before is claimed in the same commit and handed to dispatch.
+        """
+        with ExitStack() as places:
+            changes = [self._change(one, places) for one in ready]
             try:
-                prepared = await self._workers.prepare(job)
-            except GatewayError:
-                if (known := await self._store.find_submission(scope)) is not None:
-                    return known
-                raise
-            if isinstance(prepared, RefusedSubmission):
-                if (known := await self._store.find_submission(scope)) is not None:
-                    return known
-                await self._record_refusal(request, prepared)
-                raise RecipientsRefusedError(prepared.problems)
-            outcome = await self._commit(request, scope, job, prepared)
+                outcomes = await self._store.accept_all([(change, self._evidence(change)) for change in changes])
+            except GatewayError as error:
+                outcomes = [error] * len(ready)
+            for one, outcome in zip(ready, outcomes, strict=True):
+                if isinstance(outcome, Accepted):
+                    self._fast_path.put(one.prepared.transfers, outcome.claimed)
+        again: list[_Line] = []
+        for one, outcome in zip(ready, outcomes, strict=True):
+            if isinstance(outcome, ConversationKnown):
+                one.line.places.update(outcome.places)
+                again.append(one.line)
+            else:
+                await self._conclude(one.line, outcome)
+        _in_order(again)
+        return again
+
+    async def _conclude(
+        self, line: "_Line", outcome: Accepted | Replayed | KeyReused | AnswersUnknown | GatewayError
+    ) -> None:
+        try:
             match outcome:
-                case ConversationKnown():
-                    places.update(outcome.places)
                 case Accepted():
                     self._reach(Failpoint.SUBMISSION_COMMITTED)
-                    for recipient in request.recipients:
+                    for recipient in line.request.recipients:
                         self._bells.ring(recipient)
-                    return outcome
+                    if outcome.row is not None:
+                        line.outcome = outcome.row, False
+                    else:
+                        await self._known(line, outcome)
                 case Replayed() | KeyReused():
-                    return outcome
+                    await self._known(line, outcome)
                 case AnswersUnknown():
-                    refused = _nothing_to_answer(request, outcome)
-                    await self._record_refusal(request, refused)
-                    raise RecipientsRefusedError(refused.problems)
+                    refused = _nothing_to_answer(line.request, outcome)
+                    await self._record_refusal(line.request, refused)
+                    line.outcome = RecipientsRefusedError(refused.problems)
+                case GatewayError():
+                    line.outcome = outcome
                 case _:
                     assert_never(outcome)
-        raise RequestError("capacity.exhausted", "Too many submissions of one conversation at once; try again")
+        except GatewayError as error:
+            line.outcome = error
 
-    async def _commit(
-        self, request: SubmitRequest, scope: IdempotencyScope, job: PrepareJob, prepared: PreparedSubmission
-    ) -> AcceptOutcome:
-        """Commit what was prepared. What nothing stands before is claimed in the same commit and handed to dispatch."""
-        with self._fast_path.place_for(prepared.transfers) as claim:
-            change = AcceptSubmission(
-                submission_id=job.submission_id,
-                priority=request.priority,
-                sender=request.sender,
-                scope=scope,
-                prepared=prepared,
-                now=job.now,
-                claim=claim,
-            )
-            outcome = await self._store.accept(change, self._evidence(request, change))
-            if isinstance(outcome, Accepted):
-                self._fast_path.put(prepared.transfers, outcome.claimed)
-            return outcome
+    def _change(self, one: "_Ready", places: ExitStack) -> AcceptSubmission:
+        request = one.line.request
+        return AcceptSubmission(
+            submission_id=one.job.submission_id,
+            priority=request.priority,
+            sender=request.sender,
+            scope=one.line.scope,
+            prepared=one.prepared,
+            now=one.job.now,
+            claim=places.enter_context(self._fast_path.place_for(one.prepared.transfers)),
+        )
 
-    def _job(self, request: SubmitRequest, places: Mapping[PartyId, tuple[ConversationId, int]]) -> PrepareJob:
+    def _job(self, line: "_Line") -> PrepareJob:
+        request = line.request
         slots: dict[PartyId, Slot] = {}
         for recipient in sorted(set(request.recipients)):
             message_id = self._ids.uuid7()
-            conversation, sequence = places.get(recipient, (ConversationId(self._ids.uuid4()), 1))
+            conversation, sequence = line.places.get(recipient, (ConversationId(self._ids.uuid4()), 1))
             slots[recipient] = Slot(
                 transfer_id=TransferId(message_id),
                 message_id=MessageId(message_id),
@@ -232,9 +358,9 @@ class Submit:
             at_once=self._fast_path.open_for(slots),
         )
 
-    def _evidence(self, request: SubmitRequest, change: AcceptSubmission) -> Sequence[AuditEntry]:
+    def _evidence(self, change: AcceptSubmission) -> Sequence[AuditEntry]:
         """Return one entry for the submission and one per transfer, in the order they become true."""
-        actor = f"client:{request.client}"
+        actor = f"client:{change.scope.client}"
         prepared: PreparedSubmission = change.prepared
         entries = [
             AuditEntry(
@@ -242,7 +368,7 @@ class Submit:
                 at=change.now,
                 actor=actor,
                 facts={
-                    "sender": request.sender,
+                    "sender": change.sender,
                     "kind": prepared.facts_kind.value,
                     "transfers": len(prepared.transfers),
                     "warnings": sum(len(transfer.warned) for transfer in prepared.transfers),

@@ -22,7 +22,7 @@ from gateway.web.language import language_of
 from gateway.web.load import Load
 from gateway.web.problem import Audience, defects_in, error_of_http, problem, told_of
 
-__all__ = ["Admits", "Door", "Route", "admit_caller", "build_app", "request_id"]
+__all__ = ["Admits", "Door", "Route", "admit_caller", "build_app", "note", "request_id"]
 
 Parts = TypeVar("Parts")
 Who = TypeVar("Who")
@@ -31,6 +31,7 @@ Parts_contra = TypeVar("Parts_contra", contravariant=True)
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
 _CALLER: Final = web.RequestKey("caller", str)
 _WEIGHT: Final = web.RequestKey("weight", int)
+_NOTED: Final = web.RequestKey("noted", dict[str, str | int])
 
 _HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -68,12 +69,14 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[Parts, Who]):
-    """One line of a listener's table. `admits`: roles, any of which is enough, or whom else."""
+    """One line of a listener's table. `admits`: roles, any of which is enough, or whom else. `max_body_bytes`: where it
+    is not that of the listener."""
 
     method: str
     path: str
     handler: Callable[[web.Request, Parts, Who], Awaitable[web.StreamResponse]]
     admits: frozenset[Role] | Admits
+    max_body_bytes: int | None = None
 
 
 Ask = Callable[[web.Request, frozenset[Role] | Admits], Awaitable[Who]]
@@ -95,8 +98,16 @@ def build_app(
 ) -> web.Application:
     """Return an application with exactly these routes, each guarded by `ask`."""
     load = Load(requests=door.in_work, size=door.in_work_bytes)
+    routes = tuple(routes)
+    sizes = {(one.method, one.path): one.max_body_bytes for one in routes if one.max_body_bytes is not None}
+
+    def most(request: web.Request) -> int:
+        resource = request.match_info.route.resource
+        return max_body_bytes if resource is None else sizes.get((request.method, resource.canonical), max_body_bytes)
+
     app = web.Application(
-        middlewares=[_around(door, load, audience, show or _no_own_way, max_body_bytes)], client_max_size=max_body_bytes
+        middlewares=[_around(door, load, audience, show or _no_own_way, most)],
+        client_max_size=max([max_body_bytes, *sizes.values()]),
     )
     for route in routes:
         handle = _guarded(route, parts, ask, load)
@@ -110,6 +121,11 @@ def build_app(
 def request_id(request: web.Request) -> str:
     """Return the id of a request, as its problem and its log line name it."""
     return request[_REQUEST_ID]
+
+
+def note(request: web.Request, **labels: str | int) -> None:
+    """Have the log line of a request say more. Labels are ids, words and numbers, never what somebody wrote."""
+    request[_NOTED] = labels
 
 
 async def admit_caller(request: web.Request, admits: frozenset[Role] | Admits, tokens: Tokens) -> Caller:
@@ -147,7 +163,7 @@ def _name(who: object) -> str:
     return str(who.client if isinstance(who, Caller) else who)
 
 
-def _around(door: Door, load: Load, audience: Audience, show: Show, max_body_bytes: int) -> Any:
+def _around(door: Door, load: Load, audience: Audience, show: Show, most: Callable[[web.Request], int]) -> Any:
     @web.middleware
     async def around(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -155,7 +171,7 @@ def _around(door: Door, load: Load, audience: Audience, show: Show, max_body_byt
         started = door.clock.monotonic()
         request[_REQUEST_ID] = door.ids.uuid4()
         code, labels = "", {}
-        weight = request[_WEIGHT] = _weight(request, max_body_bytes)
+        weight = request[_WEIGHT] = _weight(request, most(request))
         load.enter(weight)
         try:
             load.check(weight)
@@ -215,6 +231,7 @@ def _line(
         "request_bytes": request.content_length or 0,
         "response_bytes": response.content_length or 0,
         "client_address": request.remote or "",
+        **request.get(_NOTED, {}),
         **more,
     }
     if (caller := request.get(_CALLER)) is not None:

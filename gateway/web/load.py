@@ -43,6 +43,17 @@ class Load:
             raise GatewayError("capacity.exhausted")
 
     @contextmanager
+    def room_for(self, name: str) -> Iterator[None]:
+        """Hold a place among all, and of this client's share. Raises GatewayError `capacity.…`."""
+        self.enter(0)
+        try:
+            self.check(0)
+            with self.share_of(name, 0):
+                yield
+        finally:
+            self.leave(0)
+
+    @contextmanager
     def share_of(self, name: str, weight: int) -> Iterator[None]:
         """Hold a place of this client's share. Raises GatewayError `capacity.share_exhausted` when it has none left.
 

@@ -25,6 +25,7 @@ __all__ = [
     "error_of_http",
     "problem",
     "problem_members",
+    "problem_with_instance",
     "public_problem",
     "retry_after_seconds",
     "told_of",
@@ -65,6 +66,15 @@ def problem(error: GatewayError, *, audience: Audience, instance: str, language:
     return _response(members, retryable=error.retryable, instance=instance)
 
 
+def problem_with_instance(
+    error: GatewayError, audience: Audience, *, instance: str, language: str
+) -> tuple[dict[str, Any], int | None]:
+    """Return what `problem` would answer, as members, and the seconds of its `Retry-After`, if it has one."""
+    members = problem_members(error, audience=audience, language=language)
+    wait = _RETRY_AFTER_SECONDS.get(members["status"]) if error.retryable else None
+    return {**members, "instance": _instance(instance)}, wait
+
+
 def public_problem(code: str, status: int, *, instance: str) -> web.Response:
     """Return the answer to a partner for which no signed statement could be made. `code`: a public code."""
     members = {"type": f"{TYPE_PREFIX}{code}", "status": status, "code": code, "title": _public_title(code)}
@@ -83,8 +93,12 @@ def _response(members: dict[str, Any], *, retryable: bool, instance: str) -> web
         headers["Retry-After"] = str(_RETRY_AFTER_SECONDS[status])
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = orjson.dumps({**members, "instance": f"urn:uuid:{instance}"})
+    body = orjson.dumps({**members, "instance": _instance(instance)})
     return web.Response(status=status, body=body, content_type=MEDIA_TYPE, headers=headers)
+
+
+def _instance(request_id: str) -> str:
+    return f"urn:uuid:{request_id}"
 
 
 def problem_members(error: GatewayError, *, audience: Audience, language: str = "en") -> dict[str, Any]:

@@ -6,10 +6,10 @@ by their declared length before a byte is read, and bounded while they are read.
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import orjson
 from aiohttp import web
@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.domain.ids import PartyId, is_uuid, party_id
 from gateway.errors import GatewayError, RequestError
 
-__all__ = ["Query", "idempotency_key", "path_id", "read_body", "read_json"]
+__all__ = ["Query", "idempotency_key", "key_of", "path_id", "read_body", "read_json", "too_large"]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -43,6 +43,13 @@ class Query:
             raise RequestError("request.malformed", f"The query has an unknown parameter; known here: {allowed}")
         if len(self._values) != len(given):
             raise RequestError("request.malformed", "Give each parameter once")
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Self:
+        """Return parameters that came another way and are known to be known."""
+        query = cls.__new__(cls)
+        query._values = dict(values)
+        return query
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -105,7 +112,11 @@ class Query:
 
 def idempotency_key(request: web.Request) -> str:
     """Return the request's Idempotency-Key: 1 to 255 visible ASCII characters."""
-    given = request.headers.getall("Idempotency-Key", [])
+    return key_of(request.headers.getall("Idempotency-Key", []))
+
+
+def key_of(given: Sequence[str]) -> str:
+    """Return the one Idempotency-Key there must be. Raises RequestError."""
     if not given:
         raise RequestError("request.idempotency_key_missing")
     if len(given) > 1 or not _IDEMPOTENCY_KEY.fullmatch(given[0]):
@@ -129,14 +140,14 @@ async def read_body(request: web.Request, *, media_types: Collection[str], max_b
     if request.content_type not in media_types or request.headers.get("Content-Type") is None:
         raise RequestError("request.media_type", f"Send the body as {' or '.join(sorted(media_types))}")
     if request.content_length is not None and request.content_length > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     body = bytearray()
     try:
         async with asyncio.timeout(_time_for(request.content_length, within).total_seconds()):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
-                    raise _too_large(max_bytes)
+                    raise too_large(max_bytes)
     except TimeoutError:
         raise RequestError("request.malformed", "The body did not come in time") from None
     except (web.RequestPayloadError, ConnectionError) as error:
@@ -173,5 +184,6 @@ def _time_for(declared: int | None, within: timedelta) -> timedelta:
     return min(within, _FEW_SECONDS + timedelta(seconds=declared / _SLOW_LINE_BYTES_PER_SECOND))
 
 
-def _too_large(max_bytes: int) -> RequestError:
+def too_large(max_bytes: int) -> RequestError:
+    """Return the refusal of a body, or a document, that is larger than that."""
     return RequestError("request.too_large", f"A body here has at most {max_bytes} bytes")

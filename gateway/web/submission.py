@@ -4,25 +4,26 @@ A client submits only for the parties it is registered for and sees only its own
 answered as if it did not exist. docs/api.md describes every route.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from aiohttp import web
 
 from gateway.domain.access import Caller, Role
+from gateway.domain.bulk import MAX_BULK_BYTES, PARAMETERS
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
-from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId, is_message_id
+from gateway.domain.ids import SubmissionId, TransferId
 from gateway.domain.limits import MAX_DOCUMENT_BYTES
-from gateway.domain.priority import Priority
-from gateway.domain.telling import Telling
-from gateway.errors import AccessError, RequestError
+from gateway.errors import RequestError
 from gateway.exchange.pull import Pull
-from gateway.exchange.submit import Submit, SubmitRequest
+from gateway.exchange.submit import Submit
 from gateway.ports import Store, Tokens
 from gateway.web import inbox
+from gateway.web.asking import submit_request
+from gateway.web.bulk import LINES_IN_WORK, submit_many
 from gateway.web.door import Admits, Door, Route, admit_caller, build_app
 from gateway.web.language import language_of
+from gateway.web.load import Load
 from gateway.web.problem import Audience
 from gateway.web.query import Query, idempotency_key, path_id, read_body
 from gateway.web.shapes import json_response, submission_json
@@ -32,18 +33,13 @@ from gateway.web.waiting import submissions_as_they_wait
 __all__ = ["ROUTES", "SubmissionParts", "submission_app"]
 
 
-class _Explain(StrEnum):
-    """What `explain` asks for: `values` has a refusal show what the submitter itself wrote."""
-
-    VALUES = "values"
-
-
 _XML: Final = frozenset({"application/xml", "text/xml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionParts:
-    """What the submission listener needs. `max_document_bytes` is the XML door's limit."""
+    """What the submission listener needs. `max_document_bytes` is the XML door's limit; `lines`: of requests with
+    many submissions, in work."""
 
     door: Door
     submit: Submit
@@ -51,6 +47,7 @@ class SubmissionParts:
     pull: Pull
     tokens: Tokens
     max_document_bytes: int = MAX_DOCUMENT_BYTES
+    lines: Load = field(default_factory=lambda: Load(requests=LINES_IN_WORK, size=0), repr=False)
     reach: Reach = pass_by
 
 
@@ -67,50 +64,18 @@ def submission_app(parts: SubmissionParts) -> web.Application:
 
 
 async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.StreamResponse:
-    query = Query(request, {"from", "to", "conversation", "in_reply_to", "priority", "explain"})
-    key = idempotency_key(request)
-    recipients = query.parties("to")
-    if not recipients:
-        raise RequestError("request.malformed", "Name the recipients: to=GB-HMRC,FR-DGDDI")
-    if len(set(recipients)) != len(recipients):
-        raise RequestError("request.malformed", "Name each recipient once")
-    sender = _sender(query.party("from"), caller)
-    in_reply_to = query.uuid("in_reply_to")
-    if in_reply_to is not None and not is_message_id(in_reply_to):
-        raise RequestError("request.malformed", "`in_reply_to` is not a message id (a UUIDv7)")
-    telling = Telling(language=language_of(request), values=query.choice("explain", _Explain) is not None)
+    query, key = Query(request, PARAMETERS), idempotency_key(request)
+    # All but the body first: who may not submit, or asks for what there is not, need not send it.
+    asked = submit_request(query, caller, key=key, body=b"", language=language_of(request))
     body = await read_body(
         request, media_types=_XML, max_bytes=parts.max_document_bytes, within=parts.door.body_timeout
     )
     parts.reach(Failpoint.SUBMITTER_KNOWN)
-    row, replayed = await parts.submit(
-        SubmitRequest(
-            client=caller.client,
-            sender=sender,
-            recipients=recipients,
-            body=body,
-            idempotency_key=key,
-            conversation_key=query.text("conversation"),
-            priority=query.choice("priority", Priority) or Priority.NORMAL,
-            in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
-            telling=telling,
-        )
-    )
+    row, replayed = await parts.submit(replace(asked, body=body))
     headers = {"Location": f"/v1/submissions/{row.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return await answered(request, json_response(submission_json(row), status=202, headers=headers), parts.reach)
-
-
-def _sender(named: PartyId | None, caller: Caller) -> PartyId:
-    """Return for whom the client submits: the named party, or the only one it is registered for."""
-    if named is None:
-        if len(caller.parties) != 1:
-            raise RequestError("request.malformed", "Name the sender: from=GB-HMRC")
-        return next(iter(caller.parties))
-    if named not in caller.parties:
-        raise AccessError("access.forbidden", "The client is not registered for the sender it names")
-    return named
 
 
 async def _submission(request: web.Request, parts: SubmissionParts, caller: Caller) -> web.Response:
@@ -148,6 +113,13 @@ _BACKEND: Final = frozenset({Role.BACKEND})
 
 ROUTES: Final[tuple[Route[SubmissionParts, Caller], ...]] = (
     Route(method="POST", path="/v1/submissions", handler=_submit, admits=_SUBMITTER),
+    Route(
+        method="POST",
+        path="/v1/submissions/bulk",
+        handler=submit_many,
+        admits=_SUBMITTER,
+        max_body_bytes=MAX_BULK_BYTES,
+    ),
     Route(method="GET", path="/v1/submissions", handler=_submissions, admits=_SUBMITTER),
     Route(method="GET", path="/v1/submissions/{id}", handler=_submission, admits=_SUBMITTER),
     Route(method="GET", path="/v1/transfers/{id}/receipt", handler=_receipt, admits=_SUBMITTER),

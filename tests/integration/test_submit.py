@@ -9,7 +9,7 @@ from gateway.audit import AuditEvent
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.telling import Telling
-from gateway.errors import RequestError, SchemaError
+from gateway.errors import GatewayError, RequestError, SchemaError
 from gateway.exchange.submit import RecipientsRefusedError, fingerprint
 from tests.integration.desk_pair import FR, Pair, request, sample
 
@@ -158,3 +158,24 @@ async def test_what_was_accepted_once_is_answered_the_same_whatever_would_be_sai
 async def test_the_answer_is_what_a_read_right_after_it_finds(pair: Pair) -> None:
     row, _ = await pair.gb.submit(request())
     assert await pair.gb.store.submission(row.id) == row
+
+
+async def test_messages_of_one_case_that_come_together_keep_their_order(pair: Pair) -> None:
+    await pair.gb.submit(request(sample("cancellation.xml"), key="before", case="case 7"))
+    names = ["import-two-items.xml", "amendment.xml", "arrival.xml", "export-one-item.xml"]
+    asked = [request(sample(name), key=name, case="case 7") for name in names]
+    came = await pair.gb.submit.several([*asked[:2], request(b"<a/>", key="bad", case="case 7"), *asked[2:]])
+    assert isinstance(came.pop(2), RecipientsRefusedError)
+    transfers = [one[0].transfers[0] for one in came if not isinstance(one, GatewayError)]
+    assert [transfer.sequence for transfer in transfers] == [2, 3, 4, 5]
+    assert len({transfer.conversation for transfer in transfers}) == 1
+
+
+async def test_what_came_together_may_come_together_again(pair: Pair) -> None:
+    asked = [request(sample(name), key=name) for name in ("import-two-items.xml", "export-one-item.xml")]
+    first = await pair.gb.submit.several(asked)
+    again = await pair.gb.submit.several(asked)
+    rows = [one for one in again if not isinstance(one, GatewayError)]
+    assert [(row.id, replayed) for row, replayed in rows] == [
+        (one[0].id, True) for one in first if not isinstance(one, GatewayError)
+    ]

@@ -1,5 +1,7 @@
 """The typed client against the real listeners: values come back typed, refusals as errors with their problem."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC
 from pathlib import Path
@@ -8,7 +10,9 @@ import pytest
 from aiohttp import web
 
 from gateway.audit import verify_export
-from gateway.client import ClientError, OperationsClient, SubmissionClient
+from gateway.client import ClientError, NewSubmission, OperationsClient, Submission, SubmissionClient, in_requests
+from gateway.client.bulk import line_of
+from gateway.domain.bulk import MAX_BULK_BYTES
 from gateway.domain.ids import SubmissionId, TransferId
 from gateway.domain.lifecycle import HandOverState, SubmissionStatus, TransferState
 from gateway.errors import TrustError
@@ -189,3 +193,43 @@ async def test_a_client_is_used_as_a_context_manager() -> None:
 
 def test_a_token_is_not_shown() -> None:
     assert "s3cret" not in repr(SubmissionClient("http://127.0.0.1:1", "s3cret"))
+
+
+async def test_many_submissions_come_back_typed_in_their_order(client: SubmissionClient) -> None:
+    asked = [NewSubmission(document=one, to=(PARTNER, OTHER), sender=HOME) for one in (FINE, BROKEN, FINE)]
+    first, refused, last = await client.submit_many(asked)
+    assert isinstance(first, Submission)
+    assert isinstance(last, Submission)
+    assert isinstance(refused, ClientError)
+    assert (refused.status, refused.code) == (422, "schema.invalid")
+    assert refused.problem["violations"][0]["line"] == 7
+    again = await client.submit_many(asked)
+    assert [one.id if isinstance(one, Submission) else one.code for one in again] == [
+        first.id,
+        "schema.invalid",
+        last.id,
+    ]
+    assert isinstance(again[0], Submission)
+    assert again[0].replayed
+
+
+async def test_many_submissions_of_a_client_without_the_right_are_one_error(node: Node) -> None:
+    async with open_submission(node.submission()) as url, SubmissionClient(url, "fetcher") as client:
+        with pytest.raises(ClientError) as refused:
+            await client.submit_many([NewSubmission(document=FINE, to=(PARTNER,))])
+    assert refused.value.code == "access.forbidden"
+
+
+def test_submissions_are_parted_into_requests_that_may_come() -> None:
+    def new(size: int) -> NewSubmission:
+        return NewSubmission(document=b"x" * size, to=(PARTNER,))
+
+    assert [len(some) for some in in_requests(new(1) for _ in range(130))] == [64, 64, 2]
+    half = MAX_BULK_BYTES // 2
+    assert [len(some) for some in in_requests([new(half), new(half), new(1), new(2 * half), new(1)])] == [1, 2, 1, 1]
+
+
+def test_a_document_in_no_unicode_goes_all_the_same() -> None:
+    told = json.loads(line_of(NewSubmission(document=b"<a>\xff</a>", to=(PARTNER,))))
+    assert base64.b64decode(told["document_base64"]) == b"<a>\xff</a>"
+    assert "document" not in told
