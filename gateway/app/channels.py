@@ -63,7 +63,7 @@ def open_partner_channel(
         )
         for partner in settings.partners
     }
-    return HttpsPartnerChannel(endpoints, clock=clock, reach=reach)
+    return HttpsPartnerChannel(endpoints, clock=clock, batch=settings.batches.messages, reach=reach)
 
 
 def open_backends(settings: NodeSettings, *, clock: Clock, reach: Reach = pass_by) -> Backends:

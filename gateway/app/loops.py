@@ -41,7 +41,7 @@ def loops_of(
         bells=around.bells,
         telemetry=around.telemetry,
         fast_path=fast_path,
-        limits=DispatchLimits(lease=timing.lease, poll=timing.poll),
+        limits=DispatchLimits(batch=settings.batches.messages, lease=timing.lease, poll=timing.poll),
         reach=around.reach,
     )
     hand_over = HandOver(
@@ -63,7 +63,7 @@ def loops_of(
         ids=around.ids,
         bells=around.bells,
         telemetry=around.telemetry,
-        limits=NotifyLimits(poll=timing.poll),
+        limits=NotifyLimits(batch=settings.batches.messages, poll=timing.poll),
     )
     sweep = Sweep(
         store=below.store,

@@ -19,10 +19,11 @@ from aiohttp import web
 from gateway import __version__
 from gateway.app.channels import Backends, hand_over_retries, open_backends, open_partner_channel, pull_leases
 from gateway.app.clients import RegisteredClients
-from gateway.app.desk import Snapshot, key_files, lay_desk, open_sealer, open_trust
+from gateway.app.desk import Snapshot, key_files, open_sealer, open_trust
 from gateway.app.document_log import document_log
 from gateway.app.loops import later_loops, loops_of, receipts_later
 from gateway.app.parts import Adapters, Around, UseCases
+from gateway.app.pool import Pool, open_pool
 from gateway.app.reload import Reload
 from gateway.app.rulebook import Rulebook, RulesInForce
 from gateway.app.showing import DocumentDesk, KnownKeys
@@ -35,8 +36,6 @@ from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, StorageError
 from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
-from gateway.exchange.batches import run_admit, run_check, run_prepare, run_seal
-from gateway.exchange.desk import Desk
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.drain import Drain
 from gateway.exchange.fast_path import FastPath
@@ -68,7 +67,7 @@ from gateway.web import (
     serve,
     submission_app,
 )
-from gateway.workers import InlineWorkers, JobTable, WorkerGenerations, WorkerPool, open_workers
+from gateway.workers import WorkerGenerations
 
 DATABASE: Final = "gateway.db"
 
@@ -77,7 +76,8 @@ OpenStore = Callable[[NodeSettings], Awaitable[SqliteStore]]
 
 async def _open_in_place(settings: NodeSettings, *, reach: Reach, restored: bool) -> SqliteStore:
     """Return the store of a node, open. Raises StorageError."""
-    return await SqliteStore.open(settings.data_dir / DATABASE, chain=settings.name, reach=reach, restored=restored)
+    path, batch = settings.data_dir / DATABASE, settings.batches.changes
+    return await SqliteStore.open(path, chain=settings.name, reach=reach, restored=restored, batch=batch)
 
 
 class Node:
@@ -168,14 +168,8 @@ class Node:
     def _open_gate(self, trust: FileTrust) -> PartnerGate:
         return PartnerGate(trust, clock=self._clock.now)
 
-    def _open_workers(self, snapshot: Snapshot) -> WorkerPool | InlineWorkers[Snapshot, Desk]:
-        return open_workers(
-            setup=lay_desk,
-            snapshot=snapshot,
-            table=JobTable(prepare=run_prepare, seal=run_seal, admit=run_admit, check=run_check),
-            size=self._settings.workers,
-            telemetry=self._telemetry,
-        )
+    def _open_workers(self, snapshot: Snapshot) -> Pool:
+        return open_pool(snapshot, self._telemetry)
 
     async def _open_store(self) -> SqliteStore:
         """Open the store, record the start and what weakens it, and give back the leases of the process before."""

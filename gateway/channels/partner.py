@@ -41,15 +41,24 @@ _NO_BATCHES: Final = frozenset({404, 405, 413, 415})
 
 
 class HttpsPartnerChannel:
-    """Implements `ports.PartnerChannel`. One `HttpLine` a partner, with 2 to 8 connections."""
+    """Implements `ports.PartnerChannel`. One `HttpLine` a partner, with 2 to 8 connections. `batch`: messages in one
+    request at most."""
 
-    def __init__(self, endpoints: Mapping[PartyId, Endpoint], *, clock: Clock, reach: Reach = pass_by) -> None:
+    def __init__(
+        self,
+        endpoints: Mapping[PartyId, Endpoint],
+        *,
+        clock: Clock,
+        batch: int = MAX_BATCH_ENVELOPES,
+        reach: Reach = pass_by,
+    ) -> None:
         if not all(2 <= endpoint.connections <= 8 for endpoint in endpoints.values()):
             raise ConfigurationError("config.invalid", "The connections to a partner must be from 2 to 8")
         self._endpoints = dict(endpoints)
         self._reach = reach
         self._lines = {party: HttpLine(endpoint, clock=clock) for party, endpoint in endpoints.items()}
         self._clock = clock
+        self._batch = batch
         self._one_by_one: dict[tuple[PartyId, str], float] = {}  # by path; until when, in monotonic seconds
 
     async def send(self, recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:  # noqa: ARG002
@@ -61,7 +70,7 @@ class HttpsPartnerChannel:
 
     def takes(self, recipient: PartyId) -> int:
         """Return how many envelopes one request to this partner may hold."""
-        return MAX_BATCH_ENVELOPES if self._takes_many(recipient, BATCHES_PATH) else 1
+        return self._batch if self._takes_many(recipient, BATCHES_PATH) else 1
 
     async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
         """Post several envelopes, each of another message, and return what came of each, in their order.
@@ -120,7 +129,7 @@ class HttpsPartnerChannel:
         line = self._lines.get(recipient)
         if line is None:
             return [_unknown(recipient)] * len(lines)
-        if len(lines) == 1 or not self._takes_many(recipient, path):
+        if min(len(lines), self._batch) == 1 or not self._takes_many(recipient, path):
             return None
         addressed = [Addressed(message_id=message_id, token=token) for message_id, token in lines]
         headers = {"Accept": ANSWERS_TYPE, "Content-Type": BATCH_TYPE}

@@ -119,7 +119,9 @@ class Dispatch:
         limits = self._limits
 
         async def claim(most: int) -> list[_Leased]:
-            return await self._claim(partner, most if self._channel.takes(partner) > 1 else limits.one_by_one)
+            return await self._claim(
+                partner, most if self._channel.takes(partner) > 1 else min(most, limits.one_by_one)
+            )
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)

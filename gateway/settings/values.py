@@ -14,7 +14,13 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from gateway.domain.access import Role
 from gateway.domain.ids import ClientId
-from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_BATCH_ENVELOPES, DocumentLimits
+from gateway.domain.limits import (
+    CEILING_DOCUMENT_BYTES,
+    MAX_BATCH_CHANGES,
+    MAX_BATCH_ENVELOPES,
+    STAGE_BATCH,
+    DocumentLimits,
+)
 from gateway.settings.kinds import (
     BackendUrl,
     ClientName,
@@ -41,6 +47,7 @@ __all__ = [
     "BACKEND_KINDS",
     "AtRest",
     "Backend",
+    "Batches",
     "Client",
     "Documents",
     "DropFolder",
@@ -257,6 +264,17 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """How much goes together at most, for speed only; 1: nothing does. `jobs`: of one kind for a worker; `messages`: in
+    one request to a partner; `changes`: of the store in one commit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    jobs: Annotated[int, Field(strict=True, ge=1, le=STAGE_BATCH)] = STAGE_BATCH
+    messages: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_ENVELOPES)] = MAX_BATCH_ENVELOPES
+    changes: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_CHANGES)] = MAX_BATCH_CHANGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """All of one node, read from `file`. `agreements` are folders; `schemas`: own sets beside the bundled ones;
     `privacy`: by the id of a set, a file with what is classed otherwise here; `workers` 0 does the CPU work in the main
@@ -280,6 +298,7 @@ class NodeSettings:
     clients: tuple[Client, ...] = ()
     documents: Documents = Documents()
     timing: Timing = Timing()
+    batches: Batches = Batches()
     insecure_plain_at_rest: Flag = False
     insecure_log_documents: Flag = False
     insecure_failpoints: Flag = False

@@ -32,13 +32,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gateway.audit import ChainHead
+from gateway.domain.limits import MAX_BATCH_CHANGES
 from gateway.errors import GatewayError, StorageError
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.evidence import read_head, write_records
 
 T = TypeVar("T")
 
-BATCH: Final = 128
+BATCH: Final = MAX_BATCH_CHANGES
 """Changes in one transaction, or as many more as came together with the last: past this the fsync is shared well
 enough, and waiting grows."""
 
@@ -84,11 +85,18 @@ class _Stop:
 
 class Writer:
     """Owns the only connection that writes. `connect` opens it; `after_commit` is told how many changes each commit
-    held. Methods may be called from any thread."""
+    held. `batch`: changes in a transaction, as at BATCH. Methods may be called from any
+    thread."""
 
     def __init__(
-        self, connect: Callable[[], Connection], *, chain: str, after_commit: Callable[[int], None] = lambda _: None
+        self,
+        connect: Callable[[], Connection],
+        *,
+        chain: str,
+        after_commit: Callable[[int], None] = lambda _: None,
+        batch: int = BATCH,
     ) -> None:
+        self._batch = batch
         self._connect = connect
         self._chain = chain
         self._after_commit = after_commit
@@ -175,7 +183,7 @@ class Writer:
         while isinstance(last, _Asked):
             asked.append(last)
             changes += len(last.changes)
-            if changes >= BATCH:
+            if changes >= self._batch:
                 break
             try:
                 last = self._queue.get_nowait()

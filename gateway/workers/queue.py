@@ -23,10 +23,12 @@ STOPPING: Final = "The gateway is stopping"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """How much may wait in each stage, what workers hold not counted. One job is always let in."""
+    """How much may wait in each stage, what workers hold not counted; one job is always let in. `batch`: jobs that a
+    worker gets together."""
 
     jobs: int = 1024
     size_bytes: int = 256 * 1024 * 1024
+    batch: int = STAGE_BATCH
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -147,7 +149,7 @@ class StageQueue:
     def _batch(self, lane: _Lane) -> list[Waiting]:
         batch: list[Waiting] = []
         size = 0
-        while lane.waiting and len(batch) < STAGE_BATCH:
+        while lane.waiting and len(batch) < self._limits.batch:
             head = lane.waiting[0]
             if batch and (head.alone or size + head.size > MAX_BATCH_BYTES):
                 break

@@ -222,3 +222,11 @@ async def test_a_partner_that_takes_notices_one_by_one_may_take_batches_of_messa
         assert await channel.post_notices(NL, BATCH) == [TransportAccepted()] * len(BATCH)
         assert lines_of(partner.requests) == ["batch", "notices", "notices", "notices"]
         assert channel.takes(NL) == 64
+
+
+async def test_a_channel_that_was_set_to_one_message_a_request_sends_single_ones() -> None:
+    single = answering(200, b"h.p.s", Content_Type="application/jose")
+    async with serving(single) as partner, channel_to(partner.url(), batch=1) as channel:
+        assert channel.takes(NL) == 1
+        assert await channel.send_batch(NL, BATCH) == [ReceiptReturned(token="h.p.s")] * len(BATCH)
+    assert {request.line for request in partner.requests} == {"POST /exchange/v1/messages HTTP/1.1"}

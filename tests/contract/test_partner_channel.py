@@ -34,7 +34,7 @@ LONG = Timeouts(connect=timedelta(seconds=5), total=timedelta(seconds=20))
 
 @asynccontextmanager
 async def channel_to(
-    url: str, *, timeouts: Timeouts = LONG, tls: ssl.SSLContext | None = None, connections: int = 2
+    url: str, *, timeouts: Timeouts = LONG, tls: ssl.SSLContext | None = None, connections: int = 2, batch: int = 64
 ) -> AsyncIterator[HttpsPartnerChannel]:
     endpoint = Endpoint(
         url=url,
@@ -44,7 +44,7 @@ async def channel_to(
         timeouts=timeouts,
         connections=connections,
     )
-    channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock())
+    channel = HttpsPartnerChannel({NL: endpoint}, clock=FixedClock(), batch=batch)
     try:
         yield channel
     finally:

@@ -28,7 +28,7 @@ from gateway.storage.sqlite.files import WriterLock, own_file, own_folder, requi
 from gateway.storage.sqlite.log_tail import frames_in
 from gateway.storage.sqlite.mark import MarkKeeper, read_mark, rolled_back
 from gateway.storage.store import SqlStore
-from gateway.storage.writer import Writer
+from gateway.storage.writer import BATCH, Writer
 
 READERS: Final = 2
 """Connections that read. More than cores gains nothing: what they do is short."""
@@ -57,25 +57,30 @@ class SqliteStore(SqlStore):
         commit: Commit = commit,
         reach: Reach = pass_by,
         restored: bool = False,
+        batch: int = BATCH,
     ) -> Self:
         """Open `path`, making or upgrading it as needed. `chain`: the name of this node's audit chain.
 
         `commit` is how a transaction is committed; only tests give one, to make it fail. `restored`: an older copy was
-        put in place on purpose.
+        put in place on purpose. `batch`: changes in one commit at most.
 
         Raises StorageError: `storage.locked` when another process writes to it, `storage.exposed` when others could
         read it, `storage.schema_version` when it is newer than this program or not ours, `audit.broken` when the
         newest audit record is not the one written last, `storage.rolled_back` when it lies behind its high-water mark
         and is not `restored`, `storage.corrupt`, `storage.unavailable`.
         """
-        return await asyncio.to_thread(cls._open, path, chain, readers, commit, reach, restored)
+        return await asyncio.to_thread(cls._open, path, chain, readers, commit, reach, restored, batch)
 
     @classmethod
-    def _open(cls, path: Path, chain: str, readers: int, commit: Commit, reach: Reach, restored: bool) -> Self:
+    def _open(
+        cls, path: Path, chain: str, readers: int, commit: Commit, reach: Reach, restored: bool, batch: int
+    ) -> Self:
         own_folder(path.parent)
         lock = WriterLock(path.with_name(f"{path.name}.lock"))
         checkpoints = Checkpoints(path, reach=reach)
-        writer = Writer(lambda: open_writing(path, commit=commit), chain=chain, after_commit=checkpoints.committed)
+        writer = Writer(
+            lambda: open_writing(path, commit=commit), chain=chain, after_commit=checkpoints.committed, batch=batch
+        )
         try:
             own_file(path)
             dropped = carry_over(path)

@@ -75,6 +75,8 @@ WRONG = [
         "partners[1].receipts",
         "possible here",
     ),
+    ("no job at a time", ("[at_rest]", "[batches]\njobs = 0\n[at_rest]"), "batches.jobs", "too small"),
+    ("a batch over the wire's", ("[at_rest]", "[batches]\nmessages = 65\n[at_rest]"), "batches.messages", "too large"),
     ("one connection", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nconnections = 1'), "partners[1].connections", "too small"),
     (
         "many connections",

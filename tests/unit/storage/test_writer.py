@@ -356,3 +356,15 @@ async def test_a_defect_in_one_of_several_is_raised_and_the_others_are_committed
     with pytest.raises(LookupError):
         await writing.write_all([add, add_and_fail, add])
     assert records(path) == [1, 2]
+
+
+async def test_a_commit_holds_no_more_changes_than_was_set(path: Path, commits: Commits) -> None:
+    writing = Writer(lambda: open_writing(path, commit=commits), chain="node", batch=1)
+    writing.start()
+    first = await held_back(commits, writing)
+    others = [asyncio.ensure_future(writing.write(add)) for _ in range(3)]
+    await asyncio.sleep(0)
+    commits.gate.set()
+    assert await asyncio.gather(first, *others) == [1, 2, 3, 4]
+    assert commits.number == 4
+    await asyncio.to_thread(writing.close)

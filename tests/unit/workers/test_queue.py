@@ -147,3 +147,10 @@ async def test_giving_up_tells_every_caller_to_come_back_later() -> None:
             await result
         assert told.value.code == "capacity.exhausted"
     assert set(waiting.depth().values()) == {0}
+
+
+async def test_a_worker_gets_no_more_together_than_was_set() -> None:
+    waiting = StageQueue(QueueLimits(batch=2))
+    for number in range(5):
+        waiting.put(Stage.SEAL, seal_job(str(number)))
+    assert [len(await waiting.take() or []) for _ in range(3)] == [2, 2, 1]
