@@ -85,7 +85,8 @@ def content(chain: str, seq: int, entry: AuditEntry) -> dict[str, Any]:
 
 def instant(at: datetime) -> str:
     """Return an aware time as it stands in a record, for example `2026-03-01T09:30:00.000000Z`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def canonical_json(members: object) -> str:

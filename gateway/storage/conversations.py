@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, literal_column, select, update
 from gateway.domain.ids import ConversationId, MessageId, PartyId
 from gateway.domain.jobs import ReferenceKind, SealedReference
 from gateway.domain.lifecycle import TransferState
+from gateway.errors import StorageError
 from gateway.storage.engine import Connection, insert_into
 from gateway.storage.inbox_tables import HAND_OVER_UNFINISHED, hand_over, inbox
 from gateway.storage.tables import UNFINISHED, conversation, conversation_key, transfer
@@ -54,6 +55,7 @@ _MOVE = (
         conversation.c.party == bindparam("of_party"),
         conversation.c.partner == bindparam("of_partner"),
         conversation.c.conversation == bindparam("of"),
+        conversation.c.last_sequence == bindparam("seen"),
     )
     .values(last_sequence=bindparam("to"))
 )
@@ -204,7 +206,8 @@ def register(
         )
     elif sequence is not None:
         values = {"of_party": party, "of_partner": partner, "of": known.conversation, "to": sequence}
-        connection.run(_MOVE, values)
+        if connection.run(_MOVE, {**values, "seen": known.last_sequence}) != 1:
+            raise StorageError("storage.constraint", "Another message took this place in the conversation")
     named = {"party": party, "partner": partner, "conversation": known.conversation}
     if known.missing:
         connection.run_many(_INSERT_KEY, [{**named, "key_index": key} for key in known.missing])

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.audit import (
     AuditEntry,
@@ -18,7 +18,7 @@ from gateway.audit import (
 )
 from gateway.errors import LocalError, StorageError
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
-from gateway.storage.tables import audit, audit_head
+from gateway.storage.tables import OF_MESSAGE_ALONE, audit, audit_head, superseded, transfer
 from gateway.storage.values import micros, time_of
 
 _INSERT = insert_into(audit)
@@ -39,7 +39,15 @@ _AFTER = (
     .limit(bindparam("limit"))
 )
 _OF_TRANSFER = _AFTER.where(audit.c.transfer_id == bindparam("transfer_id"))
-_OF_MESSAGE = _AFTER.where(audit.c.message_id == bindparam("message_id"))
+_OF_MESSAGE_ALONE = _AFTER.where(literal_column(OF_MESSAGE_ALONE), audit.c.message_id == bindparam("message_id"))
+_OF_ITS_TRANSFER = _AFTER.where(
+    audit.c.transfer_id.in_(
+        select(transfer.c.id)
+        .where(transfer.c.message_id == bindparam("message_id"))
+        .union_all(select(superseded.c.transfer_id).where(superseded.c.message_id == bindparam("message_id")))
+    ),
+    audit.c.message_id == bindparam("message_id"),
+)
 _OF_BOTH = _OF_TRANSFER.where(audit.c.message_id == bindparam("message_id"))
 
 _PAGE: Final = 1000
@@ -79,13 +87,13 @@ def read_records(
     """Return records in order, from sequence `after` + 1. Raises LocalError `audit.broken` for one that is damaged."""
     match transfer_id, message_id:
         case None, None:
-            statement = _AFTER
+            statements = [_AFTER]
         case _, None:
-            statement = _OF_TRANSFER
+            statements = [_OF_TRANSFER]
         case None, _:
-            statement = _OF_MESSAGE
+            statements = [_OF_MESSAGE_ALONE, _OF_ITS_TRANSFER]
         case _:
-            statement = _OF_BOTH
+            statements = [_OF_BOTH]
     values = {
         "chain": chain,
         "after": after,
@@ -93,7 +101,9 @@ def read_records(
         "transfer_id": transfer_id,
         "message_id": message_id,
     }
-    return [_record(row) for row in connection.rows(statement, values)]
+    rows = [row for statement in statements for row in connection.rows(statement, values)]
+    rows.sort(key=lambda row: row["seq"])
+    return [_record(row) for row in rows[:limit]]
 
 
 def all_records(connection: Connection, chain: str) -> Iterator[AuditRecord]:

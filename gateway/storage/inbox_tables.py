@@ -19,6 +19,7 @@ from gateway.storage.columns import text as _text
 from gateway.storage.columns import time as _time
 
 HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
+HAND_OVER_WAITS: Final = "state IN ('PENDING', 'QUARANTINED')"
 HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
 ANSWERS: Final = "in_reply_to IS NOT NULL"
 LEASED: Final = "state = 'IN_FLIGHT'"
@@ -130,7 +131,7 @@ hand_over = _table(
     _one_of("state", HandOverState),
     CheckConstraint("(state = 'IN_FLIGHT') = (lease_until IS NOT NULL)", name="lease_in_flight_only"),
     CheckConstraint("state <> 'PENDING' OR next_attempt_at IS NOT NULL", name="pending_has_a_time"),
-    Index("hand_over_by_state", "state"),
+    _partial("hand_over_by_state", "state", where=HAND_OVER_WAITS),
     _partial("hand_over_due", "state", "recipient", "next_attempt_at", "message_id", where=HAND_OVER_DUE),
     _partial("hand_over_unfinished", "sender", "conversation", "sequence", "message_id", where=HAND_OVER_UNFINISHED),
     _partial("hand_over_leased", "state", "lease_until", where=LEASED),

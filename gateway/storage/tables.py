@@ -34,8 +34,10 @@ metadata: Final = columns.metadata
 # begins with `state`, the partial one does too, or excludes states with NOT IN: else planners prefer the other.
 DUE: Final = "state = 'QUEUED' AND head = 1 AND not_seen = 0"
 _OPEN: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(FINAL))})"
+LISTED: Final = "state NOT IN ('DELIVERED', 'IN_FLIGHT')"
 UNFINISHED: Final = f"{_OPEN} AND skipped = 0"
 UNFINISHED_AHEAD: Final = f"ahead.{_OPEN} AND ahead.skipped = 0"
+OF_MESSAGE_ALONE: Final = "transfer_id IS NULL AND message_id IS NOT NULL"
 TO_SUPERSEDE: Final = "state = 'QUEUED' AND not_seen = 1"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
 TO_PURGE: Final = "purged IS NULL AND (skipped = 1 OR state IN ('CANCELLED', 'DELIVERED'))"
@@ -79,6 +81,7 @@ idempotency = _table(
     _time("keep_until"),
     PrimaryKeyConstraint("client", "key"),
     Index("idempotency_to_purge", "keep_until"),
+    clustered=True,
 )
 
 reference = _table(
@@ -175,7 +178,6 @@ transfer = _table(
     _time("purged", null=True),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("message_id"),
-    UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
     _one_of("state", TransferState),
     CheckConstraint("skipped = 0 OR state IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED')", name="skipped_stays"),
     CheckConstraint("sequence > 0", name="sequence_from_one"),
@@ -183,9 +185,9 @@ transfer = _table(
     CheckConstraint("state <> 'QUEUED' OR next_attempt_at IS NOT NULL", name="queued_has_a_time"),
     CheckConstraint("digest <> '' OR state IN ('CANCELLED', 'DEAD_LETTERED', 'HELD')", name="unsigned_stays_here"),
     Index("transfer_of_submission", "submission_id"),
-    Index("transfer_by_state", "state", "id"),
+    _partial("transfer_by_state", "state", "id", where=LISTED),
     _partial("transfer_due", "recipient", "lane", "next_attempt_at", "id", where=DUE),
-    _partial("transfer_unfinished", "sender", "recipient", "conversation", "sequence", where=UNFINISHED),
+    _partial("transfer_unfinished", "sender", "recipient", "conversation", "sequence", where=UNFINISHED, unique=True),
     _partial("transfer_leased", "state", "lease_until", where=LEASED),
     _partial("transfer_awaiting", "state", "next_attempt_at", where=AWAITING),
     _partial("transfer_not_seen", "recipient", "next_attempt_at", where=TO_SUPERSEDE),
@@ -195,7 +197,8 @@ transfer = _table(
 )
 """`next_attempt_at`: of a QUEUED transfer, when it may go; of one AWAITING_RECEIPT, when the receipt is overdue.
 
-`fence` rises with every claim and every lost lease. Retry terms: microseconds, and a count or null. `handed_over`: when
+`fence` rises with every claim and every lost lease. Nothing stands twice in one place: `conversation` counts the
+sequences. Retry terms: microseconds, and a count or null. `handed_over`: when
 the partner's back end took it, as its notice says; no part of the life of the transfer. `digest`: empty while there is
 no signed message, only a view that a person has to look at; no such transfer is ever queued. `message_bytes`: of the
 JWS, or of that view, as they are before they are sealed. `keep_until`: how long the agreement has its payload kept;
@@ -300,7 +303,6 @@ receipt = _table(
     _text("token"),
     PrimaryKeyConstraint("id"),
     _one_of("verdict", ("accepted", "refused")),
-    Index("receipt_of_message", "message_id", "id"),
     Index("receipt_of_transfer", "transfer_id", "id"),
 )
 """Receipts that partners gave us. All are kept: an accepted one may follow a refusal, or be for a message of the
@@ -370,7 +372,7 @@ audit = _table(
     _text("hash"),
     PrimaryKeyConstraint("chain", "seq"),
     _partial("audit_of_transfer", "transfer_id", "chain", "seq", where="transfer_id IS NOT NULL"),
-    _partial("audit_of_message", "message_id", "chain", "seq", where="message_id IS NOT NULL"),
+    _partial("audit_of_message", "message_id", "chain", "seq", where=OF_MESSAGE_ALONE),
     clustered=True,
 )
 

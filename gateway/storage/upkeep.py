@@ -3,12 +3,33 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
+from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.storage import retention
 from gateway.storage.engine import Connection, Transaction, insert_into
-from gateway.storage.inbox_tables import dedupe, hand_over, notice_owed, receipt_owed, refusal
-from gateway.storage.tables import idempotency, meta, transfer
+from gateway.storage.inbox_tables import (
+    HAND_OVER_WAITS,
+    LEASED,
+    dedupe,
+    hand_over,
+    notice_owed,
+    receipt_owed,
+    refusal,
+)
+from gateway.storage.tables import LISTED, idempotency, meta, transfer
 from gateway.storage.values import micros
 
 PURGE_AT_ONCE: Final = 500
@@ -37,8 +58,23 @@ _DELETES = [
     delete(table).where(*(column == bindparam(f"of_{column.name}") for column in names)) for table, names in _KEPT
 ]
 _ANY_OVER = [select(literal(1)).where(exists(select(literal(1)).where(_is_over(table)))) for table, _ in _KEPT]
-_TRANSFERS = select(transfer.c.state, func.count().label("number")).group_by(transfer.c.state)
-_HAND_OVERS = select(hand_over.c.state, func.count().label("number")).group_by(hand_over.c.state)
+# Most stand in one final state, which no index lists: those are what is left of all.
+_COUNTED: Final = (
+    ("transfer", TransferState.DELIVERED.value, transfer, LISTED, LEASED),
+    ("hand_over", HandOverState.HANDED_OVER.value, hand_over, HAND_OVER_WAITS, LEASED),
+)
+_COUNTS = [
+    (
+        name,
+        rest,
+        select(func.count().label("number")).select_from(table),
+        [
+            select(table.c.state, func.count().label("number")).where(literal_column(where)).group_by(table.c.state)
+            for where in parts
+        ],
+    )
+    for name, rest, table, *parts in _COUNTED
+]
 _INSERT_META = insert_into(meta)
 _SET_META = update(meta).where(meta.c.key == bindparam("of")).values(value=bindparam("to"))
 _GET_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
@@ -64,9 +100,13 @@ def purge(transaction: Transaction, *, now: datetime) -> int:
 
 def counts(connection: Connection) -> dict[str, int]:
     """Return how many transfers and hand-overs stand in each state that occurs."""
-    found = {f"transfer.{row['state']}": int(row["number"]) for row in connection.rows(_TRANSFERS, {})}
-    found |= {f"hand_over.{row['state']}": int(row["number"]) for row in connection.rows(_HAND_OVERS, {})}
-    return found
+    counted: dict[str, int] = {}
+    for name, rest, everything, parts in _COUNTS:
+        found = {row["state"]: int(row["number"]) for part in parts for row in connection.rows(part, {})}
+        (total,) = (int(row["number"]) for row in connection.rows(everything, {}))
+        found[rest] = total - sum(found.values())
+        counted |= {f"{name}.{state}": number for state, number in found.items() if number}
+    return counted
 
 
 def prove_ready(transaction: Transaction) -> None:

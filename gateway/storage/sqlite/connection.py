@@ -10,6 +10,7 @@ no commit pays for it. Pages are 4 KiB (docs/adr/0005).
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ BUSY_MS: Final = 5_000
 LOG_BYTES: Final = 48 * 1024 * 1024
 """What the file of the write-ahead log is cut back to: what it may reach between two checkpoints, and a little."""
 
-_DIALECT: Final = dialect.dialect(paramstyle="named")
+_DIALECT: Final = dialect.dialect(paramstyle="qmark")
 
 Commit = Callable[[sqlite3.Connection], None]
 """How a transaction is committed; tests put in one that fails."""
@@ -48,13 +49,13 @@ class SqliteConnection:
         self._commit = commit
 
     def run(self, statement: ClauseElement, values: Values) -> int:
-        text, constants = compiled(statement)
-        return self._execute(text, {**constants, **values} if constants else values).rowcount
+        text, bind = compiled(statement)
+        return self._execute(text, bind(values)).rowcount
 
     def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> None:
-        text, constants = compiled(statement)
+        text, bind = compiled(statement)
         try:
-            self.raw.executemany(text, [{**constants, **each} for each in values] if constants else values)
+            self.raw.executemany(text, map(bind, values))
         except (sqlite3.Error, OverflowError) as error:
             raise converted(error) from error
 
@@ -63,9 +64,9 @@ class SqliteConnection:
         return found[0] if found else None
 
     def rows(self, statement: ClauseElement, values: Values) -> list[Row]:
-        text, constants = compiled(statement)
+        text, bind = compiled(statement)
         try:
-            return self.raw.execute(text, {**constants, **values} if constants else values).fetchall()
+            return self.raw.execute(text, bind(values)).fetchall()
         except (sqlite3.Error, OverflowError) as error:
             raise converted(error) from error
 
@@ -100,25 +101,40 @@ class SqliteConnection:
         except sqlite3.Error:
             return
 
-    def _execute(self, text: str, values: Values | None = None) -> sqlite3.Cursor:
+    def _execute(self, text: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
-            return self.raw.execute(text, values or {})
+            return self.raw.execute(text, values)
         except (sqlite3.Error, OverflowError) as error:
             raise converted(error) from error
 
 
-_texts: dict[ClauseElement, tuple[str, dict[str, Any]]] = {}
+Bind = Callable[[Values], tuple[Any, ...]]
+"""Puts values, given by name, in the places where a statement has them."""
+
+_texts: dict[ClauseElement, tuple[str, Bind]] = {}
 
 
-def compiled(statement: ClauseElement) -> tuple[str, dict[str, Any]]:
-    """Return a statement as SQLite's text, and the values that were written into it. Done once for each."""
+def compiled(statement: ClauseElement) -> tuple[str, Bind]:
+    """Return a statement as SQLite's text, and what puts values in their places. Done once for each.
+
+    By place and not by name, since the driver looks every name up anew at every execution.
+    """
     known = _texts.get(statement)
     if known is None:
         form = statement.compile(dialect=_DIALECT)
-        binds = form.binds  # type: ignore[attr-defined]  # every statement of ours compiles to SQLCompiler
+        binds, names = form.binds, form.positiontup  # type: ignore[attr-defined]  # each compiles to SQLCompiler
         constants = {name: bind.value for name, bind in binds.items() if not bind.required}
-        known = _texts[statement] = (str(form), constants)
+        known = _texts[statement] = (str(form), _binding(list(names or ()), constants))
     return known
+
+
+def _binding(names: list[str], constants: dict[str, Any]) -> Bind:
+    """Return what puts values in the places of `names`; `constants` were written into the statement."""
+    if constants:
+        return lambda values: tuple([constants[name] if name in constants else values[name] for name in names])
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def converted(error: Exception) -> StorageError:

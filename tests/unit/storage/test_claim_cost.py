@@ -1,6 +1,7 @@
 """What a claim costs, counted in steps of SQLite's machine, which unlike time are the same on every machine."""
 
 import sqlite3
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,10 @@ def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -
     assert [row.sequence for row, _ in claimed] == [1]
 
 
+def list_of(state: str) -> object:
+    return transfer_reading._list_statement(state=state, recipient=False, reference_index=False, oldest_first=False)
+
+
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
@@ -142,12 +147,14 @@ def test_even_a_wrong_mark_lets_nothing_overtake(connection: SqliteConnection) -
         (hand_overs._DUE, "hand_over_due"),
         (hand_overs._LEASE_ENDED, "hand_over_leased"),
         (receiving._KNOWN, "dedupe"),
+        (list_of("HELD"), "transfer_by_state"),
+        (transfer_reading._DEAD_LETTERS, "transfer_by_state"),
+        (evidence._OF_MESSAGE_ALONE, "audit_of_message"),
     ],
 )
 def test_hot_questions_use_their_index(connection: SqliteConnection, statement: object, index: str) -> None:
-    text, constants = compiled(statement)  # type: ignore[arg-type]  # parametrize knows only objects
-    names = {"recipient", "lane", "now", "limit", "sender", "message_id", *constants}
-    plan = connection.raw.execute(f"EXPLAIN QUERY PLAN {text}", dict.fromkeys(names, 1)).fetchall()
+    text, bind = compiled(statement)  # type: ignore[arg-type]  # parametrize knows only objects
+    plan = connection.raw.execute(f"EXPLAIN QUERY PLAN {text}", bind(defaultdict(lambda: 1))).fetchall()
     connection.close()
     details = [row["detail"] for row in plan]
     assert any(f"INDEX {index}" in detail or f"autoindex_{index}" in detail for detail in details), details

@@ -44,7 +44,12 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
-    op.create_index("audit_of_message", "audit", ["message_id", "chain", "seq"], **_where("message_id IS NOT NULL"))
+    op.create_index(
+        "audit_of_message",
+        "audit",
+        ["message_id", "chain", "seq"],
+        **_where("transfer_id IS NULL AND message_id IS NOT NULL"),
+    )
     op.create_index("audit_of_transfer", "audit", ["transfer_id", "chain", "seq"], **_where("transfer_id IS NOT NULL"))
     op.create_table(
         "audit_head",
@@ -228,7 +233,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index("hand_over_by_state", "hand_over", ["state"])
+    op.create_index("hand_over_by_state", "hand_over", ["state"], **_where("state IN ('PENDING', 'QUARANTINED')"))
     op.create_index(
         "hand_over_due",
         "hand_over",
@@ -255,7 +260,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="idempotency_submission_id_known"),
         sa.PrimaryKeyConstraint("client", "key", name="idempotency_primary"),
         sqlite_strict=True,
-        sqlite_with_rowid=True,
+        sqlite_with_rowid=False,
     )
     op.create_index("idempotency_to_purge", "idempotency", ["keep_until"])
     op.create_table(
@@ -350,14 +355,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="transfer_submission_id_known"),
         sa.PrimaryKeyConstraint("id", name="transfer_primary"),
         sa.UniqueConstraint("message_id", name="transfer_message_id_once"),
-        sa.UniqueConstraint("sender", "recipient", "conversation", "sequence", name="transfer_place_once"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
     op.create_index(
         "transfer_awaiting", "transfer", ["state", "next_attempt_at"], **_where("state = 'AWAITING_RECEIPT'")
     )
-    op.create_index("transfer_by_state", "transfer", ["state", "id"])
+    op.create_index(
+        "transfer_by_state", "transfer", ["state", "id"], **_where("state NOT IN ('DELIVERED', 'IN_FLIGHT')")
+    )
     op.create_index(
         "transfer_deadline",
         "transfer",
@@ -389,6 +395,7 @@ def upgrade() -> None:
         "transfer_unfinished",
         "transfer",
         ["sender", "recipient", "conversation", "sequence"],
+        unique=True,
         **_where("state NOT IN ('CANCELLED', 'DELIVERED') AND skipped = 0"),
     )
     op.create_table(
@@ -445,7 +452,6 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index("receipt_of_message", "receipt", ["message_id", "id"])
     op.create_index("receipt_of_transfer", "receipt", ["transfer_id", "id"])
     op.create_table(
         "hold",
