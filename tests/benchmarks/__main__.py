@@ -21,7 +21,7 @@ from gateway.settings.kinds import default_workers
 from tests.benchmarks.crowded import claim_rows, restart_row, short
 from tests.benchmarks.floor import ROOT, Form, declarations
 from tests.benchmarks.floor_processes import FloorProcesses, cores
-from tests.benchmarks.line import HAND_OVER_BATCH, RECEIVER, SENDER, Line, open_line
+from tests.benchmarks.line import BULK_LINES, HAND_OVER_BATCH, NAIVE, RECEIVER, SENDER, Line, open_line
 from tests.benchmarks.report import Round, report, tables
 from tests.benchmarks.rows import Parts, Row, time_row
 from tests.benchmarks.steady import commits, p99
@@ -65,19 +65,24 @@ async def measure(options: argparse.Namespace, console: Console) -> None:
         claim_rows(Path(folder), options.waiting) as claims,
     ):
         starts = await _starts(Path(folder) / "restart", options)
-        async with open_line(Path(folder), workers=options.workers) as line:
+        async with (
+            open_line(Path(folder) / "line", workers=options.workers) as line,
+            open_line(Path(folder) / "naive", workers=options.workers, hand_over_batch=1, extra=NAIVE) as naive,
+        ):
             parts = Parts(line.world, SENDER, RECEIVER)
             rows = [*parts.rows(), *claims]
             await line.run(_WARM_UP_MESSAGES, connections=options.connections)
+            await naive.run(_WARM_UP_MESSAGES, connections=options.connections, bulk=False)
             rounds: list[Round] = []
             for number in range(1, options.rounds + 1):
-                rounds.append(await _round(options, floor, line, rows, starts))
+                rounds.append(await _round(options, floor, line, naive, rows, starts))
                 console.print(_sentence(number, rounds[-1]), highlight=False, soft_wrap=True)
     found = report(
         rounds,
         titles={**{row.name: (row.title, row.target) for row in rows}, **_ACKNOWLEDGED, **_titles(starts)},
         machine={"cores": cores(), "python": platform.python_version()},
-        settings={name: getattr(options, name) for name in _SETTINGS} | {"hand_over_batch": HAND_OVER_BATCH},
+        settings={name: getattr(options, name) for name in _SETTINGS}
+        | {"hand_over_batch": HAND_OVER_BATCH, "bulk_lines": BULK_LINES},
     )
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -90,22 +95,27 @@ async def _round(
     options: argparse.Namespace,
     floor: FloorProcesses,
     line: Line,
+    naive: Line,
     rows: Sequence[Row],
     starts: Mapping[str, tuple[float, float]],
 ) -> Round:
     plain = floor.rate(Form.PLAIN, options.floor_messages)
     batched = floor.rate(Form.BATCHED, options.floor_messages)
     run = await line.run(options.messages, connections=options.connections)
+    single = await line.run(options.messages // 2, connections=options.connections, bulk=False)
+    by_itself = await naive.run(options.messages // 4, connections=options.connections, bulk=False)
     return Round(
         floor=plain,
         batched_floor=batched,
         acknowledged=run.acknowledged,
         end_to_end=run.receipted,
         handed_over=run.handed_over,
+        single=single.receipted,
+        naive=by_itself.receipted,
         cpu_ms=run.cpu_ms,
         rows={
             **{row.name: time_row(row) for row in rows},
-            **await _acknowledged(options, line, run.receipted),
+            **await _acknowledged(options, line, single.receipted),
             **starts,
         },
     )

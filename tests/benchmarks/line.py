@@ -23,13 +23,22 @@ from gateway.domain.ids import PartyId
 from gateway.storage import verify_database
 from tests.benchmarks.cpu import cpu_seconds
 from tests.benchmarks.floor import declarations
-from tests.benchmarks.load import LightBackend, submission, submit_all
+from tests.benchmarks.load import LightBackend, submission, submissions, submit_all
 from tests.benchmarks.steady import acknowledgements
 
 SENDER: Final = PartyId("GB-HMRC")
 RECEIVER: Final = PartyId("FR-DGDDI")
 HAND_OVER_BATCH: Final = 32
 """Messages in one webhook at most: what a back end with much to take would choose (docs/hand-over.md)."""
+
+BULK_LINES: Final = 32
+"""Submissions in one request, where the client hands in several at once (docs/api.md)."""
+
+_BULK_CONNECTIONS: Final = 8
+"""As many such requests at once: 256 submissions, half of what one client may have in work."""
+
+NAIVE: Final = "batches = { jobs = 1, messages = 1, changes = 1 }\n"
+"""Settings of a gateway in which nothing goes together: a message a request, a job for a worker, a change a commit."""
 
 _LOOK_SECONDS: Final = 0.02
 _LATEST_SECONDS: Final = 120.0
@@ -64,9 +73,12 @@ class Line:
         """The node that documents are submitted to."""
         return self.world.nodes[SENDER]
 
-    async def run(self, messages: int, *, connections: int) -> Run:
-        """Send so many declarations through. Raises RuntimeError when one is refused or does not arrive in time."""
-        requests = self._requests(messages)
+    async def run(self, messages: int, *, connections: int, bulk: bool = True) -> Run:
+        """Send so many declarations through, BULK_LINES in a request or one. Raises RuntimeError when one is refused or
+        does not arrive in time."""
+        if bulk:
+            connections = min(connections, _BULK_CONNECTIONS)
+        requests = self._bulk_requests(messages) if bulk else self._requests(messages)
         delivered, handed_over = self._delivered() + messages, len(self._backend.ids) + messages
         before, started = self._cpu(), time.perf_counter()
         async with asyncio.timeout(_LATEST_SECONDS):
@@ -94,18 +106,24 @@ class Line:
         return took
 
     def _requests(self, messages: int) -> list[bytes]:
+        node = self.sender
+        return [
+            submission(document, key=key, to=RECEIVER, token=node.submitter_token, port=node.submission_port)
+            for key, document in self._documents(messages)
+        ]
+
+    def _bulk_requests(self, messages: int) -> list[bytes]:
+        node, documents = self.sender, self._documents(messages)
+        groups = (documents[first : first + BULK_LINES] for first in range(0, messages, BULK_LINES))
+        return [
+            submissions(some, to=RECEIVER, token=node.submitter_token, port=node.submission_port) for some in groups
+        ]
+
+    def _documents(self, messages: int) -> list[tuple[str, bytes]]:
+        """Return declarations that were never sent, each with a key."""
         self._runs += 1
         name = f"{self._runs:03d}"
-        return [
-            submission(
-                document,
-                key=f"bench-{name}-{number}",
-                to=RECEIVER,
-                token=self.sender.submitter_token,
-                port=self.sender.submission_port,
-            )
-            for number, document in enumerate(declarations(name, messages))
-        ]
+        return [(f"bench-{name}-{number}", one) for number, one in enumerate(declarations(name, messages))]
 
     async def _receipts(self, wanted: int) -> float:
         """Return when the sender's database shows so many delivered transfers, on the monotonic clock."""
@@ -135,10 +153,12 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(folder: Path, *, workers: int, hand_over_batch: int = HAND_OVER_BATCH) -> AsyncIterator[Line]:
+async def open_line(
+    folder: Path, *, workers: int, hand_over_batch: int = HAND_OVER_BATCH, extra: str = ""
+) -> AsyncIterator[Line]:
     """Start two gateways in `folder` with so many worker processes each, and stop them afterwards.
 
-    `hand_over_batch`: how many messages one webhook may bring.
+    `hand_over_batch`: how many messages one webhook may bring. `extra`: settings of both.
 
     Raises RuntimeError when one does not stop cleanly or its audit chain does not verify: then the figures are worth
     nothing.
@@ -150,6 +170,7 @@ async def open_line(folder: Path, *, workers: int, hand_over_batch: int = HAND_O
         agreements=agreements,
         now=datetime.now(UTC),
         workers=workers,
+        extra=extra,
         hand_over_batch={RECEIVER: hand_over_batch},
     )
     async with AsyncExitStack() as stack:

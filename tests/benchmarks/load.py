@@ -6,6 +6,7 @@ told apart in the report.
 """
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ _GROUP: Final = b'{"type":"messages.received"'
 _NAMED: Final = re.compile(rb'"message_id":"([^"]+)".*?"sender":"([^"]+)"')
 _AROUND: Final = b'{"messages":[]}'
 _ANSWER: Final = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{"messages":[%b]}'
+_LINE_TAKEN: Final = b'{"status":202,'
 _HEAD_END: Final = b"\r\n\r\n"
 
 
@@ -103,10 +105,11 @@ async def submit_all(port: int, requests: Sequence[bytes], *, connections: int) 
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
-    """Send one submission and read its answer. Raises RuntimeError for any but 202."""
+    """Send one submission, or several, and read the answer. Raises RuntimeError for any but 202, of each line too."""
     writer.write(request)
     head, body = await _read(reader)
-    if not head.startswith(b"HTTP/1.1 202 "):
+    several = head.startswith(b"HTTP/1.1 200 ") and all(line.startswith(_LINE_TAKEN) for line in body.splitlines())
+    if not several and not head.startswith(b"HTTP/1.1 202 "):
         raise RuntimeError(f"a submission was not accepted: {(head.splitlines()[0] + body)[:400]!r}")
 
 
@@ -121,6 +124,20 @@ def submission(document: bytes, *, key: str, to: str, token: str, port: int) -> 
         f"Content-Length: {len(document)}\r\n\r\n"
     )
     return head.encode("ascii") + document
+
+
+def submissions(documents: Sequence[tuple[str, bytes]], *, to: str, token: str, port: int) -> bytes:
+    """Return one request with several submissions, (key, document) each, as it goes over the wire."""
+    lines = [{"idempotency_key": key, "to": to, "document": document.decode()} for key, document in documents]
+    body = b"\n".join(json.dumps(line, ensure_ascii=False).encode() for line in lines)
+    head = (
+        "POST /v1/submissions/bulk HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {token}\r\n"
+        "Content-Type: application/x-ndjson\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -12,6 +12,8 @@ def a_round(floor: float, batched: float, end_to_end: float, part: tuple[float, 
         acknowledged=end_to_end * 2,
         end_to_end=end_to_end,
         handed_over=end_to_end / 2,
+        single=end_to_end / 2,
+        naive=end_to_end / 4,
         cpu_ms={"sender main": end_to_end / 10},
         rows={"apply": part},
     )
@@ -40,6 +42,7 @@ def test_a_ratio_is_end_to_end_over_the_floor_of_its_own_round() -> None:
     assert a_round(800, 1000, 200).ratios == {
         "end_to_end_over_batched_floor": 0.2,
         "end_to_end_over_floor": 0.25,
+        "end_to_end_over_naive": 4.0,
     }
 
 
@@ -47,13 +50,19 @@ def test_ratios_are_medians_of_ratios_not_ratios_of_medians() -> None:
     # The machine is ten times slower in the first round; the ratio within it is as good as any other.
     slow, fast, faster = a_round(80, 100, 50), a_round(800, 1000, 400), a_round(1600, 2000, 600)
     found = reported(slow, fast, faster)
-    assert found["ratios"] == {"end_to_end_over_batched_floor": 0.4, "end_to_end_over_floor": 0.5}
+    assert found["ratios"] == {
+        "end_to_end_over_batched_floor": 0.4,
+        "end_to_end_over_floor": 0.5,
+        "end_to_end_over_naive": 4.0,
+    }
     assert found["medians"] == {
         "floor": 800,
         "batched_floor": 1000,
         "acknowledged": 800,
         "end_to_end": 400,
         "handed_over": 200,
+        "single": 200,
+        "naive": 100,
     }
 
 
@@ -66,6 +75,7 @@ def test_a_part_is_told_with_the_median_of_its_ratios() -> None:
 
 def test_every_round_stands_in_the_report_as_it_was_measured() -> None:
     found = reported(a_round(800, 1000, 200), a_round(400, 500, 100))
+    ratios = {"end_to_end_over_batched_floor": 0.2, "end_to_end_over_floor": 0.25}
     assert found["rounds"] == [
         {
             "floor": 800,
@@ -73,7 +83,9 @@ def test_every_round_stands_in_the_report_as_it_was_measured() -> None:
             "acknowledged": 400,
             "end_to_end": 200,
             "handed_over": 100,
-            "ratios": {"end_to_end_over_batched_floor": 0.2, "end_to_end_over_floor": 0.25},
+            "single": 100,
+            "naive": 50,
+            "ratios": {**ratios, "end_to_end_over_naive": 4.0},
             "cpu_ms": {"sender main": 20},
             "rows": {"apply": [2.0, 1.0]},
         },
@@ -83,7 +95,9 @@ def test_every_round_stands_in_the_report_as_it_was_measured() -> None:
             "acknowledged": 200,
             "end_to_end": 100,
             "handed_over": 50,
-            "ratios": {"end_to_end_over_batched_floor": 0.2, "end_to_end_over_floor": 0.25},
+            "single": 50,
+            "naive": 25,
+            "ratios": {**ratios, "end_to_end_over_naive": 4.0},
             "cpu_ms": {"sender main": 10},
             "rows": {"apply": [2.0, 1.0]},
         },
