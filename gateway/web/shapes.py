@@ -5,7 +5,7 @@ Times are RFC 3339 in UTC. No sealed byte and no value of a document stands in a
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+_TO_MILLISECONDS: Final = len("2026-03-01T09:30:00.000")
+
+
 def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Return `value` as an `application/json` answer."""
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json", headers=headers)
@@ -62,7 +65,9 @@ def timestamp(at: datetime | None) -> str | None:
     """Return an aware time as RFC 3339 in UTC with milliseconds, for example `2026-03-01T09:30:00.000Z`."""
     if at is None:
         return None
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:_TO_MILLISECONDS] + "Z"
 
 
 def submission_json(row: SubmissionRow) -> dict[str, Any]:
