@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 from typing import Final, Self
 
@@ -61,6 +62,7 @@ class Document:
         return text.replace(*_RELEASES) if self.held else text
 
 
+@cache
 def template(sample: str) -> str:
     """Return a sample with MARK in the place of its references."""
     text = (schema_folder() / "samples" / "valid" / sample).read_text(encoding="utf-8")
