@@ -13,7 +13,7 @@ from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.later import GiveReceipts, JudgeLater, LaterLimits
 from gateway.exchange.notify import Notify, NotifyLimits
 from gateway.exchange.sweep import Sweep
-from gateway.settings import NodeSettings
+from gateway.settings import NodeSettings, Partner
 
 __all__ = ["later_loops", "loops_of", "receipts_later"]
 
@@ -42,6 +42,8 @@ def loops_of(
         telemetry=around.telemetry,
         fast_path=fast_path,
         limits=DispatchLimits(batch=settings.batches.messages, lease=timing.lease, poll=timing.poll),
+        partner_limits={PartyId(one.id): _limits(one, settings) for one in settings.partners},
+        catch_up={PartyId(one.id): one.catch_up for one in settings.partners},
         reach=around.reach,
     )
     hand_over = HandOver(
@@ -77,6 +79,16 @@ def loops_of(
     loops = [loop.serve(partner) for partner in sorted(one.id for one in settings.partners) for loop in each]
     loops += [hand_over.serve(party) for party in sorted(backends.parties)]
     return [*loops, sweep.serve(), use.turn_away.serve()]
+
+
+def _limits(partner: Partner, settings: NodeSettings) -> DispatchLimits:
+    """Return how much goes to a partner at once. A request without a connection would only wait for one."""
+    return DispatchLimits(
+        requests=min(partner.requests, partner.connections),
+        batch=min(partner.batch, settings.batches.messages),
+        lease=settings.timing.lease,
+        poll=settings.timing.poll,
+    )
 
 
 def receipts_later(settings: NodeSettings) -> frozenset[PartyId]:

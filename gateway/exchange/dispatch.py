@@ -19,7 +19,7 @@ finds in the store.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -35,6 +35,7 @@ from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.retry import next_attempt_at
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
+from gateway.exchange.catch_up import CatchUp
 from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
@@ -75,7 +76,8 @@ class _Sent:
 
 
 class Dispatch:
-    """The use case. `serve` runs for one partner until it is cancelled."""
+    """The use case. `serve` runs for one partner until it is cancelled. `limits`: of every partner that has none of its
+    own in `partner_limits`; `catch_up`: messages a second to a partner that was out of reach, where it is not usual."""
 
     def __init__(
         self,
@@ -91,6 +93,8 @@ class Dispatch:
         telemetry: Telemetry,
         fast_path: FastPath,
         limits: DispatchLimits,
+        partner_limits: Mapping[PartyId, DispatchLimits] | None = None,
+        catch_up: Mapping[PartyId, int] | None = None,
         reach: Reach = pass_by,
     ) -> None:
         self._store = store
@@ -104,6 +108,8 @@ class Dispatch:
         self._telemetry = telemetry
         self._fast_path = fast_path
         self._limits = limits
+        self._partner_limits = dict(partner_limits or {})
+        self._catch_up = CatchUp(clock=clock, rates=catch_up or {})
         self._reach = reach
         self._reaching = Reaching(
             store=store,
@@ -112,11 +118,12 @@ class Dispatch:
             ids=ids,
             telemetry=telemetry,
             limits=ReachLimits(first_wait=limits.poll, reached_for=limits.reached_for),
+            returned=self._catch_up.begin,
         )
 
     async def serve(self, partner: PartyId) -> None:
         """Send to `partner` until cancelled."""
-        limits = self._limits
+        limits = self._of(partner)
 
         async def claim(most: int) -> list[_Leased]:
             return await self._claim(
@@ -130,6 +137,9 @@ class Dispatch:
             most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
         )
         await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=partner, pace=pace, failed=failed)
+
+    def _of(self, partner: PartyId) -> DispatchLimits:
+        return self._partner_limits.get(partner, self._limits)
 
     async def _claim(self, partner: PartyId, most: int) -> list[_Leased]:
         """Return what came by the fast path and, as far as there is room, what is due in the store."""
@@ -149,10 +159,17 @@ class Dispatch:
         if not await self._reaching(partner):
             self._fast_path.close(partner)
             return []
+        share, wait = self._catch_up.turn(partner, most)
+        if wait:
+            await asyncio.sleep(wait)
+            if self._bells.hushed:
+                return []
         now, limits = self._clock.now(), self._limits
         in_force = self._agreements.in_force(now)
-        claimed = await self._store.claim(partner, limit=most, now=now, lease=limits.lease, in_force=in_force)
-        if len(claimed) < most:
+        claimed = await self._store.claim(partner, limit=share, now=now, lease=limits.lease, in_force=in_force)
+        if self._catch_up.claimed(partner, [one.row for one in claimed], asked=share):
+            self._telemetry.line("partner.caught_up", outcome="success", partner=partner)
+        if len(claimed) < share:
             self._fast_path.open(partner, lasting=limits.reached_for)
         else:
             self._fast_path.close(partner)

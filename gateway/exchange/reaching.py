@@ -7,7 +7,7 @@ was refused; hearing from it ends the back-off at once.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +32,10 @@ class ReachLimits:
 
 
 class Reaching:
-    """What is known of the way to each partner. Only the back-off is durable; the rest is forgotten at a restart."""
+    """What is known of the way to each partner. Only the back-off is durable; the rest is forgotten at a restart.
+
+    `returned` is told when a partner that was out of reach answers again.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Reaching:
         ids: Ids,
         telemetry: Telemetry,
         limits: ReachLimits,
+        returned: Callable[[PartyId], None] = lambda _partner: None,
     ) -> None:
         self._store = store
         self._channel = channel
@@ -50,6 +54,7 @@ class Reaching:
         self._ids = ids
         self._telemetry = telemetry
         self._limits = limits
+        self._returned = returned
         self._reached: dict[PartyId, float] = {}  # when a partner last answered anything, in monotonic seconds
         self._sending: Counter[PartyId] = Counter()  # requests under way
 
@@ -72,6 +77,7 @@ class Reaching:
         if health is not None and health.failures:
             # What kept everything waiting is over. From here on a transfer that fails shows a difficulty of its own.
             await self._store.partner_reached(partner, now=self._clock.now())
+            self._returned(partner)
         self._reached[partner] = self._clock.monotonic()
         return True
 

@@ -175,7 +175,8 @@ class Partner:
     Its TLS certificate is known by the URI in its subject alternative name (`san_uri`; empty: the usual one made of
     the id), or by the SHA-256 of its SubjectPublicKeyInfo, lower-case hex, when there are `pins`; the bundle may bring
     some. `allow_private`: its address may lie in a private network. `receipts`: whether what it sends is judged before
-    it is answered, or kept and answered 202, and judged after that.
+    it is answered, or kept and answered 202, and judged after that. `requests` and `batch`: how many go to it at once,
+    and how many messages in each; `catch_up`: messages a second after it was out of reach.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -188,6 +189,9 @@ class Partner:
     connections: Annotated[int, Field(strict=True, ge=2, le=8)] = 4
     allow_private: Flag = False
     receipts: Literal["at_once", "later"] = "at_once"
+    requests: Annotated[int, Field(strict=True, ge=1, le=8)] = 4
+    batch: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH_ENVELOPES)] = MAX_BATCH_ENVELOPES
+    catch_up: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

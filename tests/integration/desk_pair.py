@@ -6,7 +6,7 @@ For tests of the use cases themselves. Whole gateways over mutual TLS are in `te
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gateway.bundled import schema_folder
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
 from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import ClientId, MessageId, PartyId
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import (
     HandedOver,
     HandOverOutcome,
@@ -115,7 +116,7 @@ class Side:
 @dataclass(kw_only=True)
 class Pair:
     """Both sides. `script`, if set, answers instead of the partner; `sent` lists what was sent, `questions` what was asked after. `out_of_reach`, if set,
-    is what comes of any connection that GB tries; `answer`, if set, of any question; `pinged` counts those that carried no message."""
+    is what comes of any connection that GB tries; `answer`, if set, of any question; `pinged` counts those that carried no message, `requests` how many messages each of the others did."""
 
     clock: SteeredClock
     telemetry: QuietTelemetry
@@ -130,6 +131,7 @@ class Pair:
     out_of_reach: TransientFailure | None = None
     answer: SendOutcome | None = None
     pinged: int = 0
+    requests: list[int] = field(default_factory=list)
     handed_over: list[tuple[InboxRow, bytes]] = field(default_factory=list)
     backend: Callable[[InboxRow], HandOverOutcome] = lambda _row: HandedOver()
     backend_takes: int = 1
@@ -169,6 +171,7 @@ class Pair:
 
     async def send_batch(self, recipient: PartyId, envelopes: Sequence[tuple[MessageId, str]]) -> list[SendOutcome]:
         """Be the channel for several messages, each of which the script may answer otherwise."""
+        self.requests.append(len(envelopes))
         return await asyncio.gather(*(self.send(recipient, message_id, jwe) for message_id, jwe in envelopes))
 
     async def fetch_receipt(self, recipient: PartyId, message_id: MessageId) -> SendOutcome:
@@ -207,9 +210,12 @@ class Pair:
         parallel: int = 4,
         lease: timedelta = timedelta(seconds=90),
         reached_for: timedelta = timedelta(milliseconds=100),
+        catch_up: int = 1000,
+        batch: int = MAX_BATCH_ENVELOPES,
     ) -> AsyncIterator[None]:
-        """Send from GB while the block runs."""
+        """Send from GB while the block runs. `catch_up` and `batch`: the settings of FR at GB."""
         poll = timedelta(milliseconds=20)
+        limits = DispatchLimits(requests=parallel, lease=lease, poll=poll, reached_for=reached_for)
         dispatch = Dispatch(
             store=self.gb.store,
             workers=self.gb.workers,
@@ -221,7 +227,9 @@ class Pair:
             bells=self.gb.bells,
             telemetry=self.telemetry,
             fast_path=self.gb.fast_path,
-            limits=DispatchLimits(requests=parallel, lease=lease, poll=poll, reached_for=reached_for),
+            limits=limits,
+            partner_limits={FR: replace(limits, batch=batch)},
+            catch_up={FR: catch_up},
         )
         async with _running(dispatch.serve(FR)):
             yield

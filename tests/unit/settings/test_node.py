@@ -77,6 +77,9 @@ WRONG = [
     ),
     ("no job at a time", ("[at_rest]", "[batches]\njobs = 0\n[at_rest]"), "batches.jobs", "too small"),
     ("a batch over the wire's", ("[at_rest]", "[batches]\nmessages = 65\n[at_rest]"), "batches.messages", "too large"),
+    ("no request", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nrequests = 0'), "partners[1].requests", "too small"),
+    ("a batch too large", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nbatch = 65'), "partners[1].batch", "too large"),
+    ("catching up never", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\ncatch_up = 0'), "partners[1].catch_up", "too small"),
     ("one connection", ('id = "FR-DGDDI"', 'id = "FR-DGDDI"\nconnections = 1'), "partners[1].connections", "too small"),
     (
         "many connections",
