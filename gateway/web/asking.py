@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from gateway.domain.access import Caller
+from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.ids import MessageId, PartyId, is_message_id
 from gateway.domain.priority import Priority
 from gateway.domain.telling import Telling
@@ -10,7 +11,7 @@ from gateway.errors import AccessError, RequestError
 from gateway.exchange.submit import SubmitRequest
 from gateway.web.query import Query
 
-__all__ = ["submit_request"]
+__all__ = ["know_submitter", "submit_request"]
 
 
 class _Explain(StrEnum):
@@ -40,6 +41,11 @@ def submit_request(query: Query, caller: Caller, *, key: str, body: bytes, langu
         in_reply_to=None if in_reply_to is None else MessageId(in_reply_to),
         telling=Telling(language=language, values=query.choice("explain", _Explain) is not None),
     )
+
+
+def know_submitter(reach: Reach) -> None:
+    """Pass the point at which it is known who submits, and what."""
+    reach(Failpoint.SUBMITTER_KNOWN)
 
 
 def _sender(named: PartyId | None, caller: Caller) -> PartyId:

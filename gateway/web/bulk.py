@@ -17,10 +17,10 @@ from aiohttp import web
 
 from gateway.domain.access import Caller
 from gateway.domain.bulk import BULK_TYPE, DOCUMENT, DOCUMENT_BASE64, KEY, MAX_BULK_BYTES, MAX_BULK_LINES, PARAMETERS
-from gateway.domain.failpoint import Failpoint, Reach
+from gateway.domain.failpoint import Reach
 from gateway.errors import GatewayError, RequestError
 from gateway.exchange.submit import Submit, SubmitRequest, Submitted
-from gateway.web.asking import submit_request
+from gateway.web.asking import know_submitter, submit_request
 from gateway.web.door import Door, note, request_id
 from gateway.web.language import language_of
 from gateway.web.load import Load
@@ -164,7 +164,7 @@ def _let_in(line: _Line, caller: Caller, parts: BulkParts, places: ExitStack) ->
         except GatewayError as error:
             return error
         places.push(place.pop_all())
-    parts.reach(Failpoint.SUBMITTER_KNOWN)
+    know_submitter(parts.reach)
     return line.asked
 
 

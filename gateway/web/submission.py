@@ -19,7 +19,7 @@ from gateway.exchange.pull import Pull
 from gateway.exchange.submit import Submit
 from gateway.ports import Store, Tokens
 from gateway.web import inbox
-from gateway.web.asking import submit_request
+from gateway.web.asking import know_submitter, submit_request
 from gateway.web.bulk import LINES_IN_WORK, submit_many
 from gateway.web.door import Admits, Door, Route, admit_caller, build_app
 from gateway.web.language import language_of
@@ -70,7 +70,7 @@ async def _submit(request: web.Request, parts: SubmissionParts, caller: Caller) 
     body = await read_body(
         request, media_types=_XML, max_bytes=parts.max_document_bytes, within=parts.door.body_timeout
     )
-    parts.reach(Failpoint.SUBMITTER_KNOWN)
+    know_submitter(parts.reach)
     row, replayed = await parts.submit(replace(asked, body=body))
     headers = {"Location": f"/v1/submissions/{row.id}"}
     if replayed:
