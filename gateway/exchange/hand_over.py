@@ -10,9 +10,10 @@ each of them goes alone when it is tried again, so that a bad one does not hold 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
@@ -29,7 +30,7 @@ from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.notify import notice_bell
 from gateway.exchange.opened import opened
 from gateway.exchange.receive import hand_over_bell
-from gateway.ports import BackendChannel, Clock, Ids, Sealer, Store, Telemetry
+from gateway.ports import BackendChannel, Clock, HandOverSettlement, Ids, Sealer, Store, Telemetry
 
 _MAY_BE_ITS_FAULT: Final = frozenset(
     {"channel.refused", "channel.unexpected_answer", "channel.interrupted", "channel.timeout"}
@@ -124,11 +125,11 @@ class HandOver:
         clock = self._clock.monotonic()
         try:
             self._reach(Failpoint.HAND_OVER_LEASED)
-            outcomes = await self._give(group)
+            noted = await self._note(group, await self._give(group))
+        except GatewayError as error:
+            noted = [_Noted(code=error.code)] * len(group)
         except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
             noted = [_Noted(code="internal", error=type(error).__name__)] * len(group)
-        else:
-            noted = await asyncio.gather(*map(self._note, group, outcomes))
         duration = timedelta(seconds=self._clock.monotonic() - clock)
         if len(group) > 1:
             self._group_line(group, noted, duration)
@@ -184,63 +185,76 @@ class HandOver:
 
     # ── what came of it ──
 
-    async def _note(self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged) -> _Noted:
-        """Commit what came of one attempt. It does not stop the others of its group."""
-        try:
-            return _Noted(code=await self._commit(claimed, outcome))
-        except GatewayError as error:
-            return _Noted(code=error.code)
-        except Exception as error:  # noqa: BLE001 - the outermost boundary of one message
-            return _Noted(code="internal", error=type(error).__name__)
+    async def _note(
+        self, group: Sequence[ClaimedHandOver], outcomes: Sequence[HandOverOutcome | Damaged]
+    ) -> list[_Noted]:
+        """Commit what came of each of a group, together; one that can not be noted does not stop the others."""
+        if any(isinstance(outcome, HandedOver) for outcome in outcomes):
+            self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
+        now = self._clock.now()
+        settlements = [self._settlement(one, outcome, now) for one, outcome in zip(group, outcomes, strict=True)]
+        settled = await self._store.settle_hand_overs(settlements)
+        taken = [one.sender for one in settled if isinstance(one, InboxRow) and one.handed_over is not None]
+        if taken:
+            self._reach(Failpoint.HAND_OVER_COMMITTED)
+        for sender, times in Counter(taken).items():
+            self._bells.ring(notice_bell(sender), times=times)
+        return [
+            _Noted(code=one.code if isinstance(one, GatewayError) else settlement.code or "ok")
+            for one, settlement in zip(settled, settlements, strict=True)
+        ]
 
-    async def _commit(self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged) -> str:
+    def _settlement(
+        self, claimed: ClaimedHandOver, outcome: HandOverOutcome | Damaged, now: datetime
+    ) -> HandOverSettlement:
+        """Return what is to be committed of one attempt."""
         match outcome:
             case HandedOver():
-                self._reach(Failpoint.HAND_OVER_ACKNOWLEDGED)
-                await self._settle(claimed, HandOverEvent.ACKNOWLEDGED, AuditEvent.HAND_OVER_ACKNOWLEDGED)
-                self._reach(Failpoint.HAND_OVER_COMMITTED)
-                self._bells.ring(notice_bell(claimed.row.sender))
-                return "ok"
+                return _settlement(claimed, HandOverEvent.ACKNOWLEDGED, now)
             case TransientFailure():
-                await self._failed(claimed, outcome)
-                return outcome.code
+                return self._failed(claimed, outcome, now)
             case Damaged():
-                await self._settle(claimed, HandOverEvent.EXHAUSTED, AuditEvent.HAND_OVER_EXHAUSTED, outcome)
-                return outcome.code
+                return _settlement(claimed, HandOverEvent.EXHAUSTED, now, outcome)
             case _:
                 assert_never(outcome)
 
-    async def _failed(self, claimed: ClaimedHandOver, failure: TransientFailure) -> None:
+    def _failed(self, claimed: ClaimedHandOver, failure: TransientFailure, now: datetime) -> HandOverSettlement:
         retry = self._limits.retries.get(claimed.row.recipient, RetryPolicy())
         wait = wait_before_retry(retry, attempt=claimed.row.attempts, jitter=self._ids.jitter())
         if wait is None and failure.connected:
-            await self._settle(claimed, HandOverEvent.EXHAUSTED, AuditEvent.HAND_OVER_EXHAUSTED, failure)
-            return
+            return _settlement(claimed, HandOverEvent.EXHAUSTED, now, failure)
         wait = max(wait or retry.cap, failure.retry_after or timedelta(0))
-        await self._settle(claimed, HandOverEvent.FAILED, AuditEvent.HAND_OVER_FAILED, failure, wait)
+        return _settlement(claimed, HandOverEvent.FAILED, now, failure, wait)
 
-    async def _settle(
-        self,
-        claimed: ClaimedHandOver,
-        event: HandOverEvent,
-        evidence: AuditEvent,
-        failure: TransientFailure | Damaged | None = None,
-        wait: timedelta | None = None,
-    ) -> None:
-        row, now = claimed.row, self._clock.now()
-        facts: dict[str, str | int] = {"attempt": row.attempts}
-        if failure is not None:
-            facts["code"] = failure.code
-        await self._store.settle_hand_over(
-            row,
-            event,
-            audit=AuditEntry(event=evidence, at=now, actor="system", message_id=row.message_id, facts=facts),
-            now=now,
-            fence=claimed.fence,
-            next_attempt_at=None if wait is None else now + wait,
-            code=failure.code if failure else "",
-            detail=failure.detail if failure else "",
-        )
+
+_EVIDENCE: Final = {
+    HandOverEvent.ACKNOWLEDGED: AuditEvent.HAND_OVER_ACKNOWLEDGED,
+    HandOverEvent.FAILED: AuditEvent.HAND_OVER_FAILED,
+    HandOverEvent.EXHAUSTED: AuditEvent.HAND_OVER_EXHAUSTED,
+}
+
+
+def _settlement(
+    claimed: ClaimedHandOver,
+    event: HandOverEvent,
+    now: datetime,
+    failure: TransientFailure | Damaged | None = None,
+    wait: timedelta | None = None,
+) -> HandOverSettlement:
+    row = claimed.row
+    facts: dict[str, str | int] = {"attempt": row.attempts}
+    if failure is not None:
+        facts["code"] = failure.code
+    return HandOverSettlement(
+        row=row,
+        event=event,
+        audit=AuditEntry(event=_EVIDENCE[event], at=now, actor="system", message_id=row.message_id, facts=facts),
+        now=now,
+        fence=claimed.fence,
+        next_attempt_at=None if wait is None else now + wait,
+        code=failure.code if failure else "",
+        detail=failure.detail if failure else "",
+    )
 
 
 def _name(row: InboxRow) -> tuple[PartyId, MessageId]:

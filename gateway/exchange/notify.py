@@ -12,7 +12,7 @@ nothing of other messages.
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
@@ -27,7 +27,7 @@ from gateway.envelope import sign_notice
 from gateway.errors import GatewayError
 from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
-from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry, Trust
+from gateway.ports import Clock, Ids, NoticeSettlement, PartnerChannel, Store, Telemetry, Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,33 +109,48 @@ class Notify:
         """Make one attempt for each of a group, all to one partner."""
         clock = self._clock.monotonic()
         try:
-            outcomes = await self._post(group)
+            noted = await self._note(group, await self._post(group))
+        except GatewayError as error:
+            noted = [_Noted(code=error.code, kept=False)] * len(group)
         except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
             noted = [_Noted(code="internal", kept=False, error=type(error).__name__)] * len(group)
-        else:
-            noted = await asyncio.gather(*map(self._note, group, outcomes))
-        for owed, one in zip(group, noted, strict=True):
-            self._line(owed, clock, one)
+        self._lines(group, noted, timedelta(seconds=self._clock.monotonic() - clock))
         self._under_way.difference_update(_names(group, noted, kept=True))
         if not all(one.kept for one in noted):
             await self._pause()
             self._under_way.difference_update(_names(group, noted, kept=False))
 
-    async def _note(self, owed: OwedNotice, outcome: SendOutcome) -> _Noted:
-        """Commit what came of one attempt. It does not stop the others of its group."""
-        try:
-            return _Noted(code=await self._commit(owed, outcome))
-        except GatewayError as error:
-            return _Noted(code=error.code, kept=False)
-        except Exception as error:  # noqa: BLE001 - the outermost boundary of one notice
-            return _Noted(code="internal", kept=False, error=type(error).__name__)
+    async def _note(self, group: Sequence[OwedNotice], outcomes: Sequence[SendOutcome]) -> list[_Noted]:
+        """Commit what came of each of a group, together; one that can not be noted does not stop the others."""
+        now = self._clock.now()
+        settlements = [self._settlement(owed, outcome, now) for owed, outcome in zip(group, outcomes, strict=True)]
+        return [
+            _Noted(code=one.code, kept=False) if isinstance(one, GatewayError) else _Noted(code=settlement.code or "ok")
+            for one, settlement in zip(await self._store.settle_notices(settlements), settlements, strict=True)
+        ]
 
-    def _line(self, owed: OwedNotice, clock: float, noted: _Noted) -> None:
+    def _lines(self, group: Sequence[OwedNotice], noted: Sequence[_Noted], duration: timedelta) -> None:
+        """Tell of a request: one line for all of it, and one for each notice that the partner did not take."""
+        given = sum(one.code == "ok" for one in noted)
+        if len(group) > 1:
+            self._telemetry.line(
+                "notice.group",
+                outcome="success" if given == len(group) else "failure",
+                duration=duration,
+                partner=group[0].sender,
+                notices=len(group),
+                given=given,
+            )
+        for owed, one in zip(group, noted, strict=True):
+            if one.code != "ok" or len(group) == 1:
+                self._line(owed, duration, one)
+
+    def _line(self, owed: OwedNotice, duration: timedelta, noted: _Noted) -> None:
         labels = {"error": noted.error} if noted.error else {}
         self._telemetry.line(
             "notice.attempt",
             outcome="success" if noted.code == "ok" else "failure",
-            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            duration=duration,
             code="" if noted.code == "ok" else noted.code,
             partner=owed.sender,
             message_id=owed.message_id,
@@ -170,45 +185,43 @@ class Notify:
         except GatewayError as error:  # no key of ours is good now
             return TransientFailure(code=error.code, detail=error.detail, sent=False, connected=True)
 
-    async def _commit(self, owed: OwedNotice, outcome: SendOutcome) -> str:
-        """Commit what came of the attempt; return `ok` or the code that explains it."""
+    def _settlement(self, owed: OwedNotice, outcome: SendOutcome, now: datetime) -> NoticeSettlement:
+        """Return what is to be committed of one attempt."""
         match outcome:
             case TransportAccepted():
-                audit = self._entry(AuditEvent.NOTICE_GIVEN, owed)
-                await self._store.settle_notice(owed, NoticeState.GIVEN, now=self._clock.now(), audit=audit)
-                return "ok"
+                audit = self._entry(AuditEvent.NOTICE_GIVEN, owed, now)
+                return NoticeSettlement(owed=owed, becomes=NoticeState.GIVEN, now=now, audit=audit)
             case TransientFailure():
-                return await self._failed(owed, outcome)
+                return self._failed(owed, outcome, now)
             case ReceiptReturned():
                 detail = "The partner answered a notice with a statement, which the protocol does not know"
                 code = "channel.unexpected_answer"
-                return await self._failed(owed, TransientFailure(code=code, detail=detail, sent=True, connected=True))
+                return self._failed(owed, TransientFailure(code=code, detail=detail, sent=True, connected=True), now)
             case _:
                 assert_never(outcome)
 
-    async def _failed(self, owed: OwedNotice, failure: TransientFailure) -> str:
-        now, made = self._clock.now(), owed.attempts + 1
+    def _failed(self, owed: OwedNotice, failure: TransientFailure, now: datetime) -> NoticeSettlement:
+        made = owed.attempts + 1
         again = next_attempt_at(
             self._limits.retry, attempt=made, jitter=self._ids.jitter(), now=now, deadline=owed.deadline
         )
         if again is not None and failure.retry_after is not None:
             again = min(max(again, now + failure.retry_after), owed.deadline)
-        await self._store.settle_notice(
-            owed,
-            NoticeState.GIVEN_UP if again is None else NoticeState.OWED,
+        return NoticeSettlement(
+            owed=owed,
+            becomes=NoticeState.GIVEN_UP if again is None else NoticeState.OWED,
             now=now,
-            audit=self._entry(AuditEvent.NOTICE_GIVEN_UP, owed, failure.code) if again is None else None,
+            audit=self._entry(AuditEvent.NOTICE_GIVEN_UP, owed, now, failure.code) if again is None else None,
             next_attempt_at=again,
             code=failure.code,
             detail=failure.detail,
         )
-        return failure.code
 
-    def _entry(self, event: AuditEvent, owed: OwedNotice, code: str = "") -> AuditEntry:
+    def _entry(self, event: AuditEvent, owed: OwedNotice, now: datetime, code: str = "") -> AuditEntry:
         facts: dict[str, str | int] = {"sender": owed.sender, "attempt": owed.attempts + 1, "digest": owed.digest}
         if code:
             facts["code"] = code
-        return AuditEntry(event=event, at=self._clock.now(), actor="system", message_id=owed.message_id, facts=facts)
+        return AuditEntry(event=event, at=now, actor="system", message_id=owed.message_id, facts=facts)
 
 
 def _names(group: Sequence[OwedNotice], noted: Sequence[_Noted], *, kept: bool) -> Iterator[tuple[PartyId, MessageId]]:

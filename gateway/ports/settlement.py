@@ -1,11 +1,12 @@
-"""What is given to the store to be committed about one transfer, as a value, so that several can be given together."""
+"""What is given to the store to be committed about a transfer, a hand-over or a notice, as a value, so that several can
+be given together."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.audit import AuditEntry
-from gateway.domain.lifecycle import TransferEvent
-from gateway.domain.records import Attempt, TransferRow
+from gateway.domain.lifecycle import HandOverEvent, NoticeState, TransferEvent
+from gateway.domain.records import Attempt, InboxRow, OwedNotice, TransferRow
 from gateway.domain.statement import Receipt
 
 
@@ -23,5 +24,32 @@ class Settlement:
     receipt: tuple[Receipt, str] | None = None
     next_attempt_at: datetime | None = None
     deadline: datetime | None = None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOverSettlement:
+    """The arguments of one `Store.settle_hand_over`, by its names."""
+
+    row: InboxRow
+    event: HandOverEvent
+    audit: AuditEntry
+    now: datetime
+    fence: int | None = None
+    next_attempt_at: datetime | None = None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSettlement:
+    """The arguments of one `Store.settle_notice`, by its names."""
+
+    owed: OwedNotice
+    becomes: NoticeState
+    now: datetime
+    audit: AuditEntry | None = None
+    next_attempt_at: datetime | None = None
     code: str = ""
     detail: str = ""

@@ -36,7 +36,7 @@ from gateway.domain.records import (
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
 from gateway.ports.later import LaterStore
-from gateway.ports.settlement import Settlement
+from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement
 
 
 class Store(LaterStore, Protocol):
@@ -335,6 +335,11 @@ class Store(LaterStore, Protocol):
         """
         ...
 
+    async def settle_hand_overs(self, settlements: Sequence[HandOverSettlement]) -> list[InboxRow | GatewayError]:
+        """Do what `settle_hand_over` does for each, in their order and in one transaction; each fails alone, as a
+        value."""
+        ...
+
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]: ...
 
     async def notices_owed(self, partner: PartyId, *, limit: int, now: datetime) -> list[OwedNotice]:
@@ -362,6 +367,11 @@ class Store(LaterStore, Protocol):
         """Note what came of an attempt; OWED means that it is tried again at `next_attempt_at`. GIVEN is a success in
         the partner's health. Return False, having written nothing, if another attempt was noted meanwhile.
         """
+        ...
+
+    async def settle_notices(self, settlements: Sequence[NoticeSettlement]) -> list[bool | GatewayError]:
+        """Do what `settle_notice` does for each, in their order and in one transaction; each fails alone, as a
+        value."""
         ...
 
     # ── evidence and upkeep ──

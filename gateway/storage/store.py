@@ -6,10 +6,9 @@ after their rows. `await` returns after COMMIT. Nothing here blocks the event lo
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any
 
 from gateway.audit import AuditEntry, AuditRecord
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
@@ -38,7 +37,7 @@ from gateway.domain.records import (
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
-from gateway.ports import Settlement
+from gateway.ports import HandOverSettlement, NoticeSettlement, Settlement
 from gateway.storage import (
     answers,
     evidence,
@@ -60,8 +59,6 @@ from gateway.storage.engine import Transaction
 from gateway.storage.later_store import SqlLaterStore
 from gateway.storage.readers import Readers
 from gateway.storage.writer import Change, Writer
-
-_SETTLED: Final = tuple(field.name for field in fields(Settlement))
 
 
 class SqlStore(SqlLaterStore):
@@ -175,8 +172,9 @@ class SqlStore(SqlLaterStore):
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
         """As `settle`, for several at once."""
-        given = [{name: getattr(one, name) for name in _SETTLED} for one in settlements]
-        return await read_back.write_all(self._writer, [partial(transfers.settle, **one) for one in given])
+        return await read_back.write_all(
+            self._writer, [partial(transfers.settle, **_given(one)) for one in settlements]
+        )
 
     async def hold(
         self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
@@ -404,6 +402,12 @@ class SqlStore(SqlLaterStore):
         )
         return await read_back.write(self._writer, change)
 
+    async def settle_hand_overs(self, settlements: Sequence[HandOverSettlement]) -> list[InboxRow | GatewayError]:
+        """As `settle_hand_over`, for several at once."""
+        return await read_back.write_all(
+            self._writer, [partial(hand_overs.settle, **_given(one)) for one in settlements]
+        )
+
     async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]:
         return await self._readers.read(lambda ask: hand_overs.read_overdue(ask, now=now, limit=limit))
 
@@ -436,6 +440,10 @@ class SqlStore(SqlLaterStore):
             detail=detail,
         )
         return await read_back.write(self._writer, change)
+
+    async def settle_notices(self, settlements: Sequence[NoticeSettlement]) -> list[bool | GatewayError]:
+        """As `settle_notice`, for several at once."""
+        return await read_back.write_all(self._writer, [partial(notices.settle, **_given(one)) for one in settlements])
 
     # ── evidence and upkeep ──
 
@@ -484,3 +492,8 @@ class SqlStore(SqlLaterStore):
 
     async def ready(self) -> None:
         await self._writer.write(upkeep.prove_ready)
+
+
+def _given(settlement: Settlement | HandOverSettlement | NoticeSettlement) -> dict[str, Any]:
+    """Return the arguments that a settlement holds, by name."""
+    return {name: getattr(settlement, name) for name in settlement.__slots__}
