@@ -6,7 +6,8 @@ size, its type) is answered for all. A line that can not be read stops no other.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -34,6 +35,8 @@ __all__ = ["LINES_IN_WORK", "BulkParts", "submit_many"]
 LINES_IN_WORK: Final = 1024
 """Of all requests together, as many as may wait for a worker; half of them for one client."""
 
+_DECODER: Final = json.JSONDecoder()
+_BLANKS: Final = re.compile(r"[ \t\r]*")
 _NDJSON: Final = frozenset({BULK_TYPE})
 _MEMBERS: Final = frozenset({*PARAMETERS, KEY, DOCUMENT, DOCUMENT_BASE64})
 
@@ -113,23 +116,60 @@ def _read(line: bytes, caller: Caller, language: str, max_document_bytes: int) -
 
 
 def _members(line: bytes) -> dict[str, str]:
+    """Return the members of a line. Raises RequestError.
+
+    They are read one by one, so that what is no text is refused before it is built, however large it would become, and
+    what could be read in two ways is not read at all.
+    """
     try:
-        found = json.loads(line, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("request.malformed", "The line is not JSON, or has a member twice") from error
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise RequestError("request.malformed", "The line is not a JSON object whose members are texts")
+        found = dict(_pairs(line.decode()))
+    except ValueError as error:
+        detail = "The line is not a JSON object with a few members, each there once and each a text"
+        raise RequestError("request.malformed", detail) from error
     if not all(_is_text(value) for name, value in found.items() if name != DOCUMENT):
         raise RequestError("request.malformed", "A member of the line is no Unicode text")
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object that has each member once. Raises ValueError: what can be read in two ways is not read."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member comes twice")
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the members of a JSON object of texts. Raises ValueError."""
+    names: set[str] = set()
+    at = _after(text, 0, "{")
+    while True:
+        name, at = _text(text, at)
+        value, at = _text(text, _after(text, at, ":"))
+        if name in names or len(names) == len(_MEMBERS):
+            raise ValueError("a member comes twice, or there are too many")
+        names.add(name)
+        yield name, value
+        at = _blanks(text, at)
+        if text[at : at + 1] == "}":
+            break
+        at = _after(text, at, ",")
+    if _blanks(text, at + 1) != len(text):
+        raise ValueError("something stands behind the object")
+
+
+def _text(text: str, at: int) -> tuple[str, int]:
+    """Return the JSON text at a place, and where it ends. Raises ValueError."""
+    at = _blanks(text, at)
+    if text[at : at + 1] != '"':
+        raise ValueError("a text was to come")
+    found: tuple[str, int] = _DECODER.raw_decode(text, at)
     return found
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    at = _blanks(text, at)
+    if text[at : at + 1] != mark:
+        raise ValueError("a mark was to come")
+    return at + 1
+
+
+def _blanks(text: str, at: int) -> int:
+    """Return where the blanks at a place end."""
+    found = _BLANKS.match(text, at)
+    return at if found is None else found.end()
 
 
 def _is_text(value: str) -> bool:

@@ -110,6 +110,15 @@ async def test_bad_lines_stop_no_good_ones(node: Node, submission: str) -> None:
         pytest.param(b'["to"]', id="no object"),
         pytest.param(b"[" * 100_000, id="deep"),
         pytest.param({**line(key="k"), "to": 1}, id="no text"),
+        pytest.param({**line(key="k"), "to": [PARTNER]}, id="a list"),
+        pytest.param(b'{"to":[' + b"1," * 200_000, id="a list without end"),
+        pytest.param({f"member-{number}": "" for number in range(100)}, id="many members"),
+        pytest.param(b"{}", id="no member"),
+        pytest.param(b'{"idempotency_key":"k"} {}', id="two objects"),
+        pytest.param(b'{"idempotency_key":"k",}', id="a comma too many"),
+        pytest.param(b'{"idempotency_key"}', id="no value"),
+        pytest.param(b'{"idempotency_key":"k', id="cut off"),
+        pytest.param(b"\xff", id="no UTF-8"),
         pytest.param({**line(key="k"), "to": ""}, id="no recipient"),
         pytest.param(line(key="k", to=f"{PARTNER},{PARTNER}"), id="a recipient twice"),
         pytest.param(line(key=""), id="empty key"),
@@ -133,6 +142,13 @@ async def test_a_line_that_is_out_of_form_is_refused_alone(node: Node, submissio
     assert [one["status"] for one in lines] == [400, 202]
     assert codes(lines)[0] == "request.malformed"
     assert len(await node.store.transfers(limit=10)) == 1
+
+
+async def test_blanks_between_the_members_of_a_line_change_nothing(submission: str) -> None:
+    spaced = b' { "idempotency_key" : "k" ,\t"to":"' + PARTNER.encode() + b'" , "document" : "<MetaData/>" } \r'
+    (first,) = told(await bulk(submission, spaced))
+    (again,) = told(await bulk(submission, line(key="k")))
+    assert (first["replayed"], again["replayed"]) == (False, True)
 
 
 async def test_a_line_needs_a_key(submission: str) -> None:
