@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.domain.ids import AgreementId, ConversationId, KeyId, MessageId, PartyId, SchemaSetId
-from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind, Terms, View
+from gateway.domain.message import AgreementRef, MessageHeader, MessageKind, Terms, View
 from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import (
     Envelope,
@@ -180,7 +180,7 @@ HEADER = MessageHeader(
 )
 VIEW = View(
     xml=VIEW_XML,
-    facts=DocumentFacts(kind=MessageKind.DECLARATION, function_code="9", item_count=1),
+    kind=MessageKind.DECLARATION,
     schema_set=HEADER.schema_set,
     schema_set_sha256=HEADER.schema_set_sha256,
     policy_sha256=HEADER.policy_sha256,

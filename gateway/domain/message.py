@@ -91,7 +91,7 @@ class View:
     """
 
     xml: bytes
-    facts: DocumentFacts
+    kind: MessageKind
     schema_set: SchemaSetId
     schema_set_sha256: str
     policy_sha256: str

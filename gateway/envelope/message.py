@@ -77,7 +77,7 @@ def sign_view(view: View, header: MessageHeader, signer: Signer) -> SignedView:
     Raises ValueError if the header describes another view or could not be read on arrival; both are our own faults.
     """
     described = (header.kind, header.schema_set, header.schema_set_sha256, header.policy_sha256)
-    if described != (view.facts.kind, view.schema_set, view.schema_set_sha256, view.policy_sha256):
+    if described != (view.kind, view.schema_set, view.schema_set_sha256, view.policy_sha256):
         raise ValueError("the header does not describe the view")
     signing_input = protected.write_message(header, signer) + b"." + encode(view.xml)
     digest = hashlib.sha256(signing_input)

@@ -31,7 +31,7 @@ from gateway.domain.jobs import (
     SealedReference,
     Slot,
 )
-from gateway.domain.message import DocumentFacts, MessageHeader, View
+from gateway.domain.message import DocumentFacts, MessageHeader, MessageKind, View
 from gateway.envelope import SignedView, sign_view
 from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaError, TrustError
 from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
@@ -160,7 +160,7 @@ def _transfer(
     desk.reach(Failpoint.VIEW_MADE)
     yield
     slot = job.slots[recipient]
-    header = _header(job, slot, recipient, view.facts, agreement, flow)
+    header = _header(job, slot, recipient, view.kind, agreement, flow)
     held_for = tuple(violation for one in found for violation in one.held)
     waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
     digest, size, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
@@ -223,7 +223,7 @@ def _is_another(approved: Approved, slot: Slot, view: View, agreement: Agreement
 
 
 def _header(
-    job: PrepareJob, slot: Slot, recipient: PartyId, facts: DocumentFacts, agreement: Agreement, flow: Flow
+    job: PrepareJob, slot: Slot, recipient: PartyId, kind: MessageKind, agreement: Agreement, flow: Flow
 ) -> MessageHeader:
     created = _whole_seconds(job.now)
     return MessageHeader(
@@ -234,7 +234,7 @@ def _header(
         supersedes=job.supersedes,
         sender=job.sender,
         recipient=recipient,
-        kind=facts.kind,
+        kind=kind,
         schema_set=flow.schema_set,
         schema_set_sha256=flow.schema_set_sha256,
         agreement=agreement.ref,

@@ -52,14 +52,15 @@ def apply_policy(
     _check_same_set(document, policy, compiled)
     cut, made = _cut(document, policy)
     view = _validated(made, compiled)
-    if view.document.kind is not document.document.kind:
+    kind = view.document.kind
+    if kind is not document.document.kind:
         raise PolicyError("policy.view_invalid", "The view would show another message kind than the document")
     if inspect_view is not None:
         inspect_view(view)
     kept, withheld = cut.counts()
     return View(
         xml=view.document.raw,
-        facts=view.facts,
+        kind=kind,
         schema_set=compiled.id,
         schema_set_sha256=compiled.sha256,
         policy_sha256=policy.sha256,

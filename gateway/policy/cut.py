@@ -22,7 +22,8 @@ __all__ = ["Cut", "cut_by_places", "cut_document", "is_nil"]
 _NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _MAY_SAY_NIL: Final = b":nil"
 # What `kept` and `withheld` count: leaves with text, and attributes with a value. In a view only leaves have text.
-_KEPT: Final = etree.XPath("count(//text()) + count(//@*[. != ''])")
+_TEXTS: Final = etree.XPath("count(//text())")
+_ATTRIBUTES: Final = etree.XPath("count(//@*[. != ''])")
 _WITHHELD: Final = etree.XPath("count(//*[not(*)]/text()) + count(//@*[. != ''])")
 _EARLY_BYTES: Final = 1024
 # In the fixed form, where ">" stands nowhere but at the end of a tag: a text that begins with white space.
@@ -32,15 +33,21 @@ _EMPTY: Final = b"/>"
 
 @dataclass(slots=True)
 class Cut:
-    """A copy that becomes a view. `withheld` holds the elements taken out; `values`: how many values were besides."""
+    """A tree that becomes a view. `withheld` holds the elements taken out; `values`: how many values were besides.
+
+    `attributes`: how many with content are kept, if someone had to count them.
+    """
 
     root: etree._Element
     withheld: etree._Element
     values: int = 0
+    attributes: int | None = None
 
     def counts(self) -> tuple[int, int]:
         """Return how many leaves and attributes with content are kept, and how many are withheld."""
-        return _number(_KEPT, self.root), self.values + _number(_WITHHELD, self.withheld)
+        attributes = _number(_ATTRIBUTES, self.root) if self.attributes is None else self.attributes
+        withheld = _number(_WITHHELD, self.withheld) if len(self.withheld) else 0
+        return _number(_TEXTS, self.root) + attributes, self.values + withheld
 
 
 def cut_document(
@@ -52,7 +59,10 @@ def cut_document(
     """
     if policy.quick is not None:
         cut = _copied(document, policy)
-        if _cut_by_names(cut, place, policy.quick, document.document.raw):
+        if _cut_by_names(cut, place, policy.quick):
+            # What is compact at its start mostly is to its end.
+            if cut.root.text is not None or _BLANK.search(document.document.raw, 0, _EARLY_BYTES):
+                _take_out_blanks(cut.root)
             made = built(cut.root, limits)
             if _EMPTY not in made.raw and not _BLANK.search(made.raw):
                 return cut, made
@@ -73,7 +83,7 @@ def _copied(document: ValidDocument, policy: CompiledPolicy) -> Cut:
 # ── by names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _cut_by_names(cut: Cut, place: Place, quick: Quick, raw: bytes) -> bool:
+def _cut_by_names(cut: Cut, place: Place, quick: Quick) -> bool:
     """Take out what is not kept, and tell whether that was decided; blanks and empty elements are for the caller."""
     root = cut.root
     for element in dict.fromkeys(quick.beyond(root, place)):
@@ -88,16 +98,15 @@ def _cut_by_names(cut: Cut, place: Place, quick: Quick, raw: bytes) -> bool:
             parent = above
     if len(root) == 0:
         return False
-    doubtful = quick.doubtful(root)
-    if doubtful is None:
+    found = quick.attributed(root)
+    if found is None:
         return False
-    for owner in doubtful:
+    for owner in found.doubtful:
         there = place_of(owner, root, place)
         if there is None:
             return False
         _cut_attributes(owner, there, cut)
-    if _BLANK.search(raw, 0, _EARLY_BYTES) or root.text is not None:
-        _take_out_blanks(root)
+    cut.attributes = found.filled - cut.values  # nothing else was counted so far
     return True
 
 

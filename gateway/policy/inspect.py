@@ -72,8 +72,8 @@ def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | Non
         return False
     if next(quick.beyond(root, place), None) is not None:
         return False
-    doubtful = quick.doubtful(root)
-    return doubtful is not None and all(_has_kept_attributes(one, place_of(one, root, place)) for one in doubtful)
+    found = quick.attributed(root)
+    return found is not None and all(_has_kept_attributes(one, place_of(one, root, place)) for one in found.doubtful)
 
 
 def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:

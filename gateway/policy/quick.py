@@ -15,7 +15,7 @@ Then the walks of cut.py and inspect.py, which ask about every element, decide. 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -29,6 +29,14 @@ __all__ = ["Quick", "place_of", "quick"]
 _ATTRIBUTES: Final = etree.XPath("//@*")
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _NOT_FOR_IT: Final = frozenset({f"{_XSI}type", f"{_XSI}nil"})
+
+
+class Attributed(NamedTuple):
+    """The elements whose attributes must be looked at by place: one is not kept everywhere, or there are several, which
+    have an order. `filled`: how many attributes of all elements have a value."""
+
+    doubtful: list[etree._Element]
+    filled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +74,15 @@ class Quick:
                 if there is not None and tag not in there.children:
                     yield element
 
-    def doubtful(self, root: etree._Element) -> list[etree._Element] | None:
-        """Return the elements whose attributes must be looked at by place: one is not kept everywhere, or there are
-        several, which have an order. None: the document is not for this."""
+    def attributed(self, root: etree._Element) -> Attributed | None:
+        """Return what is to be known of the attributes at and below `root`. None: the document is not for this."""
         found: Any = _ATTRIBUTES(root)
         last: etree._Element | None = None
         doubtful: dict[etree._Element, None] = {}
+        filled = 0
         for value in found:
+            if value:
+                filled += 1
             owner = value.getparent()
             name = value.attrname
             if owner is last or name not in self.attributes:
@@ -80,7 +90,7 @@ class Quick:
                     return None
                 doubtful[owner] = None
             last = owner
-        return list(doubtful)
+        return Attributed(list(doubtful), filled)
 
 
 def place_of(element: etree._Element, root: etree._Element, place: "Place") -> "Place | None":

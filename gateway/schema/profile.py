@@ -95,7 +95,7 @@ def judge(document: ValidDocument, profile: CompiledProfile, today: date) -> Jud
 
 def judge_view(view: ValidDocument, profile: CompiledProfile, today: date) -> Judgement:
     """Return what the profile says of the view that would leave."""
-    return profile.judgement(view.root, view.facts.kind, RuleTarget.VIEW, today)
+    return profile.judgement(view.root, view.document.kind, RuleTarget.VIEW, today)
 
 
 def compile_profile(

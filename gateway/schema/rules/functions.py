@@ -164,4 +164,6 @@ def _text_of_item(item: Any) -> str:
 
 def _text(node: Any) -> str:
     """The string value of an element; attributes come as strings already."""
-    return node if isinstance(node, str) else "".join(node.itertext())
+    if isinstance(node, str):
+        return node
+    return "".join(node.itertext()) if len(node) else node.text or ""

@@ -22,6 +22,9 @@ _TEST: Final = re.compile(rf"\.\.?|{_AXIS}?{_NAME}")
 _POSITIONAL: Final = re.compile(r"\b(?:position|last)\s*\(")
 _TRUTH: Final = re.compile(r"[=<>]|\s(?:and|or)\s")
 _TRUTHS: Final = frozenset({"not", "boolean", "contains", "starts-with", "wcx:is-date", "wcx:leads-nowhere"})
+_LEAST: Final = {"wcx:not-among": "", "wcx:leads-nowhere": "", "wcx:repeated": "[2]"}
+"""Functions that find nothing among so few nodes as leave this path empty."""
+_OF_SOME: Final = re.compile(rf"(?P<name>{'|'.join(_LEAST)})\((?P<arguments>[^()]*)\)", re.DOTALL)
 _IN_FULL: Final = {".": "self::node()", "..": "parent::node()"}
 _PAIRS: Final = {"[": "]", "(": ")"}
 
@@ -48,7 +51,7 @@ def any_of(expressions: Iterable[str]) -> str:
         paths = [_path(member) for member in members]
         for member, path in zip(members, paths, strict=True):
             if path is None:
-                root.conditions[f"boolean({member.strip()})"] = None
+                root.conditions[f"boolean({_guarded(member.strip())})"] = None
             else:
                 _add(root, path)
     return root.asked()
@@ -62,9 +65,19 @@ def _add(root: _Step, path: list[str]) -> None:
     test, predicates = _apart(last)
     at = at.below.setdefault(test, _Step())
     if predicates:
-        at.conditions[" and ".join(f"({one})" for one in predicates)] = None
+        at.conditions[" and ".join(f"({_guarded(one)})" for one in predicates)] = None
     else:
         at.found = True
+
+
+def _guarded(condition: str) -> str:
+    """Return a condition that is true where the given one is, and calls no function of ours where there is nothing for
+    it to find: a call goes to Python and back."""
+    call = _OF_SOME.fullmatch(condition)
+    if call is None:
+        return condition
+    first = next(_split(call["arguments"], ",")).strip()
+    return f"({first}){_LEAST[call['name']]} and {condition}"
 
 
 def _path(text: str) -> list[str] | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.domain.ids import AgreementId, ConversationId, MessageId, PartyId, SchemaSetId
-from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind, Terms, View
+from gateway.domain.message import AgreementRef, MessageHeader, MessageKind, Terms, View
 from gateway.domain.statement import Notice, Problem, Receipt, Verdict
 from gateway.envelope import Envelope, OpenedMessage, SignedView, encrypt, open_envelope, sign_view
 from tests.keys import KeyRing, PartyKeys, make_party_keys
@@ -37,7 +37,7 @@ HEADER = MessageHeader(
 )
 VIEW = View(
     xml=b"<Declaration><FunctionCode>9</FunctionCode></Declaration>",
-    facts=DocumentFacts(kind=MessageKind.DECLARATION),
+    kind=MessageKind.DECLARATION,
     schema_set=HEADER.schema_set,
     schema_set_sha256=HEADER.schema_set_sha256,
     policy_sha256=HEADER.policy_sha256,

@@ -66,7 +66,10 @@ def test_it_is_true_where_one_of_them_finds_something(inside: str, expressions: 
         (["a/b[c != position()]", "a/b/d"], "a[b[c != position()] or b[d]]"),
         (["a[1]/b", "a[2]/b", "a[count(b)]"], "a[1][b] or a[2][b] or a[count(b)]"),
         (["a/b", "a/b/c", "a/b[d = 1]"], "a[b]"),
-        (["wcx:repeated(a/b) | a/c"], "boolean(wcx:repeated(a/b)) or a[c]"),
+        (["wcx:repeated(a/b) | a/c"], "boolean((a/b)[2] and wcx:repeated(a/b)) or a[c]"),
+        (["wcx:not-among(a[b = ')']/c, d)"], "boolean(wcx:not-among(a[b = ')']/c, d))"),
+        (["wcx:not-among(a[b = ',']/c, d)"], "boolean((a[b = ',']/c) and wcx:not-among(a[b = ',']/c, d))"),
+        (["a[wcx:leads-nowhere(b)]"], "a[((b) and wcx:leads-nowhere(b))]"),
     ],
 )
 def test_what_begins_alike_is_asked_once(expressions: list[str], one: str) -> None:
