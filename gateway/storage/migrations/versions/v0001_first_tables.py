@@ -20,12 +20,12 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
-def _texts(*names: str) -> list[sa.Column[str]]:
-    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+def _texts(*names: str, nullable: bool = False) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text, nullable=nullable) for name in names]
 
 
-def _numbers(*names: str) -> list[sa.Column[int]]:
-    return [sa.Column(name, _NUMBER, nullable=False) for name in names]
+def _numbers(*names: str, nullable: bool = False) -> list[sa.Column[int]]:
+    return [sa.Column(name, _NUMBER, nullable=nullable) for name in names]
 
 
 def upgrade() -> None:
@@ -37,8 +37,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Text, nullable=False),
         sa.Column("at", _NUMBER, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("transfer_id", sa.Text, nullable=True),
-        sa.Column("message_id", sa.Text, nullable=True),
+        *_texts("transfer_id", "message_id", nullable=True),
         *_texts("facts", "previous", "hash"),
         sa.PrimaryKeyConstraint("chain", "seq", name="audit_primary"),
         sqlite_strict=True,
@@ -82,8 +81,7 @@ def upgrade() -> None:
         "inbox",
         *_texts("sender", "message_id", "recipient", "kind", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
-        sa.Column("in_reply_to", sa.Text, nullable=True),
-        sa.Column("supersedes", sa.Text, nullable=True),
+        *_texts("in_reply_to", "supersedes", nullable=True),
         *_texts("schema_set", "schema_set_sha256", "agreement_id"),
         sa.Column("agreement_version", _NUMBER, nullable=False),
         *_texts("agreement_sha256", "policy_sha256", "legal_basis", "purpose", "onward_use"),
@@ -108,10 +106,7 @@ def upgrade() -> None:
         "partner_health",
         sa.Column("partner", sa.Text, nullable=False),
         sa.Column("failures", _NUMBER, nullable=False),
-        sa.Column("not_before", _NUMBER, nullable=True),
-        sa.Column("last_success", _NUMBER, nullable=True),
-        sa.Column("last_failure", _NUMBER, nullable=True),
-        sa.Column("last_heard", _NUMBER, nullable=True),
+        *_numbers("not_before", "last_success", "last_failure", "last_heard", nullable=True),
         *_texts("last_code", "last_detail"),
         sa.PrimaryKeyConstraint("partner", name="partner_health_primary"),
         sqlite_strict=True,
@@ -179,8 +174,7 @@ def upgrade() -> None:
     op.create_table(
         "submission",
         *_texts("id", "client", "sender", "kind"),
-        sa.Column("function_code", sa.Text, nullable=True),
-        sa.Column("type_code", sa.Text, nullable=True),
+        *_texts("function_code", "type_code", nullable=True),
         *_numbers("item_count", "size_bytes"),
         sa.Column("document_sha256", sa.Text, nullable=False),
         sa.Column("created", _NUMBER, nullable=False),
@@ -312,8 +306,7 @@ def upgrade() -> None:
         "transfer",
         *_texts("id", "message_id", "submission_id", "client", "sender", "recipient", "kind", "conversation"),
         sa.Column("sequence", _NUMBER, nullable=False),
-        sa.Column("in_reply_to", sa.Text, nullable=True),
-        sa.Column("supersedes", sa.Text, nullable=True),
+        *_texts("in_reply_to", "supersedes", nullable=True),
         sa.Column("lane", _NUMBER, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         *_numbers("version", "head", "fence"),
@@ -327,8 +320,7 @@ def upgrade() -> None:
         *_numbers("retry_first_wait", "retry_cap", "retry_deadline"),
         sa.Column("retry_attempts", _NUMBER, nullable=True),
         *_numbers("attempts", "created", "updated", "expires", "deadline"),
-        sa.Column("next_attempt_at", _NUMBER, nullable=True),
-        sa.Column("handed_over", _NUMBER, nullable=True),
+        *_numbers("next_attempt_at", "handed_over", nullable=True),
         *_texts("last_code", "last_detail"),
         *_numbers("kept", "withheld", "keep_until"),
         sa.Column("purged", _NUMBER, nullable=True),
@@ -479,17 +471,6 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
-    if op.get_bind().dialect.name == "sqlite":
-        _only_append()
-
-
-def _only_append() -> None:
-    """Audit records are only ever added. This stops mistakes; whoever can change the file is found by the chain."""
-    for act in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'audit records are only ever added'); END"
-        )
     op.create_table(
         "superseded",
         *_texts("message_id", "transfer_id", "digest"),
@@ -503,3 +484,14 @@ def _only_append() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("superseded_of_transfer", "superseded", ["transfer_id", "superseded"])
+    if op.get_bind().dialect.name == "sqlite":
+        _only_append()
+
+
+def _only_append() -> None:
+    """Audit records are only ever added. This stops mistakes; whoever can change the file is found by the chain."""
+    for act in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'audit records are only ever added'); END"
+        )
