@@ -81,8 +81,7 @@ class Quick:
         doubtful: dict[etree._Element, None] = {}
         filled = 0
         for value in found:
-            if value:
-                filled += 1
+            filled += bool(value)
             owner = value.getparent()
             name = value.attrname
             if owner is last or name not in self.attributes:
