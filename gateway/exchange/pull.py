@@ -6,10 +6,11 @@ said twice under one lease is the same said once; what is said after the lease e
 be in other hands.
 """
 
+import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,7 +23,7 @@ from gateway.domain.lifecycle import HandOverEvent, HandOverState
 from gateway.domain.outcome import Damaged
 from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.domain.retry import RetryPolicy, wait_before_retry
-from gateway.errors import AccessError, RequestError, TransferError
+from gateway.errors import AccessError, GatewayError, RequestError, TransferError
 from gateway.exchange.opened import opened
 from gateway.ports import Clock, Ids, Sealer, Store, Telemetry
 
@@ -94,6 +95,19 @@ class Pull:
     async def acknowledge(self, message_id: MessageId, lease: str, *, caller: Caller) -> InboxRow:
         """Hand over: the back end has taken responsibility. Raises as `_say` does."""
         return await self._say(message_id, lease, HandOverEvent.ACKNOWLEDGED, "", caller)
+
+    async def acknowledge_all(
+        self, taken: Sequence[tuple[MessageId, str]], *, caller: Caller
+    ) -> list[InboxRow | GatewayError]:
+        """Do what `acknowledge` does for each (message id, lease), sharing commits; each fails alone, as a value."""
+
+        async def one(message_id: MessageId, lease: str) -> InboxRow | GatewayError:
+            try:
+                return await self.acknowledge(message_id, lease, caller=caller)
+            except GatewayError as error:
+                return error
+
+        return await asyncio.gather(*(one(message_id, lease) for message_id, lease in taken))
 
     async def postpone(self, message_id: MessageId, lease: str, *, reason: str, caller: Caller) -> InboxRow:
         """Take the message back until its next wait is over; when all attempts were made, quarantine it.

@@ -124,6 +124,7 @@ ROUTES: Final[tuple[Route[SubmissionParts, Caller], ...]] = (
     Route(method="GET", path="/v1/submissions/{id}", handler=_submission, admits=_SUBMITTER),
     Route(method="GET", path="/v1/transfers/{id}/receipt", handler=_receipt, admits=_SUBMITTER),
     Route(method="POST", path="/v1/inbox/leases", handler=inbox.lease, admits=_BACKEND),
+    Route(method="POST", path="/v1/inbox/acknowledgements", handler=inbox.acknowledge_all, admits=_BACKEND),
     Route(method="POST", path="/v1/inbox/{id}/acknowledgement", handler=inbox.acknowledge, admits=_BACKEND),
     Route(method="POST", path="/v1/inbox/{id}/postponement", handler=inbox.postpone, admits=_BACKEND),
     Route(method="POST", path="/v1/inbox/{id}/quarantine", handler=inbox.quarantine, admits=_BACKEND),

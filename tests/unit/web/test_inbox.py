@@ -188,6 +188,73 @@ async def test_acknowledged_twice_at_once_it_is_handed_over_once(node: Node, sub
     assert events.count(AuditEvent.HAND_OVER_ACKNOWLEDGED) == 1
 
 
+async def acknowledge_together(url: str, messages: list[dict[str, Any]], *, token: str = "fetcher") -> Answer:
+    named = [{"message_id": one["message_id"], "lease": one["lease"]["token"]} for one in messages]
+    return await acknowledge_raw(url, {"messages": named}, token=token)
+
+
+async def acknowledge_raw(url: str, value: object, *, token: str = "fetcher") -> Answer:
+    headers = {"Content-Type": "application/json"}
+    return await ask(f"{url}/v1/inbox/acknowledgements", "POST", token=token, headers=headers, body=json.dumps(value))
+
+
+async def test_what_was_leased_together_is_acknowledged_together_each_with_its_own_answer(
+    node: Node, submission: str
+) -> None:
+    for conversation in "abc":
+        await received(node, conversation=conversation)
+    messages = await lease(submission, "?limit=3")
+    assert (await say(submission, "quarantine", messages[1], reason="not_ours")).status == 200
+    stranger = {**messages[0], "message_id": "0195c7a0-0000-7000-8000-00000000ffff"}
+    answer = await acknowledge_together(submission, [*messages, stranger])
+    assert answer.status == 200
+    told = answer.json()["messages"]
+    assert [(one["message_id"], one["status"]) for one in told] == [
+        (messages[0]["message_id"], 200),
+        (messages[1]["message_id"], 409),
+        (messages[2]["message_id"], 200),
+        (stranger["message_id"], 404),
+    ]
+    assert (told[0]["hand_over"], told[1]["code"], told[3]["code"]) == (
+        "HANDED_OVER",
+        "hand_over.lease_lost",
+        "request.not_found",
+    )
+    assert (await acknowledge_together(submission, messages[:1])).json()["messages"] == told[:1]
+    events = [one.entry.event for one in await node.store.audit()]
+    assert events.count(AuditEvent.HAND_OVER_ACKNOWLEDGED) == 2
+
+
+async def test_another_party_s_messages_are_not_acknowledged_by_naming_them_together(
+    node: Node, submission: str
+) -> None:
+    await received(node)
+    messages = await lease(submission)
+    answer = await acknowledge_together(submission, messages, token="stranger")
+    assert [one["status"] for one in answer.json()["messages"]] == [404]
+    assert (await row_of(node, messages[0]["message_id"])).hand_over is HandOverState.IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"messages": []},
+        {"messages": {}},
+        {"messages": ["0195c7a0-0000-7000-8000-00000000ffff"]},
+        {"messages": [{"message_id": "0195c7a0-0000-7000-8000-00000000ffff"}]},
+        {"messages": [{"message_id": "x", "lease": "eA"}]},
+        {"messages": [{"message_id": "0195c7a0-0000-7000-8000-00000000ffff", "lease": 1}]},
+        {"messages": [{"message_id": "0195c7a0-0000-7000-8000-00000000ffff", "lease": "eA"}] * 65},
+        {"messages": [{"message_id": "0195c7a0-0000-7000-8000-00000000ffff", "lease": "eA"}], "more": 1},
+    ],
+)
+async def test_acknowledgements_of_another_form_are_refused_as_a_whole(submission: str, body: object) -> None:
+    answer = await acknowledge_raw(submission, body)
+    assert (answer.status, answer.code) == (400, "request.malformed")
+
+
 async def test_a_lease_that_ended_is_refused_and_the_message_comes_again(node: Node, submission: str) -> None:
     message_id = await received(node)
     (late,) = await lease(submission)

@@ -126,7 +126,7 @@ def test_a_back_end_has_the_inbox_routes_to_itself_and_no_others() -> None:
     opened = {f"{route.method} {route.path}": route.admits for _, route in GUARDED if _admits(route, Role.BACKEND)}
     assert opened == {
         f"POST /v1/inbox/{act}": frozenset({Role.BACKEND})
-        for act in ("leases", "{id}/acknowledgement", "{id}/postponement", "{id}/quarantine")
+        for act in ("leases", "acknowledgements", "{id}/acknowledgement", "{id}/postponement", "{id}/quarantine")
     }
 
 
