@@ -113,7 +113,8 @@ class Store(LaterStore, Protocol):
         the partner's health: success for ACCEPTED, REFUSED and TAKEN. `sent`: whether a byte may have left; a lost
         lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message. `deadline`:
         a new deadline, where the event brings one (requeued). When the commit is unknown, the row is read back: the
-        change is found, or made; `storage.commit_unknown` is raised only when that commit is unknown too.
+        change is found, or made. While the store can not write, it is tried for up to a minute before StorageError is
+        raised, since nobody would make the change again before the lease ends.
         """
         ...
 

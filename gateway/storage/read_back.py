@@ -1,38 +1,55 @@
-"""Changes that can tell whether they happened before: when their commit is unknown, the database is asked.
+"""Changes that nobody else will make again: what came of an attempt, committed under a lease.
 
-Each is run once more with `again`, on the connection that the writer opens anew: it finds its own work there, or does
-it now. Only when that commit is unknown too is whoever waits told so.
+They can tell whether they happened before. So when their commit is unknown, each is run once more with `again`, on the
+connection that the writer opens anew: it finds its own work there, or does it now. And while the store can not write at
+all (a full disk, a lock), they are tried for a while: given up, what was sent would wait for the end of its lease, and
+be sent again then, long after the store is well.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gateway.errors import GatewayError, StorageError
 from gateway.storage.writer import Writer
 
 T = TypeVar("T")
 
+_WAITS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, *(2.0,) * 30)
+"""Seconds before each further try. About as long as a lease lasts: after that the row is another's."""
+_TRIED_AGAIN: Final = frozenset({"storage.commit_unknown", "storage.unavailable"})
+
 
 async def write(writer: Writer, change: Callable[..., T]) -> T:
-    """Do what `writer.write` does."""
-    try:
-        return await writer.write(change)
-    except StorageError as error:
-        if not _is_unknown(error):
-            raise
-    return await writer.write(partial(change, again=True))
+    """Do what `writer.write` does. Raises `storage.commit_unknown` and `storage.unavailable` only when the store is
+    closed or has failed for a minute."""
+    (outcome,) = await write_all(writer, [change])
+    if isinstance(outcome, GatewayError):
+        raise outcome
+    return outcome
 
 
 async def write_all(writer: Writer, changes: Sequence[Callable[..., T]]) -> list[T | GatewayError]:
-    """Do what `writer.write_all` does."""
-    outcomes = await writer.write_all(changes)
-    unknown = [number for number, outcome in enumerate(outcomes) if _is_unknown(outcome)]
-    found = await writer.write_all([partial(changes[number], again=True) for number in unknown])
-    for number, outcome in zip(unknown, found, strict=True):
-        outcomes[number] = outcome
+    """Do what `writer.write_all` does, with the patience of `write`."""
+    outcomes: list[T | GatewayError] = await _try(writer, changes)
+    for wait in _WAITS:
+        failed = [number for number, outcome in enumerate(outcomes) if _may_be_tried_again(outcome)]
+        if not failed or writer.closing:
+            break
+        await asyncio.sleep(wait)
+        found = await _try(writer, [partial(changes[number], again=True) for number in failed])
+        for number, outcome in zip(failed, found, strict=True):
+            outcomes[number] = outcome
     return outcomes
 
 
-def _is_unknown(outcome: object) -> bool:
-    return isinstance(outcome, StorageError) and outcome.code == "storage.commit_unknown"
+async def _try(writer: Writer, changes: Sequence[Callable[..., T]]) -> list[T | GatewayError]:
+    try:
+        return await writer.write_all(changes)
+    except StorageError as error:
+        return [StorageError(error.code, error.detail) for _ in changes]
+
+
+def _may_be_tried_again(outcome: object) -> bool:
+    return isinstance(outcome, StorageError) and outcome.code in _TRIED_AGAIN

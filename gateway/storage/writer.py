@@ -114,6 +114,11 @@ class Writer:
         self._thread.start()
 
     @property
+    def closing(self) -> bool:
+        """Whether every further change is refused."""
+        return self._closing
+
+    @property
     def committed(self) -> ChainHead | None:
         """How far the audit chain is known to be committed. May be asked from any thread, after the end too."""
         return self._committed

@@ -23,9 +23,10 @@ class CommitFault(Enum):
 
 
 class StoreCase(Protocol):
-    """One implementation with one database."""
+    """One implementation with one database. `faults_to_come`: so many COMMITs fail from now on, and do not happen."""
 
     fault: CommitFault
+    faults_to_come: int
 
     def opened(self) -> AbstractAsyncContextManager[Store]: ...
 
@@ -40,6 +41,7 @@ class SqliteCase:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "data" / "gateway.db"
         self.fault = CommitFault.NONE
+        self.faults_to_come = 0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Store]:
@@ -54,6 +56,9 @@ class SqliteCase:
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         fault, self.fault = self.fault, CommitFault.NONE
+        if self.faults_to_come:
+            self.faults_to_come -= 1
+            fault = CommitFault.NOT_DONE
         if fault is not CommitFault.NOT_DONE:
             connection.execute("COMMIT")
         if fault is not CommitFault.NONE:

@@ -199,6 +199,20 @@ async def test_a_settle_whose_commit_failed_is_read_back_and_happens_once(
     assert len(await seqs(store)) == 3
 
 
+async def test_what_came_of_an_attempt_is_committed_once_the_store_can_write_again(
+    case: StoreCase, store: Store, values: StoreValues
+) -> None:
+    change = values.submission()
+    await store.accept(change, accepted_evidence(change))
+    (claimed,) = await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
+    event = TransferEvent.ACCEPTED
+    case.faults_to_come = 3
+    row = await store.settle(claimed.row, event, audit=evidence(claimed.row, event), now=NOW, fence=claimed.fence)
+    assert case.faults_to_come == 0
+    assert row.state is TransferState.DELIVERED
+    assert len(await seqs(store)) == 3
+
+
 async def test_a_settle_whose_commit_failed_does_not_take_the_change_of_another_for_its_own(
     case: StoreCase, store: Store, values: StoreValues
 ) -> None:
