@@ -3,8 +3,6 @@
 Frozen: this file tells what version 0001 was, also when `tables.py` has moved on.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,8 +14,9 @@ depends_on = None
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+def _partial(name: str, table: str, columns: str, where: str, *, unique: bool = False) -> None:
+    words = sa.text(where)
+    op.create_index(name, table, columns.split(), unique=unique, sqlite_where=words, postgresql_where=words)
 
 
 def _texts(*names: str, nullable: bool = False) -> list[sa.Column[str]]:
@@ -43,13 +42,8 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "audit_of_message",
-        "audit",
-        ["message_id", "chain", "seq"],
-        **_where("transfer_id IS NULL AND message_id IS NOT NULL"),
-    )
-    op.create_index("audit_of_transfer", "audit", ["transfer_id", "chain", "seq"], **_where("transfer_id IS NOT NULL"))
+    _partial("audit_of_message", "audit", "message_id chain seq", "transfer_id IS NULL AND message_id IS NOT NULL")
+    _partial("audit_of_transfer", "audit", "transfer_id chain seq", "transfer_id IS NOT NULL")
     op.create_table(
         "audit_head",
         sa.Column("chain", sa.Text, nullable=False),
@@ -94,7 +88,7 @@ def upgrade() -> None:
     )
     op.create_index("inbox_by_message", "inbox", ["message_id"])
     op.create_index("inbox_by_time", "inbox", ["received", "message_id"])
-    op.create_index("inbox_that_answers", "inbox", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
+    _partial("inbox_that_answers", "inbox", "in_reply_to", "in_reply_to IS NOT NULL")
     op.create_table(
         "meta",
         *_texts("key", "value"),
@@ -167,9 +161,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index(
-        "receipt_owed_due", "receipt_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
-    )
+    _partial("receipt_owed_due", "receipt_owed", "sender next_attempt_at message_id", "state = 'OWED'")
     op.create_index("receipt_owed_to_purge", "receipt_owed", ["keep_until"])
     op.create_table(
         "submission",
@@ -227,26 +219,15 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index("hand_over_by_state", "hand_over", ["state"], **_where("state IN ('PENDING', 'QUARANTINED')"))
-    op.create_index(
-        "hand_over_due",
-        "hand_over",
-        ["state", "recipient", "next_attempt_at", "message_id"],
-        **_where("state = 'PENDING' AND head = 1"),
+    _partial("hand_over_by_state", "hand_over", "state", "state IN ('PENDING', 'QUARANTINED')")
+    _partial(
+        "hand_over_due", "hand_over", "state recipient next_attempt_at message_id", "state = 'PENDING' AND head = 1"
     )
-    op.create_index("hand_over_leased", "hand_over", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
-    op.create_index(
-        "hand_over_to_purge",
-        "hand_over",
-        ["state", "keep_until", "message_id"],
-        **_where("state = 'HANDED_OVER' AND purged IS NULL"),
+    _partial("hand_over_leased", "hand_over", "state lease_until", "state = 'IN_FLIGHT'")
+    _partial(
+        "hand_over_to_purge", "hand_over", "state keep_until message_id", "state = 'HANDED_OVER' AND purged IS NULL"
     )
-    op.create_index(
-        "hand_over_unfinished",
-        "hand_over",
-        ["sender", "conversation", "sequence", "message_id"],
-        **_where("state <> 'HANDED_OVER'"),
-    )
+    _partial("hand_over_unfinished", "hand_over", "sender conversation sequence message_id", "state <> 'HANDED_OVER'")
     op.create_table(
         "idempotency",
         *_texts("client", "key", "fingerprint", "submission_id"),
@@ -289,9 +270,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index(
-        "notice_owed_due", "notice_owed", ["sender", "next_attempt_at", "message_id"], **_where("state = 'OWED'")
-    )
+    _partial("notice_owed_due", "notice_owed", "sender next_attempt_at message_id", "state = 'OWED'")
     op.create_index("notice_owed_to_purge", "notice_owed", ["keep_until"])
     op.create_table(
         "original",
@@ -350,45 +329,36 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    op.create_index(
-        "transfer_awaiting", "transfer", ["state", "next_attempt_at"], **_where("state = 'AWAITING_RECEIPT'")
-    )
-    op.create_index(
-        "transfer_by_state", "transfer", ["state", "id"], **_where("state NOT IN ('DELIVERED', 'IN_FLIGHT')")
-    )
-    op.create_index(
+    _partial("transfer_awaiting", "transfer", "state next_attempt_at", "state = 'AWAITING_RECEIPT'")
+    _partial("transfer_by_state", "transfer", "state id", "state NOT IN ('DELIVERED', 'IN_FLIGHT')")
+    _partial(
         "transfer_deadline",
         "transfer",
-        ["deadline"],
-        **_where("state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')"),
+        "deadline",
+        "state NOT IN ('CANCELLED', 'DEAD_LETTERED', 'DELIVERED', 'IN_FLIGHT')",
     )
-    op.create_index(
+    _partial(
         "transfer_due",
         "transfer",
-        ["recipient", "lane", "next_attempt_at", "id"],
-        **_where("state = 'QUEUED' AND head = 1 AND not_seen = 0"),
+        "recipient lane next_attempt_at id",
+        "state = 'QUEUED' AND head = 1 AND not_seen = 0",
     )
-    op.create_index("transfer_leased", "transfer", ["state", "lease_until"], **_where("state = 'IN_FLIGHT'"))
+    _partial("transfer_leased", "transfer", "state lease_until", "state = 'IN_FLIGHT'")
     op.create_index("transfer_of_submission", "transfer", ["submission_id"])
-    op.create_index("transfer_that_answers", "transfer", ["in_reply_to"], **_where("in_reply_to IS NOT NULL"))
-    op.create_index(
-        "transfer_not_seen",
-        "transfer",
-        ["recipient", "next_attempt_at"],
-        **_where("state = 'QUEUED' AND not_seen = 1"),
-    )
-    op.create_index(
+    _partial("transfer_that_answers", "transfer", "in_reply_to", "in_reply_to IS NOT NULL")
+    _partial("transfer_not_seen", "transfer", "recipient next_attempt_at", "state = 'QUEUED' AND not_seen = 1")
+    _partial(
         "transfer_to_purge",
         "transfer",
-        ["keep_until", "id"],
-        **_where("purged IS NULL AND (skipped = 1 OR state IN ('CANCELLED', 'DELIVERED'))"),
+        "keep_until id",
+        "purged IS NULL AND (skipped = 1 OR state IN ('CANCELLED', 'DELIVERED'))",
     )
-    op.create_index(
+    _partial(
         "transfer_unfinished",
         "transfer",
-        ["sender", "recipient", "conversation", "sequence"],
+        "sender recipient conversation sequence",
+        "state NOT IN ('CANCELLED', 'DELIVERED') AND skipped = 0",
         unique=True,
-        **_where("state NOT IN ('CANCELLED', 'DELIVERED') AND skipped = 0"),
     )
     op.create_table(
         "attempt",
