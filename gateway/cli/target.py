@@ -120,6 +120,8 @@ def explained(error: "ClientError") -> list[str]:
         lines.append(f"{recipient}: {one.get('code')}: {one.get('detail', one.get('title', ''))}")
         lines += [line for violation in one.get("violations", ()) for line in violation_lines(violation)]
     lines += [line for violation in error.problem.get("violations", ()) for line in violation_lines(violation)]
+    if recall := error.problem.get("recall"):
+        lines += ["Try again when the partner answers, or have this text sent to its people:", str(recall)]
     return lines
 
 

@@ -1,0 +1,100 @@
+"""An accepted receipt that comes while somebody acts on the same transfer: it counts from every state but CANCELLED.
+
+The receipt is settled by the real use case, with the row as it was before the act; the act is tried with the row as it
+was before the receipt. Whoever comes second finds the row changed, and must not undo what the first one did.
+"""
+
+from datetime import datetime
+from typing import cast
+
+import pytest
+
+from gateway.audit import AuditEvent
+from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.records import TransferRow
+from gateway.errors import TransferError
+from gateway.exchange.settle import Settle
+from gateway.ports import Clock, Store, Workers
+from tests.contract.store_steps import accept, claim_one, events, row_of, settle
+from tests.store_values import LEASE, NOW, PARTNER, StoreValues
+
+_S, _E = TransferState, TransferEvent
+
+RACES = [
+    (_S.QUEUED, _E.HELD),
+    (_S.QUEUED, _E.CANCELLED),
+    (_S.QUEUED, _E.DEADLINE),
+    (_S.IN_FLIGHT, _E.TAKEN),
+    (_S.IN_FLIGHT, _E.FAILED),
+    (_S.IN_FLIGHT, _E.LEASE_LOST),
+    (_S.IN_FLIGHT, _E.EXHAUSTED),
+    (_S.AWAITING_RECEIPT, _E.OVERDUE),
+    (_S.AWAITING_RECEIPT, _E.DEADLINE),
+    (_S.HELD, _E.RELEASED),
+    (_S.HELD, _E.CANCELLED),
+    (_S.HELD, _E.SKIPPED),
+    (_S.DEAD_LETTERED, _E.REQUEUED),
+    (_S.DEAD_LETTERED, _E.HELD),
+    (_S.DEAD_LETTERED, _E.CANCELLED),
+    (_S.DEAD_LETTERED, _E.SKIPPED),
+]
+
+
+class Standing:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def brought_to(store: Store, values: StoreValues, state: TransferState) -> TransferRow:
+    """Bring a transfer that was sent once to a state."""
+    await accept(store, values.submission())
+    claimed = await claim_one(store)
+    if state is _S.IN_FLIGHT:
+        return claimed.row
+    if state is _S.AWAITING_RECEIPT:
+        return await settle(store, claimed.row, _E.TAKEN, fence=claimed.fence)
+    if state is _S.DEAD_LETTERED:
+        return await settle(store, claimed.row, _E.EXHAUSTED, fence=claimed.fence)
+    queued = await settle(store, claimed.row, _E.LEASE_LOST)
+    return queued if state is _S.QUEUED else await settle(store, queued, _E.HELD)
+
+
+async def late_receipt(store: Store, values: StoreValues, row: TransferRow) -> TransferRow:
+    """Settle an accepted receipt for the transfer, by what was known of it as `row`."""
+    use = Settle(store=store, workers=cast("Workers", None), clock=cast("Clock", Standing()))
+    return await use.receipt(row, *values.receipt_for(row))
+
+
+@pytest.mark.parametrize(("state", "act"), RACES)
+async def test_a_receipt_that_comes_second_counts_unless_it_was_cancelled(
+    store: Store, values: StoreValues, state: TransferState, act: TransferEvent
+) -> None:
+    before = await brought_to(store, values, state)
+    after = await settle(store, before, act)
+    settled = await late_receipt(store, values, before)
+    cancelled = act is _E.CANCELLED
+    assert settled.state is (_S.CANCELLED if cancelled else _S.DELIVERED)
+    assert (await row_of(store, before.id)).state is settled.state
+    assert (await events(store))[-1] is (AuditEvent.RECEIPT_REJECTED if cancelled else AuditEvent.TRANSFER_DELIVERED)
+    assert after.version < settled.version or cancelled
+    assert await store.claim(PARTNER, limit=9, now=NOW, lease=LEASE) == []
+
+
+@pytest.mark.parametrize(("state", "act"), RACES)
+async def test_an_act_that_comes_second_changes_nothing(
+    store: Store, values: StoreValues, state: TransferState, act: TransferEvent
+) -> None:
+    before = await brought_to(store, values, state)
+    await late_receipt(store, values, before)
+    told = await events(store)
+    with pytest.raises(TransferError) as refused:
+        await settle(store, before, act)
+    assert refused.value.code == "transfer.stale"
+    row = await row_of(store, before.id)
+    assert (row.state, row.skipped) == (_S.DELIVERED, False)
+    assert await events(store) == told
