@@ -47,7 +47,7 @@ class Document:
     It stays in the process that read it.
     """
 
-    __slots__ = ("_facts", "body", "raw", "root", "tags", "unmeasured")
+    __slots__ = ("_facts", "_kind", "body", "raw", "root", "tags", "unmeasured")
 
     root: Final[etree._Element]
     body: Final[etree._Element]
@@ -66,6 +66,7 @@ class Document:
         self.tags = tags
         self.unmeasured = limits
         self._facts: DocumentFacts | None = None
+        self._kind: MessageKind | None = None
 
     def __repr__(self) -> str:
         return f"<Document of {len(self.raw)} bytes>"
@@ -82,8 +83,10 @@ class Document:
 
     @property
     def kind(self) -> MessageKind:
-        """Its message kind; costs less than all facts."""
-        return read_kind(self.body)
+        """Its message kind, read when first asked for; costs less than all facts."""
+        if self._kind is None:
+            self._kind = read_kind(self.body)
+        return self._kind
 
     def measure(self) -> None:
         """Make sure that the tree is within limits. Raises DocumentError `document.too_deep` or

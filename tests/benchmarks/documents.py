@@ -6,6 +6,7 @@ items 2.8 MB. Nothing of `gateway` is imported here (tests/law sees to it).
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from lxml import etree
@@ -15,6 +16,13 @@ from tests.benchmarks.floor import ROOT, SCHEMA, declaration
 _COMPACT: Final = ROOT / "wco_schemas" / "samples" / "valid" / "export-dangerous-goods.xml"
 _BETWEEN: Final = re.compile(rb">\s+<")
 _ITEM: Final = re.compile(rb"[ ]*<GovernmentAgencyGoodsItem>.*?</GovernmentAgencyGoodsItem>\s*", re.DOTALL)
+_FIRST: Final = b"<SequenceNumeric>1<"
+_TOTALS: Final = {
+    b"InvoiceAmount": b"ItemChargeAmount",
+    b"TotalGrossMassMeasure": b"GrossMassMeasure",
+    b"TotalPackageQuantity": b"QuantityQuantity",
+}
+"""What a header says of all items, and the leaf of an item that it sums up."""
 _ITEM_BYTES: Final = 2800
 _PUBLISHED_BYTES: Final = 17 * 1024
 
@@ -26,14 +34,24 @@ def sized() -> Mapping[str, bytes]:
 
 
 def with_items(number: int) -> bytes:
-    """Return a declaration of so many items, of 2.8 KB each."""
+    """Return a declaration of so many items, of 2.8 KB each, whose totals are right and whose items are counted on."""
     text = declaration("items")
     items = list(_ITEM.finditer(text))
     item = items[0][0]
     # What an item lacks in bytes it gets as white space between its elements, as published messages have it.
     gaps = item.count(b"\n")
     item = item.replace(b"\n", b"\n" + b" " * max(0, (_ITEM_BYTES - len(item)) // gaps))
-    return text[: items[0].start()] + item * number + text[items[-1].end() :]
+    all_items = (item.replace(_FIRST, b"<SequenceNumeric>%d<" % (place + 1), 1) for place in range(number))
+    head = text[: items[0].start()]
+    head = _with_total(head, b"GoodsItemQuantity", Decimal(number))
+    for total, leaf in _TOTALS.items():
+        (each,) = re.findall(rb"<%s\b[^>]*>([^<]*)<" % leaf, item)
+        head = _with_total(head, total, number * Decimal(each.decode()))
+    return head + b"".join(all_items) + text[items[-1].end() :]
+
+
+def _with_total(head: bytes, name: bytes, total: Decimal) -> bytes:
+    return re.sub(rb"(<%s\b[^>]*>)[^<]*" % name, rb"\g<1>%s" % str(total).encode(), head)
 
 
 def _indented(compact: bytes) -> bytes:

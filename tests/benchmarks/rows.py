@@ -236,11 +236,15 @@ class Parts:
         rules = read_rule_sets(None)[0][RuleSetId("dms-declaration")]
         profile = compile_profile(ProfileTerms(rules=rules.id, rules_sha256=rules.sha256), self._set, rules)
         bare, documents = BareJudge(), {"10_kb": self._raws[0], "280_kb": sized()["280_kb"]}
+        today = self._now.date()
+        for name, raw in documents.items():
+            if judge(self._read(raw), profile, today).refused:
+                raise ValueError(f"the rules refuse the document of {name}: what is timed would be an explanation")
         return [
             Row(
                 name=f"rules_{name}",
                 title=f"hold {name.replace('_kb', ' KB')} against the bundled rules / the bare verdict of the schema",
-                ours=_over(lambda one: judge(one, profile, self._now.date()), [self._read(raw)] * messages),
+                ours=_over(lambda one: judge(one, profile, today), [self._read(raw)] * messages),
                 bare=_over(lambda one: bare.verdict(one.root), [self._read(raw)] * messages),
                 messages=messages,
             )
