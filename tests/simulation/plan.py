@@ -72,7 +72,7 @@ NONE: Final = Faults()
 _RATES: Final = {
     "commit_lost": 0.03,
     "commit_happened": 0.03,
-    "damaged": 0.01,
+    "damaged": 0.03,
     "hangs": 0.01,
     "slow": 0.1,
 }

@@ -142,29 +142,37 @@ class SimulatedStore(SqliteStore):
 
 class _Damaged(SqliteConnection):
     """The writer's connection; a statement of a change may be turned down, or meet a page that can not be read for a
-    moment: the one costs the change, the other its transaction."""
+    moment: the one costs the change, the other its transaction. What is turned down is turned down again when the
+    change is run once more by itself, as a constraint would."""
 
     def __init__(self, raw: sqlite3.Connection, commits: "_Commits", damaged: Callable[[], bool]) -> None:
         super().__init__(raw, writes=True, commit=commits)
         self._is_damaged = damaged
         self._met = 0
+        self._not_taken: tuple[ClauseElement, Values] | None = None
 
     def run(self, statement: ClauseElement, values: Values) -> int:
         """Execute, or fail."""
-        self._look()
+        self._look(statement, values)
         return super().run(statement, values)
 
     def rows(self, statement: ClauseElement, values: Values) -> list[Row]:
         """Ask, or fail."""
-        self._look()
+        self._look(statement, values)
         return super().rows(statement, values)
 
-    def _look(self) -> None:
-        if self._is_damaged():
+    def _look(self, statement: ClauseElement, values: Values) -> None:
+        again = self._not_taken
+        if again is not None and again[0] is statement and again[1] == values:
+            self._not_taken = None
+        elif not self._is_damaged():
+            return
+        else:
             self._met += 1
-            if self._met % 2:
-                raise StorageError("storage.constraint", "The database does not take it (simulated)")
-            raise StorageError("storage.corrupt", "The page can not be read (simulated)")
+            if self._met % 2 == 0:
+                raise StorageError("storage.corrupt", "The page can not be read (simulated)")
+            self._not_taken = statement, values
+        raise StorageError("storage.constraint", "The database does not take it (simulated)")
 
 
 class _Commits:
