@@ -30,11 +30,16 @@ _NAMESPACE_BYTES: Final = len(b' xmlns:a="b"')
 _UNPARSED: Final = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 _LONG_TAG_BYTES: Final = 32 * 1024
 _LONG_NAME: Final = re.compile(rb"""<[^<>\s"'=/!?]{%d}""" % _LONG_TAG_BYTES)
+_LONG_TEXT_BYTES: Final = 1024 * 1024
+"""No element of a customs message holds as much; a pattern of the schema would be tried on all of it."""
 _LONG_VALUE: Final = re.compile(rb"""<[^<>"']*+(?:"[^"<]{10000000}|'[^'<]{10000000})""")  # XML_MAX_TEXT_LENGTH
 _GLIMPSES: Final = (1024 * 1024, 4 * 1024 * 1024)
 """How many bytes are looked at first: what is beyond the limits there need not be counted to its end."""
 _MAX_UNPARSED: Final = 20_000
 """How many comments, CDATA sections and instructions are looked into where there are too many "<"."""
+_MOST_UNPARSED: Final = 50_000
+"""How many comments and CDATA sections together, and how many instructions, a message may have."""
+_UNPARSED_BYTES: Final = 5
 _OWN: Final = threading.local()
 
 
@@ -134,11 +139,16 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
     # 2. Encoding and DOCTYPE.
     plain = sniff(raw)
-    # 3. Bounds that the bytes show: an element takes four bytes and a "<".
+    # 3. Bounds that the bytes show: an instruction takes five bytes, an element four and a "<".
+    if len(raw) > _MOST_UNPARSED * _UNPARSED_BYTES:
+        _count_unparsed(raw)
+    if len(raw) > _LONG_TEXT_BYTES:
+        _check_broken_texts(raw)
     tags = raw.count(b"<") if len(raw) > 4 * limits.elements else None
     if tags is not None and tags > limits.elements:
         _count_elements(raw, limits)
-    # 4. Tags so long that the parser would take its time over them. Shorter ones are measured on the tree.
+    # 4. Tags and texts so long that the parser would take its time over them. Shorter tags are measured on
+    # the tree.
     if len(raw) > _LONG_TAG_BYTES:
         for tag in _long_tags(raw):
             _check_long_tag(raw, tag, limits)
@@ -147,7 +157,7 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
         _more_than(limits.attributes - 1, b":", raw, apart=_NAMESPACE_BYTES)
         and _more_than(limits.attributes - 1, b"=", raw, apart=_NAMESPACE_BYTES)
         and raw.count(b"xmlns") > limits.attributes
-        and _namespaces_beyond(limits.attributes).search(raw)
+        and _declares_beyond(limits.attributes, raw)
     ):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
     # 6. The tree.
@@ -222,6 +232,13 @@ def _refusal(error: etree.XMLSyntaxError) -> DocumentError:
     return DocumentError("document.not_well_formed", f"Not well-formed at line {line}, column {column}", facts=facts)
 
 
+def _count_unparsed(raw: bytes) -> None:
+    """Refuse comments and instructions without number: nothing of them is in the tree, and they cost half a second."""
+    for sign, opening in ((b"!", b"<!"), (b"?", b"<?")):
+        if _more_than(_MOST_UNPARSED, sign, raw) and raw.count(opening) > _MOST_UNPARSED:
+            raise DocumentError("document.too_many_elements", "Too many comments and processing instructions")
+
+
 def _count_elements(raw: bytes, limits: DocumentLimits) -> None:
     """Count the elements of a suspicious document before its tree is built, which would cost a second and a gigabyte.
 
@@ -252,19 +269,19 @@ def _start_tags(raw: bytes, start: int, end: int, enough: int = 0) -> int:
     return found
 
 
-def _unparsed(raw: bytes) -> Iterator[tuple[int, int]]:
-    """Yield start and end of every comment, CDATA section and processing instruction. Linear: no byte is searched
-    twice for the same thing."""
+def _unparsed(raw: bytes, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield start and end of every comment, CDATA section and processing instruction that begins in the first `most`
+    bytes. Linear: no byte is searched twice for the same thing."""
     after = 0
-    declared, instruction = raw.find(b"<!"), raw.find(b"<?")
+    declared, instruction = raw.find(b"<!", 0, most), raw.find(b"<?", 0, most)
     while declared >= 0 or instruction >= 0:
         start = min(place for place in (declared, instruction) if place >= 0)
         opening, closing = next((pair for pair in _UNPARSED if raw.startswith(pair[0], start)), (b"<!", b">"))
         end = raw.find(closing, start + len(opening))
         after = len(raw) if end < 0 else end + len(closing)
         yield start, after
-        declared = raw.find(b"<!", after) if 0 <= declared < after else declared
-        instruction = raw.find(b"<?", after) if 0 <= instruction < after else instruction
+        declared = raw.find(b"<!", after, most) if 0 <= declared < after else declared
+        instruction = raw.find(b"<?", after, most) if 0 <= instruction < after else instruction
 
 
 def _long_tags(raw: bytes) -> Iterator[int]:
@@ -286,6 +303,27 @@ def _check_long_tag(raw: bytes, tag: int, limits: DocumentLimits) -> None:
         )
     if _is_wide(limits.attributes).match(raw, tag):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
+    # What is behind the tag. Of a comment nothing is kept, and a CDATA section is looked at below.
+    end = raw.find(b"<", tag + 1)
+    if (len(raw) if end < 0 else end) - tag > _LONG_TEXT_BYTES and not raw.startswith(b"<!", tag):
+        raise _long_text(raw, tag)
+
+
+def _check_broken_texts(raw: bytes) -> None:
+    """Refuse a text that is too long, though comments, instructions or CDATA sections stand between its pieces."""
+    length = after = 0
+    for start, end in _unparsed(raw, max(raw.rfind(b"!"), raw.rfind(b"?")) + 1):
+        tag = raw.rfind(b"<", after, start)
+        length = start - tag if tag >= 0 else length + start - after
+        if raw.startswith(b"<![", start):
+            length += end - start
+        after = end
+        if length + max(0, raw.find(b"<", end) - end) > _LONG_TEXT_BYTES:
+            raise _long_text(raw, start)
+
+
+def _long_text(raw: bytes, place: int) -> DocumentError:
+    return DocumentError("document.too_large", "A single text is larger than is accepted", facts=place_of(raw, place))
 
 
 @functools.cache
@@ -296,10 +334,26 @@ def _is_wide(limit: int) -> re.Pattern[bytes]:
     return re.compile(rb"""<[^<>\s"'=/!?]++(?:%s){%d}""" % (attribute, limit + 1))
 
 
+def _declares_beyond(limit: int, raw: bytes) -> bool:
+    """Tell whether one tag declares more than `limit` namespaces. The first pattern finds where that many "xmlns" stand
+    without a "<" between them, the second whether they are in the tag and not in the text behind it."""
+    found = _namespaces_beyond(limit).finditer(raw)
+    return any(_declaring(limit).match(raw, one.start()) for one in found)
+
+
 @functools.cache
 def _namespaces_beyond(limit: int) -> re.Pattern[bytes]:
-    """The pattern of more than `limit` declarations in one tag. Atomic, so that it is linear in the bytes."""
+    """The pattern of more than `limit` times "xmlns" in a tag or behind it. Atomic, so that it is linear."""
     return re.compile(rb"<(?>[^<]*?xmlns){%d}" % (limit + 1))
+
+
+@functools.cache
+def _declaring(limit: int) -> re.Pattern[bytes]:
+    """The pattern of a tag with more than `limit` declarations. Possessive throughout, so that it is linear."""
+    value = rb"""\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
+    other = rb"""\s++(?!xmlns[\s:=])[^<>\s"'=/]++""" + value
+    declaration = rb"""\s++xmlns(?::[^<>\s"'=/]++)?+""" + value
+    return re.compile(rb"""<[^<>\s"'=/!?]++(?:(?:%s)*+%s){%d}""" % (other, declaration, limit + 1))
 
 
 @functools.cache

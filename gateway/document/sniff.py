@@ -29,7 +29,9 @@ _PLAIN_START: Final = re.compile(
     rb"""(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))?\?>)?"""
     rb"""[ \t\r\n]*+(?:<!--[^-<]*+-->[ \t\r\n]*+){0,4}+<[A-Za-z_]"""
 )
-_XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
+_DECLARATION_BYTES: Final = 1000
+_XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]{0,%d}?\?>" % _DECLARATION_BYTES)
+_DECLARATION_START: Final = re.compile(rb"<\?xml[ \t\r\n]")
 _ENCODING: Final = re.compile(rb"""[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1""")
 _MAX_MISC: Final = 1000
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
@@ -56,6 +58,8 @@ def sniff(raw: bytes) -> bool:
         if encoding and encoding[2].upper() != b"UTF-8":
             raise DocumentError("document.encoding_refused", "The XML declaration names an encoding other than UTF-8")
         start = declaration.end()
+    elif _DECLARATION_START.match(raw, start) and raw.find(b"?>", start) > start + _DECLARATION_BYTES:
+        raise DocumentError("document.too_large", "The XML declaration is larger than is accepted")
     # 4. Between the declaration and the root only white space, comments and processing instructions may stand.
     if _after_misc(raw, start) == b"<!DOCTYPE":
         raise DocumentError("document.doctype_refused")

@@ -112,6 +112,36 @@ KINDS: Final[Mapping[str, tuple[Callable[[], bytes], str]]] = {
     "deep nesting": (lambda: declaration("<a>" * 100_000 + "</a>" * 100_000), "document.too_deep"),
     "nesting just beyond the limit": (lambda: declaration("<a>" * 63 + "</a>" * 63), "document.too_deep"),
     "nesting without an end": (lambda: _within("<a>"), "document.too_many_elements"),
+    "millions of instructions": (lambda: _within("<?a?>"), "document.too_many_elements"),
+    "millions of comments": (lambda: _within("<!---->"), "document.too_many_elements"),
+    "millions of sections": (
+        lambda: declaration("<a>" + "<![CDATA[]]>" * 800_000 + "</a>"),
+        "document.too_many_elements",
+    ),
+    "a section full of openings": (
+        lambda: declaration("<FunctionCode><![CDATA[" + "<a" * 4_000_000 + "]]></FunctionCode>"),
+        "document.too_large",
+    ),
+    "a number without end in pieces": (
+        lambda: declaration(f"<FunctionCode>{('9' * 900_000 + '<!-- -->') * 10}</FunctionCode>"),
+        "document.too_large",
+    ),
+    "a number without end in many pieces": (
+        lambda: declaration("<FunctionCode>" + ("<![CDATA[" + "9" * 200 + "]]>") * 45_000 + "</FunctionCode>"),
+        "document.too_large",
+    ),
+    "a number without end": (
+        lambda: declaration(f"<FunctionCode>{'9' * 9_000_000}</FunctionCode>"),
+        "document.too_large",
+    ),
+    "an XML declaration of blanks": (
+        lambda: declaration(before='<?xml version="1.0"' + " " * 9_000_000 + "?>"),
+        "document.too_large",
+    ),
+    "an encoding without end": (
+        lambda: declaration(before=f'<?xml version="1.0" encoding="{"U" * 9_000_000}"?>'),
+        "document.too_large",
+    ),
     "huge text": (lambda: declaration("<a>" + "x" * (_MOST - 1_000) + "</a>"), "document.too_large"),
     "a huge attribute": (lambda: declaration(f'<a b="{"x" * (_MOST - 1_000)}"/>'), "document.too_large"),
     "a huge name": (lambda: declaration(f"<{'x' * (_MOST - 1_000)}/>"), "document.too_large"),

@@ -213,6 +213,38 @@ def test_the_shortest_namespace_declarations_are_all_counted(place: int) -> None
     assert read(declaration(f"<a {' '.join(declared)}/>"), LIMITS)
 
 
+def test_what_a_text_or_a_value_says_of_namespaces_declares_none() -> None:
+    signs = 'xmlns:a="b" ' * 100
+    assert read(declaration(f"<a>{signs}</a>"), LIMITS)
+    assert read(declaration(f"<a c='{signs}'/>"), LIMITS)
+    like_them = "".join(f'xmlnsa{index}="b" c:xmlns{index}="b" ' for index in range(32))
+    signs = "<d e=' : : '/>" * 70
+    assert read(declaration(f'<b xmlns:c="urn:c"><a {like_them}/>{signs}</b>'), LIMITS)
+
+
+def test_comments_and_instructions_are_many_but_not_without_number() -> None:
+    for one in ("<!---->", "<?a?>"):
+        assert read(declaration(one * 50_000), LIMITS)
+        assert refused(declaration(one * 50_001)).code == "document.too_many_elements"
+    assert read(declaration("<a>" + "!?" * 100_000 + "</a>"), LIMITS)
+
+
+def test_a_text_is_long_but_not_without_end() -> None:
+    assert read(declaration("<a>" + "x" * 1_048_000 + "</a>"), LIMITS)
+    assert refused(declaration("<a>" + "x" * 1_050_000 + "</a>")).code == "document.too_large"
+    half = "x" * 600_000
+    for between in ("<!-- -->", "<?y?>", f"<![CDATA[{half}]]>", "<!-- --><?y?><![CDATA[x]]>"):
+        assert refused(declaration(f"<a>{half}{between}{half}</a>")).code == "document.too_large"
+    assert refused(declaration(f"<a><![CDATA[{half * 2}]]></a>")).code == "document.too_large"
+    assert read(declaration(f"<a>{half}<!-- --></a><!-- --><a><?y?>{half}</a><!--{half * 2}-->"), LIMITS)
+
+
+def test_an_xml_declaration_is_no_longer_than_it_can_be() -> None:
+    assert read(declaration(before=f'<?xml version="1.0"{" " * 900}?>'), LIMITS)
+    assert refused(declaration(before=f'<?xml version="1.0"{" " * 1_100}?>')).code == "document.too_large"
+    assert read(declaration(before=f"<?xml-x {' ' * 1_100}?>"), LIMITS)
+
+
 def test_many_narrow_elements_and_many_equals_signs_in_text_are_no_attributes() -> None:
     assert read(declaration('<a b="1" xmlns:x="urn:x"/>' * 200 + "<c>" + "=" * 500 + "</c>"), LIMITS)
 
