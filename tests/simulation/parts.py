@@ -69,6 +69,11 @@ class PartyParts:
     trust_clock: TrustClock
     public_key: EllipticCurvePublicKey
 
+    def giving_later(self) -> "PartyParts":
+        """Return the same of a node that answers its partners with 202."""
+        partners = tuple(replace(one, receipts="later") for one in self.settings.partners)
+        return replace(self, settings=replace(self.settings, partners=partners))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:

@@ -168,9 +168,6 @@ class Operators:
                 for row in await call(node, node.store.transfers(limit=100, state=state, oldest_first=True)):
                     if not row.skipped and not await self._do(machine, node, act, row.id):
                         await self._do(machine, node, "skip", row.id)
-            for row in await call(node, node.store.transfers(limit=100, state=TransferState.QUEUED)):
-                if row.not_seen:  # it can not go under this id any more
-                    await self._do(machine, node, "cancel", row.id)
             await self._release_quarantined(machine, node)
         except GoneError:
             return

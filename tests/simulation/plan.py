@@ -90,11 +90,12 @@ _COUNTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run. `seconds`: how long faults go on."""
+    """One run. `seconds`: how long faults go on. `later`: who answers with 202, and gives receipts later."""
 
     seed: int
     seconds: float
     faults: Faults
+    later: frozenset[PartyId] = frozenset()
     submissions: tuple[Submission, ...] = field(repr=False)
 
 
@@ -106,6 +107,7 @@ def plan(seed: int) -> Plan:
         seed=seed,
         seconds=seconds,
         faults=_faults(chance),
+        later=frozenset(party for party in (GB, FR) if chance.random() < 0.3),
         submissions=tuple(_submissions(chance, seconds * 0.7)),
     )
 

@@ -43,6 +43,7 @@ STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("IN_FLIGHT", _E.TRANSFER_EXHAUSTED): "DEAD_LETTERED",
     ("AWAITING_RECEIPT", _E.TRANSFER_REFUSED): "DEAD_LETTERED",
     ("AWAITING_RECEIPT", _E.TRANSFER_OVERDUE): "QUEUED",
+    ("AWAITING_RECEIPT", _E.TRANSFER_TAKEN): "AWAITING_RECEIPT",
     ("AWAITING_RECEIPT", _E.TRANSFER_DEADLINE): "DEAD_LETTERED",
     ("HELD", _E.TRANSFER_RELEASED): "QUEUED",
     ("HELD", _E.TRANSFER_APPROVED): "HELD",
@@ -152,6 +153,8 @@ UNION ALL SELECT 'hand-over ' || substr(message_id, -6) || ' is ' || state || ' 
   FROM hand_over WHERE state <> 'HANDED_OVER'
 UNION ALL SELECT 'notice ' || substr(message_id, -6) || ' is ' || state || ' ' || last_code
   FROM notice_owed WHERE state = 'OWED'
+UNION ALL SELECT 'envelope ' || substr(message_id, -6) || ' waits to be judged' FROM taken
+UNION ALL SELECT 'receipt ' || substr(message_id, -6) || ' is ' || state FROM receipt_owed WHERE state = 'OWED'
 """
 
 
@@ -240,7 +243,10 @@ class _Played:
         self.states[name] = becomes
         if entry.event is self._claimed:
             self._attempts[name] = entry.facts.get("attempt")
-        elif entry.event in self._under_lease and entry.facts.get("attempt") != self._attempts.get(name):
+        # What a partner says when it is asked after an overdue receipt is of no attempt.
+        elif was != "IN_FLIGHT" or entry.event not in self._under_lease:
+            return
+        elif entry.facts.get("attempt") != self._attempts.get(name):
             yield Breach("I7", f"{entry.event} of {name} at {self._party} comes from a lease that was lost")
 
 

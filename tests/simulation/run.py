@@ -103,7 +103,7 @@ class World:
             shutil.copy(self._parts.empty, file)
             self.machines[party] = Machine(
                 party,
-                self._parts.parties[party],
+                self._parts.parties[party].giving_later() if party in self.plan.later else self._parts.parties[party],
                 seed=self.plan.seed,
                 file=file,
                 network=self.network,
