@@ -3,7 +3,8 @@
 A verdict then proves two limits of the door for nothing: what a set of bounded depth accepts is no deeper. Finding out
 by looking at every element costs a third of the verdict itself in a large document, since its tree is larger than a
 processor's cache. Bounds are generous, never too low; where a set allows content or attributes of any kind, is
-recursive, or uses what is not followed here (redefinitions, files without a namespace of their own), it has none.
+recursive, declares a name twice (libxml2 takes the one it met first), or uses what is not followed here (redefinitions,
+files without a namespace of their own), it has none.
 
 Names of XSD 1.0 part 1: a type's content is its own particles and its base's; an element may hold any type derived
 from its own (xsi:type) and be replaced by any member of its substitution group.
@@ -25,6 +26,7 @@ _ANY, _ANY_ATTRIBUTE, _ATTRIBUTE = f"{XSD}any", f"{XSD}anyAttribute", f"{XSD}att
 _SIMPLE: Final = f"{XSD}simpleType"
 _DERIVATIONS: Final = (f"{XSD}extension", f"{XSD}restriction")
 _GLOBAL: Final = (_ELEMENT, _TYPE, _SIMPLE, _GROUP)
+_SPACES: Final = {_SIMPLE: _TYPE}  # simple and complex types share one symbol space (XSD 1.0 part 1, §2.5)
 _NOT_FOLLOWED: Final = (f"{XSD}redefine", f"{XSD}override")
 _XSI_ATTRIBUTES: Final = 4  # type, nil, schemaLocation, noNamespaceSchemaLocation: allowed on every element
 _MOST_STEPS: Final = 100  # far beyond any limit of the door, and within Python's own depth of calls
@@ -61,6 +63,7 @@ class _Files:
     def __init__(self, schemas: Iterable[etree._Element]) -> None:
         self._schemas: Final = list(schemas)
         self._declared: Final[dict[tuple[str, str], etree._Element]] = {}
+        self._names: Final[set[tuple[str, str]]] = set()
         self._derived: Final[defaultdict[str, list[etree._Element]]] = defaultdict(list)
         self._members: Final[defaultdict[str, list[etree._Element]]] = defaultdict(list)
         self._depths: Final[dict[tuple[etree._Element, bool], int]] = {}
@@ -74,6 +77,10 @@ class _Files:
         if next(schema.iter(*_NOT_FOLLOWED), None) is not None:
             raise _UnboundedError
         for declaration in schema.iterchildren(*_GLOBAL):
+            key = (_SPACES.get(str(declaration.tag), str(declaration.tag)), _global_name(declaration))
+            if key in self._names:
+                raise _UnboundedError
+            self._names.add(key)
             self._declared[str(declaration.tag), _global_name(declaration)] = declaration
             if declaration.tag == _ELEMENT and declaration.get("substitutionGroup"):
                 self._members[_name(declaration, "substitutionGroup")].append(declaration)

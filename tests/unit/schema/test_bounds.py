@@ -98,6 +98,31 @@ def test_what_is_not_followed_has_no_bounds() -> None:
     assert read_bounds({"0.xsd": etree.fromstring(bare.format(LEAF))}) == Bounds(depth=1, attributes=4)
 
 
+SHALLOW = complex_type("T", LEAF)
+DEEP = complex_type(
+    "T", '<xs:element name="x">' + INLINE.replace('ref="a"', 'name="y" type="xs:int"') + "</xs:element>"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (DEEP, SHALLOW),
+        (SHALLOW, DEEP),
+        (SHALLOW, '<xs:simpleType name="T"><xs:restriction base="xs:int"/></xs:simpleType>'),
+        (LEAF, LEAF),
+        ('<xs:group name="g"><xs:sequence/></xs:group>', '<xs:group name="g"><xs:sequence/></xs:group>'),
+    ],
+)
+def test_a_name_declared_twice_has_no_bounds_since_either_may_be_the_one_that_is_taken(one: str, other: str) -> None:
+    assert bounds(one, f"{HEAD}{other}</xs:schema>") is None
+    assert bounds(one, f"{HEAD.replace('urn:t', 'urn:u')}{other}</xs:schema>") is not None
+
+
+def test_a_type_and_an_element_of_one_name_are_two_things() -> None:
+    assert bounds('<xs:element name="T" type="T"/>' + SHALLOW) == Bounds(depth=2, attributes=4)
+
+
 def test_a_chain_longer_than_python_can_follow_has_no_bounds() -> None:
     chain = "".join(complex_type(f"T{n}", f'<xs:element name="e" type="T{n + 1}"/>') for n in range(2000))
     assert bounds(f'<xs:element name="a" type="T0"/>{chain}{complex_type("T2000", LEAF)}') is None
@@ -119,13 +144,17 @@ NESTING = (
 
 
 def nesting_set() -> CompiledSet:
+    return compiled("nesting", {"a.xsd": NESTING.encode()}, "a.xsd")
+
+
+def compiled(set_id: str, files: dict[str, bytes], entry: str) -> CompiledSet:
     return compile_set(
         assemble_set(
-            {"a.xsd": NESTING.encode()},
-            set_id="nesting",
+            files,
+            set_id=set_id,
             release="1",
-            title="A declaration in a declaration",
-            entry="a.xsd",
+            title="A set of this test",
+            entry=entry,
             kinds=["declaration"],
             roots=[f"{{{DEC}}}Declaration"],
             namespaces=[DEC],
@@ -151,6 +180,28 @@ def test_a_set_without_bounds_proves_nothing_so_the_tree_is_measured(within: byt
     validate(read_unmeasured(within, DocumentLimits()), anything)
     with pytest.raises(DocumentError, match=code):
         validate(read_unmeasured(beyond, DocumentLimits()), anything)
+
+
+def test_a_type_declared_twice_lets_nothing_by_that_is_too_deep() -> None:
+    levels = 70
+    deep = LEAF
+    for _ in range(levels):
+        deep = f'<xs:element name="x"><xs:complexType><xs:sequence>{deep}</xs:sequence></xs:complexType></xs:element>'
+    head = HEAD.replace('"urn:t"', f'"{DEC}"')
+    bring = '<xs:import namespace="urn:{0}" schemaLocation="{0}{1}.xsd"/>'
+    files = {  # as libxml2 takes them: the first of two files that declare urn:t T counts, whatever the other holds
+        "entry.xsd": f"{head}{bring.format('t', 1)}{bring.format('u', '')}"
+        '<xs:element name="Declaration" type="t:T" xmlns:t="urn:t"/></xs:schema>',
+        "u.xsd": f"{HEAD.replace('urn:t', 'urn:u')}{bring.format('t', 2)}</xs:schema>",
+        "t1.xsd": f"{HEAD}{complex_type('T', deep)}</xs:schema>",
+        "t2.xsd": f"{HEAD}{SHALLOW}</xs:schema>",
+    }
+    twice = compiled("twice", {name: text.encode() for name, text in files.items()}, "entry.xsd")
+    inside = '<x xmlns="urn:t">' + "<x>" * (levels - 1) + "<leaf/>" + "</x>" * levels
+    raw = f'<Declaration xmlns="{DEC}">{inside}</Declaration>'.encode()
+    assert twice.accepts(etree.fromstring(raw))
+    with pytest.raises(DocumentError, match=r"document\.too_deep"):
+        validate(read_unmeasured(raw, DocumentLimits()), twice)
 
 
 @pytest.mark.parametrize(
