@@ -107,8 +107,11 @@ def facts_of(one: "SchemaSet", place: str) -> dict[str, Any]:
 
 def _within(source: Path, name: str) -> str:
     """Return the path within the folder, also when a person gave it from where they stand, as shells complete it."""
-    is_path_within = not Path(name).is_absolute() and (source / name).is_file()
-    if not name or not source.is_dir() or is_path_within or not Path(name).is_file():
+    try:
+        is_path_within = not Path(name).is_absolute() and (source / name).is_file()
+        if not name or not source.is_dir() or is_path_within or not Path(name).is_file():
+            return name
+    except (OSError, ValueError):  # longer than a path can be, or no name of a file at all
         return name
     given, folder = Path(name).resolve(), source.resolve()
     return given.relative_to(folder).as_posix() if given.is_relative_to(folder) else name

@@ -29,7 +29,12 @@ def locate(location: str, *, of: str) -> str:
     Raises SchemaError `schema.set_broken` for a network reference, an absolute path, or one that leaves the set.
     """
     location = location.strip(" \t\r\n")  # as XSD reads every URI
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # brackets that hold no address
+        raise SchemaError(
+            "schema.set_broken", f"{of} refers to something that is no path; write a relative path"
+        ) from None
     if parts.scheme or parts.netloc or parts.path.startswith("/") or "\\" in location:
         raise SchemaError(
             "schema.set_broken",

@@ -7,6 +7,7 @@ unpacked to disk.
 """
 
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,9 @@ _MOST_DECLARED_BYTES: Final = 1024 * 1024 * 1024
 _MOST_RATIO: Final = 200
 _SMALL_BYTES: Final = 1024 * 1024
 _ENCRYPTED: Final = 0x1
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# All that a damaged archive makes `zipfile` raise, and an unreadable file the system.
+_UNREADABLE: Final = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 
 
 class _Source(Protocol):
@@ -62,7 +66,7 @@ class SchemaFiles(Mapping[str, bytes]):
                 raise KeyError(path)
             try:
                 content = self._source.content(path, MOST_BYTES - self._size)
-            except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+            except _UNREADABLE:
                 raise SchemaError("schema.set_broken", f"{path} can not be read") from None
             self._size += len(content)
             if self._size > MOST_BYTES:
@@ -85,11 +89,9 @@ def open_source(path: Path) -> SchemaFiles:
 
     Raises SchemaError `schema.archive_refused` for a zip file with tricks, `schema.set_broken` for anything else.
     """
-    if path.is_dir():
-        return SchemaFiles(_Folder(path))
     try:
-        return SchemaFiles(_Archive(zipfile.ZipFile(path)))
-    except zipfile.BadZipFile:
+        return SchemaFiles(_Folder(path) if path.is_dir() else _Archive(zipfile.ZipFile(path)))
+    except _UNREADABLE:
         problem = f"{path.name} is neither a folder nor a zip file that can be read; name the folder of the XSD files"
         raise SchemaError("schema.archive_refused", problem) from None
 
@@ -102,13 +104,20 @@ class _Folder:
     def __contains__(self, path: object) -> bool:
         if not isinstance(path, str) or not path or path.startswith("/") or "\0" in path:
             return False
-        real = (self._folder / path).resolve()
-        return real.is_relative_to(self._folder) and real.is_file()
+        try:
+            real = (self._folder / path).resolve()
+            return real.is_relative_to(self._folder) and real.is_file()
+        except (OSError, RuntimeError, ValueError):  # a name too long, a folder that is closed, links in a circle
+            return False
 
     def schemas(self) -> list[str]:
         if self._names is None:
             found = (path for path in self._folder.rglob("*") if path.suffix.lower() == ENDING)
-            self._names = sorted(path.relative_to(self._folder).as_posix() for path in found if path.is_file())
+            try:
+                self._names = sorted(path.relative_to(self._folder).as_posix() for path in found if path.is_file())
+            except OSError:
+                problem = "A folder within can not be looked at; give the right to read it, or name another"
+                raise SchemaError("schema.set_broken", problem) from None
             if len(self._names) > MOST_FILES:
                 problem = f"The folder holds more than {MOST_FILES} schema files; name the folder of one release"
                 raise SchemaError("schema.set_broken", problem)
@@ -146,6 +155,8 @@ def _checked(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     for entry in entries:
         name = entry.filename
         _check_name(name, entry.orig_filename)
+        if entry.compress_type not in _METHODS:
+            _refuse(f"{name} is packed by another method than deflate")
         if entry.flag_bits & _ENCRYPTED:
             _refuse(f"{name} is encrypted")
         mode = entry.external_attr >> 16

@@ -58,6 +58,7 @@ def test_without_a_folder_a_set_goes_to_the_users_own_catalogue(release: Path, t
     [
         (("--id", "own-3"), "schema.choice_needed"),
         (("--id", "own-3", "--entry", "MetaData.xsd"), "schema.choice_needed"),
+        (("--id", "own-3", "--entry", "n" * 5000), "schema.choice_needed"),
         (("--id", "dms-response", "--entry", "body/unrelated.xsd"), "schema.id_taken"),
         (("--id", "Own 3", "--entry", "body/unrelated.xsd"), "schema.set_broken"),
         (("--id", "a" * 300, "--entry", "body/unrelated.xsd"), "schema.set_broken"),

@@ -34,6 +34,8 @@ def test_a_relative_location_is_a_path_inside_the_set(location: str, of: str, pa
         "x/../../a.xsd",
         "%2e%2e/a.xsd",
         "..\\a.xsd",
+        "http://[::1/y.xsd",
+        "//[x/y.xsd",
         "",
     ],
 )

@@ -1,6 +1,7 @@
 """What is read of a folder and of a zip file, and which tricks refuse a zip file."""
 
 import io
+import random
 import stat
 import zipfile
 from collections.abc import Sequence
@@ -80,6 +81,37 @@ def test_an_encrypted_entry_is_refused(tmp_path: Path) -> None:
     assert "encrypted" in refused(tmp_path / "b.zip")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_packed_by_another_method_than_deflate_is_refused(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as made:
+        made.writestr("a.xsd", PLAIN)
+    assert "a.xsd" in refused(tmp_path / "a.zip")
+
+
+def test_a_zip_file_damaged_anywhere_is_refused_or_its_files_are(tmp_path: Path) -> None:
+    entries = [("a.xsd", PLAIN), ("d\u00e9p\u00f4t/b.xsd", xsd("urn:b", element("B" * 300))), ("c.txt", b"c" * 2000)]
+    whole = archive(tmp_path / "a.zip", entries).read_bytes()
+    chance = random.Random(20260302)
+    outcomes = set()
+    for _ in range(3000):
+        raw = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 8))):
+            raw[chance.randrange(len(raw))] = chance.randrange(256)
+        (tmp_path / "b.zip").write_bytes(raw[: chance.choice((len(raw), len(raw), chance.randrange(len(raw))))])
+        outcomes.add(outcome(tmp_path / "b.zip"))
+    assert outcomes == {"schema.archive_refused", "schema.set_broken", "read"}
+
+
+def outcome(place: Path) -> str:
+    """Return what reading every file of a zip file comes to; anything but a SchemaError goes through."""
+    try:
+        files = open_source(place)
+        _ = [files[path] for path in (*files, "c.txt") if path in files]
+    except SchemaError as error:
+        return error.code
+    return "read"
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     assert "200 times" in refused(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), ("zeros.bin", bytes(4 << 20))]))
     many = [(f"{number}.txt", b"") for number in range(10_001)]
@@ -115,6 +147,25 @@ def test_a_zip_file_within_a_zip_file_is_passed_over(tmp_path: Path) -> None:
     with zipfile.ZipFile(inner, "w") as made:
         made.writestr("inner.xsd", PLAIN)
     assert list(open_source(archive(tmp_path / "a.zip", [("a.xsd", PLAIN), ("b.zip", inner.getvalue())]))) == ["a.xsd"]
+
+
+def test_a_name_that_no_file_can_have_counts_as_absent(tmp_path: Path) -> None:
+    (tmp_path / "circle.xsd").symlink_to(tmp_path / "circle.xsd")
+    long = f"{'n' * 300}.xsd"
+    for name in (long, "circle.xsd", "a.xsd/b.xsd"):
+        written({"a.xsd": xsd("urn:a", include(name) + element("A"))}, tmp_path)
+        with pytest.raises(SchemaError, match="refers to") as caught:
+            make_set(open_source(tmp_path), Wish(set_id="a"))
+        assert caught.value.code == "schema.set_broken"
+        assert caught.value.facts["missing"] == name
+    with pytest.raises(SchemaError) as caught:
+        make_set(open_source(tmp_path), Wish(set_id="a", entry="n" * 5000))
+    assert caught.value.code == "schema.choice_needed"
+
+
+def test_a_folder_that_can_not_be_looked_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError):
+        open_source(tmp_path / ("n" * 300))
 
 
 def test_a_link_out_of_the_folder_counts_as_absent(tmp_path: Path) -> None:
