@@ -68,6 +68,7 @@ class SchemaFiles(Mapping[str, bytes]):
                 content = self._source.content(path, MOST_BYTES - self._size)
             except _UNREADABLE:
                 raise SchemaError("schema.set_broken", f"{path} can not be read") from None
+            _check_number(len(self._read) + 1)
             self._size += len(content)
             if self._size > MOST_BYTES:
                 raise SchemaError("schema.set_broken", f"the files hold more than {MOST_BYTES >> 20} MiB")
@@ -114,14 +115,12 @@ class _Folder:
         if self._names is None:
             found = (path for path in self._folder.rglob("*") if path.suffix.lower() == ENDING)
             try:
-                self._names = sorted(path.relative_to(self._folder).as_posix() for path in found if path.is_file())
+                names = sorted(path.relative_to(self._folder).as_posix() for path in found if path.is_file())
             except OSError:
                 problem = "A folder within can not be looked at; give the right to read it, or name another"
                 raise SchemaError("schema.set_broken", problem) from None
-            if len(self._names) > MOST_FILES:
-                problem = f"The folder holds more than {MOST_FILES} schema files; name the folder of one release"
-                raise SchemaError("schema.set_broken", problem)
-            self._names = [name for name in self._names if name in self]
+            _check_number(len(names))
+            self._names = [name for name in names if name in self]
         return self._names
 
     def content(self, path: str, most: int) -> bytes:
@@ -133,16 +132,24 @@ class _Archive:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._entries = {one.filename: one for one in _checked(archive.infolist()) if not one.is_dir()}
+        self._names = sorted(name for name in self._entries if name.lower().endswith(ENDING))
 
     def __contains__(self, path: object) -> bool:
         return path in self._entries
 
     def schemas(self) -> list[str]:
-        return sorted(name for name in self._entries if name.lower().endswith(ENDING))
+        _check_number(len(self._names))
+        return self._names
 
     def content(self, path: str, most: int) -> bytes:
         with self._archive.open(self._entries[path]) as stream:
             return stream.read(most + 1)
+
+
+def _check_number(files: int) -> None:
+    if files > MOST_FILES:
+        problem = f"There are more than {MOST_FILES} schema files; name the folder of one release, or a zip file of it"
+        raise SchemaError("schema.set_broken", problem)
 
 
 def _checked(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:

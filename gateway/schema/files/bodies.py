@@ -6,7 +6,7 @@ a person must choose, because they are different schemas under one name.
 """
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from lxml import etree
@@ -27,6 +27,8 @@ class Folder:
         self.files = files
         self._roots: dict[str, etree._Element | None] = {}
         self._unread: dict[str, SchemaError] = {}
+        self._included: dict[str, list[str]] = {}
+        self._by_namespace: dict[str, list[str]] | None = None
 
     def named(self, name: str, option: str) -> str:
         """Return the path that a person means by `name`. Raises SchemaError `schema.choice_needed` with the nearest."""
@@ -79,8 +81,8 @@ class Folder:
 
     def declaring(self, namespace: str) -> list[str]:
         """Return the files that declare an element of `namespace`, without those that another of them includes."""
-        found = [path for path in self.schemas() if self._declares(path, namespace)]
-        parts = {part for path in found for part in self._parts(path) if part != path}
+        found = self._declaring().get(namespace, [])
+        parts = self._included_by_others(found)
         return [path for path in found if path not in parts] or found
 
     def not_referred(self, paths: Sequence[str]) -> list[str]:
@@ -93,26 +95,47 @@ class Folder:
         names = (f"{stem}{'' if number == 1 else f'-{number}'}.xsd" for number in range(1, 10_000))
         return next(name for name in names if name not in self.files and name not in taken)
 
-    def _declares(self, path: str, namespace: str) -> bool:
-        root = self.root(path)
-        if root is None or root.get("targetNamespace", "") != namespace:
-            return False
-        return any(self._has_element(one) for one in (path, *self._parts(path)))
+    def _declaring(self) -> dict[str, list[str]]:
+        """By namespace the files that declare an element, or include one that does, directly or not; sorted."""
+        if self._by_namespace is None:
+            self._by_namespace = {}
+            every = _reached(self.schemas(), self._parts)
+            including: dict[str, list[str]] = {}
+            for path in every:
+                for part in self._parts(path):
+                    including.setdefault(part, []).append(path)
+            holding = _reached((path for path in every if self._has_element(path)), lambda one: including.get(one, ()))
+            for path in self.schemas():
+                root = self.root(path)
+                if path in holding and root is not None:
+                    self._by_namespace.setdefault(root.get("targetNamespace", ""), []).append(path)
+        return self._by_namespace
+
+    def _included_by_others(self, paths: Sequence[str]) -> set[str]:
+        """What one of `paths` includes, directly or not, apart from itself.
+
+        Two of `paths` that reach a file are enough to know that another than the file itself does: so each file is
+        walked through twice at most, however long the chains are.
+        """
+        sources: dict[str, set[str]] = {}
+        waiting = [(part, path) for path in paths for part in self._parts(path)]
+        while waiting:
+            path, source = waiting.pop()
+            known = sources.setdefault(path, set())
+            if source not in known and len(known) < 2:
+                known.add(source)
+                waiting += [(part, source) for part in self._parts(path)]
+        return {path for path, known in sources.items() if known != {path}}
 
     def _has_element(self, path: str) -> bool:
         root = self.root(path)
         return root is not None and next(root.iterchildren(f"{XSD}element"), None) is not None
 
-    def _parts(self, path: str) -> set[str]:
-        """What a file includes, directly or not."""
-        found: set[str] = set()
-        waiting = [path]
-        while waiting:
-            for target in self._targets(waiting.pop(), _PARTS):
-                if target not in found:
-                    found.add(target)
-                    waiting.append(target)
-        return found
+    def _parts(self, path: str) -> list[str]:
+        """What a file includes itself."""
+        if path not in self._included:
+            self._included[path] = list(self._targets(path, _PARTS))
+        return self._included[path]
 
     def _targets(self, path: str, kinds: Sequence[str] = (*_PARTS, f"{XSD}import")) -> Iterator[str]:
         root = self.root(path)
@@ -123,6 +146,17 @@ class Folder:
                 continue
             if target != path:
                 yield target
+
+
+def _reached(starts: Iterable[str], follow: Callable[[str], Iterable[str]]) -> set[str]:
+    """`starts` and all that `follow` leads to from them."""
+    found: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        if (one := waiting.pop()) not in found:
+            found.add(one)
+            waiting += follow(one)
+    return found
 
 
 def find_bodies(folder: Folder, entry: str, bodies: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What `gateway schema add` makes of the files of an administration."""
 
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -76,6 +77,27 @@ def test_a_part_and_a_copy_of_a_body_are_no_choice() -> None:
     copied = made(files, "envelope/MetaData.xsd").files
     assert "envelope/Declaration.xsd" in copied
     assert "body/Declaration.xsd" not in copied
+
+
+def test_a_body_that_comes_back_to_itself_is_the_part_of_no_other() -> None:
+    envelope_file = xsd("urn:m", envelope(of_any("urn:d")))
+    circle = {"a.xsd": xsd("urn:d", include("b.xsd") + element("A")), "b.xsd": xsd("", include("c.xsd"))}
+    files = {**circle, "c.xsd": xsd("", include("b.xsd")), "m.xsd": envelope_file}
+    assert set(made(files, "m.xsd").files) == {*files, "gateway-entry.xsd"}
+    files = {**files, "z.xsd": xsd("urn:d", include("a.xsd"))}
+    assert "z.xsd" in made(files, "m.xsd").files
+    files = {**files, "a.xsd": xsd("urn:d", include("z.xsd") + element("A"))}
+    assert refused(files, "m.xsd").facts["candidates"] == ["a.xsd", "z.xsd"]
+
+
+def test_a_long_chain_of_files_is_looked_through_in_a_time_that_grows_with_its_length() -> None:
+    def link(number: int) -> bytes:
+        return xsd("urn:d", (include(f"c{number + 1}.xsd") if number < 1799 else "") + element(f"X{number}"))
+
+    files = {"m.xsd": xsd("urn:m", envelope(of_any("urn:d"))), **{f"c{one}.xsd": link(one) for one in range(1800)}}
+    started = time.process_time()
+    assert len(made(files, "m.xsd").files) == 1802
+    assert time.process_time() - started < 8
 
 
 def test_what_a_body_imports_is_a_body_already(tmp_path: Path) -> None:
