@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lxml import etree
 
@@ -40,6 +40,11 @@ def locate(location: str, *, of: str) -> str:
             "schema.set_broken",
             f"{of} refers to something outside the set; put that file in the folder, and write a relative path",
         )
+    if "#" in location or "?" in location:
+        problem = (
+            f"{of} refers to a file with a fragment or a query; write the path alone, with %23 for # and %3F for ?"
+        )
+        raise SchemaError("schema.set_broken", problem)
     path = posixpath.normpath(posixpath.join(posixpath.dirname(of), unquote(parts.path)))
     if path.startswith("..") or path == ".":
         raise SchemaError("schema.set_broken", f"{of} refers to a file above the set's folder; name the one above")
@@ -61,7 +66,7 @@ def parse_schema(files: Mapping[str, bytes], path: str) -> etree._ElementTree:
     try:
         content = _as_utf8(files[path])
         sniff(content)
-        root = etree.fromstring(content, _parser(files), base_url=_BASE + path)
+        root = etree.fromstring(content, _parser(files), base_url=_BASE + quote(path))
     except GatewayError as error:
         raise SchemaError("schema.set_broken", f"{path}: {error.detail}") from None
     except etree.XMLSyntaxError as error:

@@ -16,6 +16,7 @@ from gateway.errors import SchemaError
 from gateway.schema.files.dialect import check_dialect
 
 XSD: Final = "{http://www.w3.org/2001/XMLSchema}"
+_BASE: Final = "{http://www.w3.org/XML/1998/namespace}base"
 _REFERENCES: Final = tuple(f"{XSD}{name}" for name in ("include", "redefine", "import"))
 
 
@@ -83,6 +84,9 @@ def references(root: etree._Element, path: str, namespace: str) -> Iterator[Refe
     """Yield the references of a file whose declarations belong to `namespace`. Raises SchemaError for a bad path."""
     for element in root.iterchildren(*_REFERENCES):
         location = element.get("schemaLocation")
+        if location is not None and (root.get(_BASE) is not None or element.get(_BASE) is not None):
+            problem = f"{path} (line {element.sourceline}) refers by xml:base; write the path as seen from that file"
+            raise SchemaError("schema.set_broken", problem, facts={"file": path, "line": element.sourceline or 0})
         is_import = element.tag == f"{XSD}import"
         yield Reference(
             file=path,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from posixpath import dirname
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from xmlschema import SchemaLoader, XMLSchema10
 from xmlschema.exceptions import XMLSchemaException, XMLSchemaWarning
@@ -98,7 +98,7 @@ def _source(files: Mapping[str, bytes], path: str) -> BytesIO:
 
 
 def _base_of(path: str) -> str:
-    return f"{_BASE}/{dirname(path)}".rstrip("/")
+    return f"{_BASE}/{quote(dirname(path))}".rstrip("/")
 
 
 def _path(location: Any, base_url: str | None) -> str:
@@ -107,5 +107,5 @@ def _path(location: Any, base_url: str | None) -> str:
         raise SchemaError("schema.set_broken", "the set refers to something that is no file of it")
     if location.startswith(f"{_BASE}/"):
         return unquote(location.removeprefix(f"{_BASE}/"))
-    folder = (base_url or _BASE).removeprefix(_BASE).lstrip("/")
+    folder = unquote((base_url or _BASE).removeprefix(_BASE).lstrip("/"))
     return locate(location, of=f"{folder}/." if folder else ".")

@@ -15,10 +15,19 @@ SCHEMA = b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>'
         ("./types/b.xsd", "a.xsd", "types/b.xsd"),
         ("../other/b.xsd", "one/a.xsd", "other/b.xsd"),
         ("b%20c.xsd", "a.xsd", "b c.xsd"),
+        ("b%23c%3F.xsd", "a.xsd", "b#c?.xsd"),
+        ("../b.xsd", "50%/a#b/a.xsd", "50%/b.xsd"),
     ],
 )
 def test_a_relative_location_is_a_path_inside_the_set(location: str, of: str, path: str) -> None:
     assert locate(location, of=of) == path
+
+
+@pytest.mark.parametrize("location", ["b.xsd#part", "b.xsd#", "b.xsd?version=1", "b.xsd?", "#part"])
+def test_a_location_with_more_than_a_path_is_refused_by_name(location: str) -> None:
+    with pytest.raises(SchemaError, match="a fragment or a query") as caught:
+        locate(location, of="a.xsd")
+    assert caught.value.code == "schema.set_broken"
 
 
 @pytest.mark.parametrize(

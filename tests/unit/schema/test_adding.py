@@ -22,6 +22,7 @@ from tests.unit.schema.foreign_sets import (
     made,
     of_any,
     verdicts,
+    written,
     xsd,
 )
 
@@ -246,6 +247,29 @@ def test_included_files_in_an_older_western_encoding_are_read_too(tmp_path: Path
     assert found.roots == ("{urn:a}\u00c9l\u00e9ment",)
     assert verdicts(found, tmp_path, '<\u00c9l\u00e9ment xmlns="urn:a">1</\u00c9l\u00e9ment>') == [True]
     assert found.files["b.xsd"] == western
+
+
+@pytest.mark.parametrize("folder", ["a#b", "a?b", "50%", "a%20b", "[x]", "a:b", "(2016) & co"])
+def test_a_folder_may_have_any_name(folder: str, tmp_path: Path) -> None:
+    code = '<xs:simpleType name="Code"><xs:restriction base="xs:int"/></xs:simpleType>'
+    value = '<xs:element name="Value" xmlns:t="urn:t" type="t:Code"/>'
+    entry = f"{folder}/a.xsd"
+    found = made({entry: xsd("urn:a", bring("urn:t", "../t/t.xsd") + value), "t/t.xsd": xsd("urn:t", code)}, entry)
+    compiled, bare = compile_set(found), etree.XMLSchema(etree.parse(str(written(found.files, tmp_path) / entry)))
+    for content, is_valid in (("1", True), ("x", False)):
+        document = etree.fromstring(f'<Value xmlns="urn:a">{content}</Value>')
+        assert compiled.accepts(document) == bare.validate(document) == is_valid
+    assert compiled.tree
+
+
+@pytest.mark.parametrize("where", ["schema", "import"])
+def test_a_reference_that_xml_base_changes_is_refused_by_name(where: str) -> None:
+    base = 'xml:base="more/"'
+    reference = bring("urn:t", "t.xsd").replace("<xs:import", f"<xs:import {base if where == 'import' else ''}")
+    files = {"a.xsd": xsd("urn:a", reference + element("A"), base if where == "schema" else "")}
+    found = refused({**files, "t.xsd": xsd("urn:t", ""), "more/t.xsd": xsd("urn:t", "")}, "a.xsd")
+    assert "xml:base" in found.detail
+    assert found.facts["file"] == "a.xsd"
 
 
 def test_a_set_that_does_not_compile_says_where_and_why() -> None:
