@@ -21,6 +21,7 @@ from gateway.schema.files.bodies import Folder, find_bodies, wildcard_namespaces
 from gateway.schema.files.closure import XSD, Closure, reach
 from gateway.schema.files.dialect import check_patterns
 from gateway.schema.files.joining import Joins, plan_joins, write_entry
+from gateway.schema.introspection.tree import read_tree
 from gateway.schema.sets import SchemaSet, assemble_set, check_id
 from gateway.schema.validation import CompiledSet, compile_set
 
@@ -87,7 +88,19 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
         return compile_set(replace(whole, generated=tuple(sorted(written))))
 
     compiled, notes = _nothing_lost(closure, entry, put_together)
-    return replace(_startable(compiled, wish), notes=(*notes, *_unanswered(closure)))
+    made = _startable(compiled, wish)
+    return replace(made, notes=(*notes, *_unanswered(closure), *_unlisted(made)))
+
+
+def _unlisted(made: SchemaSet) -> list[str]:
+    """A note on a set that can not be listed: it gives verdicts, but less can be said of why."""
+    try:
+        read_tree(made)
+    except SchemaError as error:
+        return [
+            f"Its places can not be listed: {error.detail}. Refusals are explained less, and no rule can name a place"
+        ]
+    return []
 
 
 def _startable(compiled: CompiledSet, wish: Wish) -> SchemaSet:

@@ -21,6 +21,7 @@ from gateway.schema.facts.nodes import SchemaTree
 from gateway.schema.introspection.tree import read_tree
 from gateway.schema.sets import XSD, SchemaSet, check_files
 from gateway.schema.telling.refusal import root_not_in_set, violations
+from gateway.schema.telling.unlisted import names_only
 
 _DOOR: Final = object()
 
@@ -39,7 +40,10 @@ class _Judged:
 class CompiledSet:
     """A schema set ready to validate. `prefixes`: how views under it are written. Stays in its process."""
 
-    __slots__ = ("_bounds", "_judged", "_proven", "_tree", "_xsd", "id", "prefixes", "roots", "schema_set", "sha256")
+    __slots__ = (
+        *("_bounds", "_judged", "_names", "_proven", "_tree", "_unlisted", "_xsd"),
+        *("id", "prefixes", "roots", "schema_set", "sha256"),
+    )
 
     def __init__(self, schema_set: SchemaSet, xsd: etree.XMLSchema, tree: SchemaTree | None = None) -> None:
         self.schema_set: Final = schema_set
@@ -50,6 +54,8 @@ class CompiledSet:
         self._xsd: Final = xsd
         self._judged: _Judged | None = None
         self._tree: SchemaTree | None = tree
+        self._unlisted: SchemaError | None = None
+        self._names: SchemaTree | None = None
         self._bounds: Bounds | Literal["unread"] | None = "unread"
         self._proven: DocumentLimits | None = None
 
@@ -58,10 +64,29 @@ class CompiledSet:
 
     @property
     def tree(self) -> SchemaTree:
-        """Every place of the set: the tree it was given, else read from its files when first asked for."""
+        """Every place of the set: the tree it was given, else read from its files when first asked for.
+
+        Raises SchemaError `schema.set_broken` for a set that can not be listed, without trying more than once.
+        """
+        if self._unlisted is not None:
+            raise self._unlisted.with_traceback(None)
         if self._tree is None:
-            self._tree = read_tree(self.schema_set)
+            try:
+                self._tree = read_tree(self.schema_set)
+            except SchemaError as error:
+                self._unlisted = error
+                raise
         return self._tree
+
+    @property
+    def _telling_tree(self) -> SchemaTree:
+        """What refusals are told by: the tree or, of a set that can not be listed, the names in its files alone."""
+        if self._names is None:
+            try:
+                return self.tree
+            except SchemaError:
+                self._names = names_only(self.schema_set)
+        return self._names
 
     def accepts(self, root: etree._Element, raw: bytes = b"", tags: int | None = None) -> bool:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root.
@@ -117,9 +142,9 @@ class CompiledSet:
         """Return why the tree that `accepts` refused last was refused, told as `telling` wishes."""
         judged = self._judged
         if judged is None or root.tag not in self.roots:
-            found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self.tree, telling),)
+            found: tuple[Violation, ...] = (root_not_in_set(root, self.schema_set.roots, self._telling_tree, telling),)
         else:
-            found = violations(self._xsd.error_log, judged.root, self.tree, telling, unended=judged.unended)
+            found = violations(self._xsd.error_log, judged.root, self._telling_tree, telling, unended=judged.unended)
         return SchemaError(
             "schema.invalid",
             f"The document breaks {self.id} in {len(found)} place{'s' if len(found) != 1 else ''}",

@@ -84,6 +84,7 @@ class SchemaNode:
     the place above whose content this one has again; its own is not listed. `is_open`: it also takes elements or
     attributes that the set does not list. `is_mixed`: text may stand between its elements. `nillable`: `xsi:nil` may
     empty it. `is_indirect`: some of its elements stand there through a wildcard or a substitution group.
+    `by_wildcard`: it stands there through a wildcard only. `is_alternative`: it, or another, must stand there.
     """
 
     path: str
@@ -99,6 +100,8 @@ class SchemaNode:
     is_open: bool = False
     is_mixed: bool = False
     is_indirect: bool = False
+    by_wildcard: bool = False
+    is_alternative: bool = False
     nillable: bool = False
     classed: Classed | None = None
 
@@ -119,14 +122,17 @@ class SchemaNode:
 
 
 class SchemaTree:
-    """All places of a set. `nodes`: by path, parents before children, in document order from each root."""
+    """All places of a set. `nodes`: by path, parents before children, in document order from each root.
+
+    `names`: of elements; of a set that can not be listed, with no place at all, those it is made with.
+    """
 
     __slots__ = ("names", "nodes", "roots")
 
-    def __init__(self, roots: tuple[SchemaNode, ...]) -> None:
+    def __init__(self, roots: tuple[SchemaNode, ...], names: frozenset[str] = frozenset()) -> None:
         self.roots = roots
         self.nodes: Mapping[str, SchemaNode] = {node.path: node for root in roots for node in _walk(root)}
-        self.names: frozenset[str] = frozenset(node.name for node in self.nodes.values())
+        self.names: frozenset[str] = names | {node.name for node in self.nodes.values()}
 
     def home(self, root: SchemaNode) -> str:
         """Return the path under which rules speak for a root: a bare body's is where it stands below the envelope."""

@@ -35,6 +35,8 @@ class _Place:
     declaration: XsdElement
     least: int
     most: int | None
+    by_wildcard: bool = False
+    is_alternative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class _Reader:
             is_open=content.is_open,
             is_mixed=content.is_mixed,
             is_indirect=content.is_indirect,
+            by_wildcard=place.by_wildcard,
+            is_alternative=place.is_alternative,
             nillable=declaration.nillable,
         )
 
@@ -118,32 +122,45 @@ class _Reader:
         is_indirect = any(True for _ in _wildcards(model)) or any(True for _ in _heads(model))
         return _Content(None, places, attributes, is_open=is_open, is_mixed=kind.mixed, is_indirect=is_indirect)
 
-    def _particle(self, particle: Any, least: int, most: int | None) -> Iterator[_Place]:
-        """The element declarations of a particle, with the bounds multiplied along the way."""
+    def _particle(self, particle: Any, least: int, most: int | None, *, either: bool = False) -> Iterator[_Place]:
+        """The element declarations of a particle, with the bounds multiplied along the way.
+
+        `either`: it is an alternative of a choice that must be made.
+        """
         low = least * particle.min_occurs
         high = None if most is None or particle.max_occurs is None else most * particle.max_occurs
         if particle.max_occurs == 0:
             return
+        either = either and particle.min_occurs > 0
         if isinstance(particle, XsdElement):
-            yield from self._element(particle, low, high)
+            yield from (
+                replace(one, is_alternative=either or one.is_alternative) for one in self._element(particle, low, high)
+            )
         elif isinstance(particle, XsdAnyElement):
-            for one in self._globals:
-                if particle.process_contents != "skip" and particle.is_namespace_allowed(one.target_namespace):
-                    yield _Place(one, low, high)
+            yield from self._wildcard(particle, low, high, either=either)
         else:
             inside = list(particle.content)
             optional = particle.model == "choice" and len(inside) > 1
             for one in inside:
-                yield from self._particle(one, 0 if optional else low, high)
+                yield from self._particle(one, 0 if optional else low, high, either=either or (optional and low > 0))
+
+    def _wildcard(self, particle: XsdAnyElement, low: int, high: int | None, *, either: bool) -> Iterator[_Place]:
+        """The global elements that may stand there; where there are several, none of them must."""
+        if particle.process_contents == "skip":
+            return
+        able = [one for one in self._globals if particle.is_namespace_allowed(one.target_namespace)]
+        for one in able:
+            least = low if len(able) == 1 else 0
+            yield _Place(one, least, high, by_wildcard=True, is_alternative=either or low > 0)
 
     def _element(self, particle: XsdElement, low: int, high: int | None) -> Iterator[_Place]:
         """The element itself and, when it heads a substitution group, those that may stand for it."""
         declaration = particle if particle.ref is None else particle.ref
         others = sorted({one.name: one for one in particle.iter_substitutes()}.items())
         if not declaration.abstract:
-            yield _Place(declaration, 0 if others else low, high)
+            yield _Place(declaration, 0 if others else low, high, is_alternative=bool(others) and low > 0)
         for _, one in others:
-            yield _Place(one, low if declaration.abstract and len(others) == 1 else 0, high)
+            yield _Place(one, low if declaration.abstract and len(others) == 1 else 0, high, is_alternative=low > 0)
 
 
 def _wildcards(model: XsdGroup) -> Iterator[XsdAnyElement]:
@@ -170,7 +187,9 @@ def _merged(places: Iterable[_Place]) -> tuple[_Place, ...]:
         known = found.setdefault(place.declaration.name, place)
         if known is not place:
             most = None if known.most is None or place.most is None else known.most + place.most
-            found[place.declaration.name] = replace(known, least=known.least + place.least, most=most)
+            found[place.declaration.name] = replace(
+                known, least=known.least + place.least, most=most, by_wildcard=known.by_wildcard and place.by_wildcard
+            )
     return tuple(found.values())
 
 

@@ -113,7 +113,8 @@ _COUNTED: Final = frozenset({"name", "count"})
 FILLS: Final[Mapping[Breach, frozenset[str]]] = MappingProxyType(
     {
         **dict.fromkeys(Breach, frozenset({"name"})),
-        **dict.fromkeys((Breach.MISSING, Breach.UNEXPECTED, Breach.MISSPELT), _PLACED),
+        **dict.fromkeys((Breach.UNEXPECTED, Breach.MISSPELT), _PLACED),
+        Breach.MISSING: _PLACED | {"names"},
         **dict.fromkeys(
             (Breach.TOO_LONG, Breach.TOO_SHORT, Breach.TOO_MANY_DIGITS, Breach.TOO_MANY_DECIMALS), _COUNTED
         ),

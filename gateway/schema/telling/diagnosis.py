@@ -14,11 +14,11 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document import split_name
+from gateway.document import BODIES, METADATA_ROOT, split_name
 from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.telling.breach import Breach
 
-__all__ = ["Diagnosis", "lacking", "misplaced", "out_of_order", "value_breach"]
+__all__ = ["Diagnosis", "lacking", "lacking_one_of", "misplaced", "out_of_order", "value_breach"]
 
 _MAX_NAME: Final = 80
 """Longer names than this are nobody's typing error."""
@@ -130,8 +130,8 @@ def misplaced(
     number, own = places[str(element.tag)]
     before = list(element.itersiblings(etree.Element, preceding=True))[::-1]
     same = sum(1 for one in before if one.tag == element.tag)
-    bodies = {root.qualified for root in tree.roots}
-    if holder.path in _roots(tree) and element.tag in bodies and any(one.tag in bodies for one in before):
+    bodies = _bodies(holder, tree)
+    if element.tag in bodies and own.most == 1 and any(one.tag in bodies for one in before):
         expected = ("body", {"name": own.name, "parent": holder.name})
         return Diagnosis(
             breach=Breach.TWO_BODIES, element=element, node=own, fills={"name": own.name}, expected=expected
@@ -148,18 +148,34 @@ def misplaced(
 def lacking(element: etree._Element, node: SchemaNode | None, allowed: Sequence[str]) -> Diagnosis:
     """Return what is missing at the end of `element`. `allowed`: qualified names of which one would help."""
     if node is None:
-        return Diagnosis(breach=Breach.MISSING, element=element, fills={"name": "", "parent": ""})
+        return lacking_one_of(element, None, "", ())
     there = [child.tag for child in element.iterchildren(etree.Element)]
     wanted = next((child for child in node.children if there.count(child.qualified) < child.least), None)
     if wanted is not None:
         return _missing(element, wanted, node, None)
-    names = [child.name for child in node.children if child.qualified in allowed] or [_local(name) for name in allowed]
-    fills = {"name": "", "names": tuple(dict.fromkeys(names)), "parent": node.name}
-    return Diagnosis(breach=Breach.MISSING, element=element, node=node, fills=fills, expected=("elements", fills))
+    able = [child for child in node.children if child.qualified in allowed]
+    able = [child for child in able if child.is_alternative] or able
+    if len(able) == 1:
+        return _missing(element, able[0], node, None)
+    names = [child.name for child in able] or [_local(name) for name in allowed]
+    return lacking_one_of(element, node, node.name, names)
 
 
-def _roots(tree: SchemaTree) -> frozenset[str]:
-    return frozenset(root.path for root in tree.roots)
+def _bodies(holder: SchemaNode, tree: SchemaTree) -> frozenset[str]:
+    """The bodies that an envelope may hold one of: what its wildcard brings in, and what goes by the name of a body."""
+    if all(root is not holder for root in tree.roots):
+        return frozenset()
+    named = BODIES if holder.name == split_name(METADATA_ROOT)[1] else frozenset()
+    return frozenset(one.qualified for one in holder.children if one.by_wildcard or one.name in named)
+
+
+def lacking_one_of(element: etree._Element, node: SchemaNode | None, parent: str, names: Iterable[str]) -> Diagnosis:
+    """Return that `element`, which is named `parent`, lacks one of `names`; an unnamed thing where there are none."""
+    several = tuple(dict.fromkeys(names))
+    fills = {"name": several[0] if len(several) == 1 else "", "names": several, "parent": parent}
+    variant = ("_unnamed", "", "_one_of")[min(len(several), 2)]
+    expected = (("one_of" if len(several) > 1 else "elements"), fills) if several else None
+    return Diagnosis(breach=Breach.MISSING, element=element, node=node, fills=fills, expected=expected, variant=variant)
 
 
 def _gap(

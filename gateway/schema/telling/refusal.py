@@ -20,6 +20,7 @@ from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.telling.breach import CODES, Breach
 from gateway.schema.telling.diagnosis import Diagnosis, lacking, misplaced, out_of_order, value_breach
 from gateway.schema.telling.texts import Texts, texts_in
+from gateway.schema.telling.unlisted import NOTHING_KNOWN, known_name, unlisted_content, unlisted_value
 from gateway.schema.telling.words import MAX_VIOLATIONS, expectation
 
 __all__ = ["MAX_VALUE", "door_violation", "not_judged", "root_not_in_set", "violations"]
@@ -28,9 +29,8 @@ MAX_VALUE: Final = 200
 """Characters of a value that are shown to a submitter who asks."""
 
 # libxml2's names for the clauses of XSD 1.0 part 1 (cvc-…), without their prefix SCHEMAV_.
-_CONTENT: Final = frozenset(
-    {"ELEMENT_CONTENT", "CVC_WILDCARD", "CVC_COMPLEX_TYPE_2_1", "CVC_COMPLEX_TYPE_2_2", "CVC_COMPLEX_TYPE_2_4"}
-)
+_CONTENT: Final = frozenset({"ELEMENT_CONTENT", "CVC_WILDCARD", "CVC_COMPLEX_TYPE_2_2", "CVC_COMPLEX_TYPE_2_4"})
+_NOT_EMPTY: Final = "CVC_COMPLEX_TYPE_2_1"
 _OVERRIDES: Final[Mapping[str, Breach]] = {
     "CVC_ELT_3_1": Breach.NIL,
     "CVC_ELT_3_2_1": Breach.NIL,
@@ -50,9 +50,11 @@ _SEEN_AT_ONCE: Final = frozenset(
 _NO_SUCH_KEY: Final = "No match found for key-sequence"
 _UNKNOWN_ATTRIBUTE: Final = frozenset({"CVC_COMPLEX_TYPE_3_2_1", "CVC_COMPLEX_TYPE_3_2_2"})
 _VALUE: Final = re.compile(r"CVC_(DATATYPE|[A-Z]+_VALID|TYPE_3_1|FACET|AU|ATTRIBUTE|COMPLEX_TYPE_3_1)")
+_FIXED: Final = frozenset({"CVC_AU", "CVC_ELT_5_2_2_2_1", "CVC_ELT_5_2_2_2_2"})
 _ATTRIBUTE_IN_TEXT: Final = re.compile(r"^Element '[^']*', attribute '([^']*)':")
 _REQUIRED_IN_TEXT: Final = re.compile(r"The attribute '([^']*)' is required")
 _EXPECTED_IN_TEXT: Final = re.compile(r"Expected is (?:one of )?\( (.*) \)\.$")
+_WILDCARD: Final = re.compile(r"(##other:)?(?:\{([^}]*)\})?\*")
 _STEP: Final = re.compile(r"(?:([^:\[\]/]+):)?([^:\[\]/]+)(?:\[(\d+)\])?")
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _XSI_NIL: Final = f"{_XSI}nil"
@@ -160,7 +162,7 @@ def told(found: Diagnosis, tree: SchemaTree, texts: Texts, telling: Telling, *, 
         line=None if found.element is None else found.element.sourceline,
         wco_id=wco_id,
         wco_name=wco_name,
-        message=texts(f"message.{found.breach}{found.variant}", **fills),
+        message=_sentence(texts(f"message.{found.breach}{found.variant}", **fills), texts),
         expected=_expected(found, texts),
         fix=texts(f"fix.{found.breach}{found.variant}", **fills),
         value=_value(found) if telling.values else None,
@@ -169,11 +171,17 @@ def told(found: Diagnosis, tree: SchemaTree, texts: Texts, telling: Telling, *, 
 
 def _expected(found: Diagnosis, texts: Texts) -> str:
     if found.value is not None:
-        return expectation(found.value, texts)
+        return expectation(found.value, texts) if found.value != NOTHING_KNOWN else ""
     if found.expected is None:
         return ""
     text_id, fills = found.expected
     return texts(f"expected.{text_id}", **_in_words(fills, texts))
+
+
+def _sentence(text: str, texts: Texts) -> str:
+    """Return a sentence with a capital at its start, unless a name stands there: that is written as the set has it."""
+    word = texts("word.element")
+    return word[:1].upper() + text[1:] if text.startswith(word) else text
 
 
 def _in_words(fills: Mapping[str, object], texts: Texts) -> dict[str, object]:
@@ -237,20 +245,60 @@ def diagnosed(clause: str, said: str, element: etree._Element, tree: SchemaTree)
     node = _node_at(element, tree)
     if node is not None and node.qualified != element.tag:
         node = None
+    if (of := _ATTRIBUTE_IN_TEXT.match(said)) is not None or clause == "CVC_COMPLEX_TYPE_4":
+        return _attribute(clause, said, of[1] if of else "", element, node, tree)
+    if clause == _NOT_EMPTY:
+        return _not_empty(said, element, node, tree)
     if clause in _CONTENT or (clause == "CVC_ELT_1" and element.getparent() is not None):
         return _content(said, element, node, tree)
-    if (of := _ATTRIBUTE_IN_TEXT.match(said)) is not None or clause == "CVC_COMPLEX_TYPE_4":
-        return _attribute(clause, said, of[1] if of else "", element, node)
-    name = node.name if node is not None else ""
+    name = _name_of(element, node, tree)
     if clause in _OVERRIDES:
         return _override(_OVERRIDES[clause], element, node)
     if clause == "CVC_COMPLEX_TYPE_2_3":
         return Diagnosis(
             breach=Breach.TEXT_NOT_ALLOWED, element=element, node=node, fills={"name": name}, expected=("no_text", {})
         )
-    if _VALUE.match(clause) and node is not None and node.value is not None:
+    of_value = _VALUE.match(clause) or clause in _FIXED
+    if of_value and not tree.nodes:
+        return unlisted_value(clause, said, element, "", tree)
+    if of_value and node is not None and node.value is not None:
         return _of_value(clause, said, element, node, None, node.value)
-    return Diagnosis(breach=Breach.OTHER, element=element, node=node, fills={"name": name})
+    expected = _of_keys(said) if clause == "CVC_IDC" else None
+    return Diagnosis(breach=Breach.OTHER, element=element, node=node, fills={"name": name}, expected=expected)
+
+
+def _name_of(element: etree._Element, node: SchemaNode | None, tree: SchemaTree) -> str:
+    """The name of a place; where no places are known, that of the element, if the set has it."""
+    if node is not None:
+        return node.name
+    return "" if tree.nodes else known_name(element, tree)
+
+
+def _of_keys(said: str) -> tuple[str, Mapping[str, object]] | None:
+    """What a key of the set asks for (XSD 1.0 part 1, 3.11.4), by the start of what libxml2 says."""
+    if ": Duplicate key-sequence" in said:
+        return "unique", {}
+    if ": Not all fields of key" in said:
+        return "whole_key", {}
+    return ("known_key", {}) if _NO_SUCH_KEY in said else None
+
+
+def _not_empty(said: str, element: etree._Element, node: SchemaNode | None, tree: SchemaTree) -> Diagnosis:
+    """`element`, of a type without content, holds text or elements."""
+    name = _name_of(element, node, tree)
+    child = next(element.iterchildren(etree.Element), None)
+    if "Character content" in said or child is None:
+        return Diagnosis(
+            breach=Breach.TEXT_NOT_ALLOWED,
+            element=element,
+            node=node,
+            fills={"name": name},
+            expected=("empty", {"name": name}),
+            variant="_empty",
+        )
+    if not tree.nodes:
+        return unlisted_content(child, tree, (), missing=False)
+    return misplaced(child, node, tree, ())
 
 
 def _node_at(element: etree._Element, tree: SchemaTree) -> SchemaNode | None:
@@ -271,8 +319,12 @@ def _node_at(element: etree._Element, tree: SchemaTree) -> SchemaNode | None:
 def _content(said: str, element: etree._Element, node: SchemaNode | None, tree: SchemaTree) -> Diagnosis:
     match = _EXPECTED_IN_TEXT.search(said)
     allowed = match[1].split(", ") if match is not None else []
+    if not tree.nodes:
+        return unlisted_content(element, tree, allowed, missing="Missing child element(s)" in said)
     if "Missing child element(s)" in said:
-        return lacking(element, node, [name for name in allowed if split_name(name)[1] in tree.names])
+        return lacking(
+            element, node, [name for name in _spelled_out(allowed, node) if split_name(name)[1] in tree.names]
+        )
     if node is not None and node.is_leaf and "content is not allowed" in said:
         fills = {"name": node.name}
         return Diagnosis(
@@ -280,10 +332,28 @@ def _content(said: str, element: etree._Element, node: SchemaNode | None, tree: 
         )
     parent = element.getparent()
     holder = None if parent is None else _node_at(parent, tree)
-    return misplaced(element, holder, tree, allowed)
+    return misplaced(element, holder, tree, _spelled_out(allowed, holder))
 
 
-def _attribute(clause: str, said: str, name: str, element: etree._Element, node: SchemaNode | None) -> Diagnosis:
+def _spelled_out(allowed: Iterable[str], holder: SchemaNode | None) -> list[str]:
+    """Return the names that libxml2 lists, and for a wildcard, `{namespace}*`, the elements it stands for."""
+    children = () if holder is None else holder.children
+    found: list[str] = []
+    for name in allowed:
+        match = _WILDCARD.fullmatch(name)
+        if match is None:
+            found.append(name)
+            continue
+        spared = match[1] is not None
+        found += [one.qualified for one in children if match[2] is None or (one.namespace == match[2]) is not spared]
+    return found
+
+
+def _attribute(
+    clause: str, said: str, name: str, element: etree._Element, node: SchemaNode | None, tree: SchemaTree
+) -> Diagnosis:
+    if not tree.nodes and _VALUE.match(clause) and clause not in _UNKNOWN_ATTRIBUTE:
+        return unlisted_value(clause, said, element, name, tree)
     if clause == "CVC_COMPLEX_TYPE_4":
         required = _REQUIRED_IN_TEXT.search(said)
         facts = node.attributes.get(required[1]) if node is not None and required is not None else None
@@ -303,8 +373,8 @@ def _attribute(clause: str, said: str, name: str, element: etree._Element, node:
         # xsi:type and xsi:nil are attributes of no type: a document may not choose its own types here.
         return _override(Breach.NIL if name == _XSI_NIL else Breach.TYPE_OVERRIDE, element, node)
     names = tuple(sorted(node.attributes)) if node is not None else ()
-    fills: dict[str, object] = {"name": node.name if node is not None else "", "names": names}
-    expected = ("attributes" if names else "no_attributes", fills)
+    fills: dict[str, object] = {"name": _name_of(element, node, tree), "names": names}
+    expected = ("attributes" if names else "no_attributes", fills) if tree.nodes else None
     return Diagnosis(breach=Breach.ATTRIBUTE_NOT_ALLOWED, element=element, node=node, fills=fills, expected=expected)
 
 
@@ -319,8 +389,17 @@ def _of_value(
     name = attribute or (node.name if node is not None else "")
     text = (element.text if attribute is None else element.get(attribute)) or ""
     breach, count = value_breach(clause, text, facts, name=name, said=said)
-    fills: dict[str, object] = {"name": name, **({"count": count} if count else {})}
-    return Diagnosis(breach=breach, element=element, node=node, attribute=attribute, fills=fills, value=facts)
+    if clause in _FIXED:
+        breach, count = Breach.BAD_VALUE, 0
+    return Diagnosis(
+        breach=breach,
+        element=element,
+        node=node,
+        attribute=attribute,
+        fills={"name": name, **({"count": count} if count else {})},
+        value=facts,
+        variant="_fixed" if clause in _FIXED else "",
+    )
 
 
 _Siblings = dict[tuple[etree._Element, str | None, str], list[etree._Element]]

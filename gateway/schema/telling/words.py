@@ -27,6 +27,7 @@ _BASES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(("decimal", "integer", "int", "long", "short", "byte", "float", "double"), "number"),
         **dict.fromkeys(("nonNegativeInteger", "positiveInteger", "unsignedInt", "unsignedLong"), "number"),
         "anyURI": "uri",
+        "ID": "id",
         "language": "language",
         "boolean": "boolean",
         "date": "date",
