@@ -17,7 +17,7 @@ from typing import Final
 from gateway.document import split_name
 from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
-from gateway.schema.files.bodies import Folder, find_bodies, wildcard_namespaces
+from gateway.schema.files.bodies import Folder, find_bodies, strict_wildcards, wildcard_namespaces
 from gateway.schema.files.closure import XSD, Closure, reach
 from gateway.schema.files.dialect import check_patterns
 from gateway.schema.files.joining import Joins, plan_joins, write_entry
@@ -162,12 +162,17 @@ def _common_folder(paths: Iterable[str]) -> str:
 
 def _unanswered(closure: Closure) -> list[str]:
     """Notes on wildcards that nothing in the set can fill."""
-    declared = {namespace for namespace, _ in _elements(closure)}
-    return [
-        f"A wildcard takes elements of {namespace}, and no file declares any: nothing can stand there"
-        for namespace in wildcard_namespaces(closure)
-        if namespace not in declared
+    elements = _elements(closure)
+    declared = {namespace for namespace, _ in elements}
+    empty = [name or "no namespace" for name in wildcard_namespaces(closure) if name not in declared]
+    if any("##other" in names and declared <= {own, ""} for own, names in strict_wildcards(closure)):
+        empty.append("another namespace")
+    notes = [
+        f"A wildcard takes elements of {name}, and no file declares any: nothing can stand there" for name in empty
     ]
+    if len(elements) == 1 and any("##any" in names or own in names for own, names in strict_wildcards(closure)):
+        notes.append(f"A wildcard takes an element, and no file declares any but {elements[0][1]} around it")
+    return notes
 
 
 def _elements(closure: Closure, without: Collection[str] = ()) -> list[tuple[str, str]]:

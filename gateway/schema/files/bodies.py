@@ -90,13 +90,20 @@ class Folder:
         referred = {target for path in paths for target in self._targets(path)}
         return [path for path in paths if path not in referred] or list(paths)
 
+    def shares(self, path: str, other: str) -> bool:
+        """Tell whether both files declare an element of one name."""
+        return not self._names(path).isdisjoint(self._names(other))
+
     def free_name(self, stem: str, taken: Collection[str] = ()) -> str:
         """Return a path for a file to be written, which nothing else has."""
         names = (f"{stem}{'' if number == 1 else f'-{number}'}.xsd" for number in range(1, 10_000))
         return next(name for name in names if name not in self.files and name not in taken)
 
     def _declaring(self) -> dict[str, list[str]]:
-        """By namespace the files that declare an element, or include one that does, directly or not; sorted."""
+        """By namespace the files that declare an element, or include one that does, directly or not; sorted.
+
+        A file without a namespace that is included into one is left out: its elements are of that namespace.
+        """
         if self._by_namespace is None:
             self._by_namespace = {}
             every = _reached(self.schemas(), self._parts)
@@ -105,10 +112,13 @@ class Folder:
                 for part in self._parts(path):
                     including.setdefault(part, []).append(path)
             holding = _reached((path for path in every if self._has_element(path)), lambda one: including.get(one, ()))
+            taken = _reached(
+                (part for path in every if self._namespace(path) for part in self._parts(path)), self._parts
+            )
             for path in self.schemas():
-                root = self.root(path)
-                if path in holding and root is not None:
-                    self._by_namespace.setdefault(root.get("targetNamespace", ""), []).append(path)
+                namespace = self._namespace(path)
+                if path in holding and (namespace or path not in taken):
+                    self._by_namespace.setdefault(namespace, []).append(path)
         return self._by_namespace
 
     def _included_by_others(self, paths: Sequence[str]) -> set[str]:
@@ -127,9 +137,17 @@ class Folder:
                 waiting += [(part, source) for part in self._parts(path)]
         return {path for path, known in sources.items() if known != {path}}
 
+    def _namespace(self, path: str) -> str:
+        root = self.root(path)
+        return "" if root is None else root.get("targetNamespace", "")
+
     def _has_element(self, path: str) -> bool:
         root = self.root(path)
         return root is not None and next(root.iterchildren(f"{XSD}element"), None) is not None
+
+    def _names(self, path: str) -> set[str]:
+        root = self.root(path)
+        return {one.get("name", "") for one in root.iterchildren(f"{XSD}element")} if root is not None else set()
 
     def _parts(self, path: str) -> list[str]:
         """What a file includes itself."""
@@ -168,7 +186,7 @@ def find_bodies(folder: Folder, entry: str, bodies: Sequence[str]) -> list[str]:
     found = [body for body in bodies if body != entry]
     while True:
         closure = reach(folder.files, entry, *found)
-        choices = {name: _candidates(folder, entry, name) for name in _missing(closure, entry)}
+        choices = {name: _candidates(folder, closure, entry, name) for name in _missing(closure, entry)}
         if choices and not bodies:
             folder.check_readable()
         single = [paths[0] for paths in choices.values() if len(paths) == 1]
@@ -177,22 +195,33 @@ def find_bodies(folder: Folder, entry: str, bodies: Sequence[str]) -> list[str]:
         found.append(single[0])
     for namespace, paths in choices.items():
         if len(paths) > 1 and namespace not in closure.open_imports:
-            _choose(f"Several files declare what a wildcard takes of {namespace}; name one with --body", paths)
+            of = namespace or "no namespace"
+            _choose(f"Several files declare what a wildcard takes of {of}; name one with --body", paths)
     return found
 
 
+def strict_wildcards(closure: Closure) -> Iterator[tuple[str, list[str]]]:
+    """Yield of each strict wildcard the namespace of its file, and what it takes: namespaces, `##any` or `##other`.
+
+    `##local` is no namespace, and `##targetNamespace` that of the file, as XSD 1.0 part 1, 3.10.2 says.
+    """
+    for path, root in closure.documents.items():
+        wildcards = [one for one in root.iter(f"{XSD}any") if one.get("processContents", "strict") == "strict"]
+        for own in closure.namespaces[path] if wildcards else ():
+            meaning = {"##local": "", "##targetNamespace": own}
+            for wildcard in wildcards:
+                yield own, [meaning.get(name, name) for name in wildcard.get("namespace", "##any").split()]
+
+
 def wildcard_namespaces(closure: Closure) -> list[str]:
-    """Return the namespaces that strict wildcards of the closure name, in the order of reaching."""
-    found = dict[str, None]()
-    for root in closure.documents.values():
-        for wildcard in root.iter(f"{XSD}any"):
-            if wildcard.get("processContents", "strict") == "strict":
-                found |= {name: None for name in wildcard.get("namespace", "##any").split() if name[:2] != "##"}
-    return list(found)
+    """Return the namespaces that strict wildcards of the closure name, empty for none, in the order of reaching."""
+    named = (name for _, names in strict_wildcards(closure) for name in names)
+    return list(dict.fromkeys(name for name in named if name not in _OPEN))
 
 
 def _missing(closure: Closure, entry: str) -> list[str]:
     """Namespaces that are asked for, and of which nothing that is reached declares an element."""
+    own = closure.namespaces[entry][0]
     declared = {
         namespace
         for path, root in closure.documents.items()
@@ -202,36 +231,36 @@ def _missing(closure: Closure, entry: str) -> list[str]:
     present = {namespace for found in closure.namespaces.values() for namespace in found}
     open_imports = [name for name in closure.open_imports if name not in present]
     asked = [name for name in wildcard_namespaces(closure) if name not in declared]
-    if _takes_any_body(closure, entry) and declared <= {closure.namespaces[entry][0]}:
+    around = _taken_by_envelope(closure, own)
+    if own in around and own in declared:
+        asked.append(own)
+    if around & _OPEN and declared <= {own}:
         asked.append(_ANY)
     return list(dict.fromkeys([*asked, *open_imports]))
 
 
 _ANY: Final = "any namespace"
+_OPEN: Final = frozenset({"##any", "##other"})
 
 
-def _takes_any_body(closure: Closure, entry: str) -> bool:
-    """Whether the entry is an envelope: one element only, around a strict wildcard that names no namespace."""
-    own = closure.namespaces[entry][0]
+def _taken_by_envelope(closure: Closure, own: str) -> set[str]:
+    """What the strict wildcards take if the entry is an envelope: one element only. Nothing if it is none."""
     roots = [root for path, root in closure.documents.items() if own in closure.namespaces[path]]
-    elements = sum(1 for root in roots for _ in root.iterchildren(f"{XSD}element"))
-    wildcards = (wildcard for root in roots for wildcard in root.iter(f"{XSD}any"))
-    return elements == 1 and any(
-        wildcard.get("processContents", "strict") == "strict"
-        and wildcard.get("namespace", "##any") in ("##any", "##other")
-        for wildcard in wildcards
-    )
+    if sum(1 for root in roots for _ in root.iterchildren(f"{XSD}element")) != 1:
+        return set()
+    return {name for space, names in strict_wildcards(closure) if space == own for name in names}
 
 
-def _candidates(folder: Folder, entry: str, namespace: str) -> list[str]:
+def _candidates(folder: Folder, closure: Closure, entry: str, namespace: str) -> list[str]:
+    own = closure.namespaces[entry][0]
     if namespace == _ANY:
-        root = folder.root(entry)
-        own = "" if root is None else root.get("targetNamespace", "")
         spaces = {one.get("targetNamespace", "") for path in folder.schemas() if (one := folder.root(path)) is not None}
         found = [path for space in sorted(spaces - {own}) for path in folder.declaring(space)]
         found = folder.not_referred(found)
     else:
         found = folder.declaring(namespace)
+    if namespace == own:  # what is there already, and other envelopes of that name, are no body
+        found = [path for path in found if path not in closure.documents and not folder.shares(path, entry)]
     return _without_copies(folder.files, entry, found)
 
 

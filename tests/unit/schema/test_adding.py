@@ -128,6 +128,52 @@ def test_an_envelope_for_any_namespace_gets_the_one_body_there_is(wildcard: str,
     assert verdicts(found, tmp_path, DECLARED.format(1), DECLARED.format("x")) == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("wildcard", "own", "body"),
+    [
+        ("##local", "urn:m", ""),
+        ("##local", "", ""),
+        ("##local urn:q", "urn:m", ""),
+        ("##targetNamespace", "urn:m", "urn:m"),
+        ("##targetNamespace ##local", "urn:m", "urn:m"),
+        ("urn:m", "urn:m", "urn:m"),
+    ],
+)
+def test_a_wildcard_for_no_namespace_or_its_own_gets_its_body(
+    wildcard: str, own: str, body: str, tmp_path: Path
+) -> None:
+    files = {"m.xsd": xsd(own, envelope(of_any(wildcard))), "d.xsd": xsd(body, element("Declaration"))}
+    files["other-release.xsd"] = xsd(own, envelope(of_any(wildcard)) + element("Trailer"))
+    found = made(files, "m.xsd")
+    assert "d.xsd" in found.files
+    assert "other-release.xsd" not in found.files
+    whole = f'<m:MetaData xmlns:m="{own}"><b:Declaration xmlns:b="{body}">{{}}</b:Declaration></m:MetaData>'
+    whole = whole.replace(' xmlns:m=""', "").replace(' xmlns:b=""', "")
+    whole = whole if own else whole.replace("m:", "")
+    whole = whole if body else whole.replace("b:", "")
+    assert verdicts(found, tmp_path, whole.format(1), whole.format("x")) == [True, False]
+
+
+def test_a_part_that_takes_the_namespace_of_who_includes_it_is_no_body_without_one() -> None:
+    part, whole = xsd("", element("Declaration")), xsd("urn:d", include("part.xsd"))
+    found = made({"m.xsd": xsd("urn:m", envelope(of_any("##local"))), "d.xsd": whole, "part.xsd": part}, "m.xsd")
+    assert set(found.files) == {"m.xsd"}
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "told"),
+    [
+        ("##local", "elements of no namespace, and no file declares any"),
+        ("##other", "elements of another namespace, and no file declares any"),
+        ("##targetNamespace", "no file declares any but MetaData around it"),
+        ("##any", "no file declares any but MetaData around it"),
+    ],
+)
+def test_an_envelope_without_a_body_is_said(wildcard: str, told: str) -> None:
+    (note,) = made({"m.xsd": xsd("urn:m", envelope(of_any(wildcard)))}, "m.xsd").notes
+    assert told in note
+
+
 def test_a_lax_wildcard_asks_for_nothing() -> None:
     lax = xsd("urn:m", envelope('namespace="urn:d" processContents="lax"'))
     assert made({**APART, "envelope/MetaData.xsd": lax}, "envelope/MetaData.xsd").generated == ()
