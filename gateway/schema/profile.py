@@ -69,11 +69,16 @@ class CompiledProfile:
         """Tell whether views of such messages are judged too."""
         return self._rules is not None and self._rules.has(kind, RuleTarget.VIEW)
 
-    def judgement(self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date) -> Judgement:
-        """Return what it says of the tree under `root`. Code lists are for documents, not again for their views."""
+    def judgement(
+        self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date, raw: bytes = b""
+    ) -> Judgement:
+        """Return what it says of the tree under `root`, read from `raw` if that is at hand.
+
+        Code lists are for documents, not again for their views.
+        """
         found: list[BrokenRule] = []
         if self._rules is not None:
-            found += self._rules.breaches(root, kind, target, today)
+            found += self._rules.breaches(root, kind, target, today, raw)
         if self._code_lists is not None and target is RuleTarget.DOCUMENT:
             for one in self._code_lists.violations(root, today):
                 severity = self._code_severities.get(one.rule, Severity.REJECT)
@@ -90,12 +95,12 @@ def _judgement(found: Iterable[BrokenRule]) -> Judgement:
 
 def judge(document: ValidDocument, profile: CompiledProfile, today: date) -> Judgement:
     """Return what the profile says of a document that its schema set accepts. `today`: the gateway's day in UTC."""
-    return profile.judgement(document.root, document.facts.kind, RuleTarget.DOCUMENT, today)
+    return profile.judgement(document.root, document.facts.kind, RuleTarget.DOCUMENT, today, document.document.raw)
 
 
 def judge_view(view: ValidDocument, profile: CompiledProfile, today: date) -> Judgement:
     """Return what the profile says of the view that would leave."""
-    return profile.judgement(view.root, view.document.kind, RuleTarget.VIEW, today)
+    return profile.judgement(view.root, view.document.kind, RuleTarget.VIEW, today, view.document.raw)
 
 
 def compile_profile(

@@ -4,7 +4,8 @@ Two engines, one language. A rule is XPath 2.0; where shapes.py finds that XPath
 it. All such rules for one message kind are first asked in a single expression (screen.py), which crosses from Python to
 libxml2 once and walks over the document about once; only when it holds is each rule asked, in the same way, and one
 that is broken for its places. A sound document costs that one call.
-What is left is run by elementpath, whose tree of the document is built only if a rule's `when` holds, and once.
+What is left is run by elementpath, whose tree of the document is built only if a rule's `when` holds, and once. It runs
+all rules of a document that spells a number in a way that libxml2 does not read (signed.py).
 
 The context of an expression is the body: a Declaration, or each Response in turn. Compiled rules belong to one process
 and one thread, as the set does that they are compiled against.
@@ -26,6 +27,8 @@ from gateway.schema.rules.check import ParsedExpression, RuleParser
 from gateway.schema.rules.functions import for_lxml
 from gateway.schema.rules.language import Rule, RuleTarget
 from gateway.schema.rules.screen import any_of
+from gateway.schema.rules.shapes import Places
+from gateway.schema.rules.signed import SignedNumbers
 from gateway.schema.telling.texts import ENGLISH
 from gateway.schema.telling.words import MAX_VIOLATIONS
 from gateway.schema.validation import CompiledSet
@@ -66,11 +69,16 @@ class _Slow:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The rules for one message kind and target. `screen` holds when any quick rule is broken."""
+    """The rules for one message kind and target. `screen` holds when any quick rule is broken.
+
+    `exact`: all of them, for elementpath alone. `signed`: finds the documents for which these are.
+    """
 
     screen: etree.XPath | None
     quick: tuple[_Quick, ...]
     slow: tuple[_Slow, ...]
+    exact: tuple[_Slow, ...]
+    signed: SignedNumbers
 
 
 class CompiledRules:
@@ -95,18 +103,24 @@ class CompiledRules:
         return (kind, target) in self._groups
 
     def breaches(
-        self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date
+        self, root: etree._Element, kind: MessageKind, target: RuleTarget, today: date, raw: bytes = b""
     ) -> tuple[BrokenRule, ...]:
-        """Return the places that break a rule, in the order of the rules: at most MAX_VIOLATIONS."""
+        """Return the places that break a rule, in the order of the rules: at most MAX_VIOLATIONS.
+
+        `raw`: the bytes that the tree under `root` was read from; without them it is searched for what they would show.
+        """
         group = self._groups.get((kind, target))
         if group is None:
             return ()
         day = today.year * 10000 + today.month * 100 + today.day
         # One Declaration, or Responses, within the envelope or bare.
         bodies = list(root.iterchildren(*_ANY_BODY)) or [root]
-        found = [breach for body in bodies for breach in _quick_breaches(group, body, day, self._breach)]
-        if group.slow:
-            found += _slow_breaches(group.slow, root, bodies, day, self._breach)
+        is_exact = group.signed.stand_in(root, raw)
+        found: list[BrokenRule] = []
+        if not is_exact:
+            found += [breach for body in bodies for breach in _quick_breaches(group, body, day, self._breach)]
+        if slow := group.exact if is_exact else group.slow:
+            found += _slow_breaches(slow, root, bodies, day, self._breach)
         return tuple(dict.fromkeys(found))[:MAX_VIOLATIONS]
 
     def _breach(self, rule: Rule, element: etree._Element, message: str = "") -> BrokenRule:
@@ -174,12 +188,21 @@ def compile_rules(rules: Iterable[Rule], compiled: CompiledSet) -> CompiledRules
     """Return the rules ready to run under a set. They must have passed `check_rules`."""
     parser = RuleParser(compiled.tree, compiled.prefixes)
     maker = _Maker(parser.namespaces, for_lxml(compiled.tree))
-    grouped: dict[tuple[MessageKind, RuleTarget], list[_Quick | _Slow]] = {}
+    grouped: dict[tuple[MessageKind, RuleTarget], list[_Made]] = {}
     for rule in rules:
         one = maker.rule(rule, parser.parse(rule.selects), parser.parse(rule.when) if rule.when else None)
         for kind in sorted(rule.kinds):
             grouped.setdefault((kind, rule.target), []).append(one)
-    return CompiledRules({key: maker.group(found) for key, found in grouped.items()}, compiled.tree)
+    return CompiledRules({key: maker.group(found, compiled.tree) for key, found in grouped.items()}, compiled.tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One rule, made ready. `numbers`: the places whose text libxml2 would read as a number for it."""
+
+    ready: _Quick | _Slow
+    exact: _Slow
+    numbers: Places
 
 
 class _Maker:
@@ -192,19 +215,23 @@ class _Maker:
     def xpath(self, text: str) -> etree.XPath:
         return etree.XPath(text, namespaces=self._namespaces, extensions=self._functions, smart_strings=False)
 
-    def rule(self, rule: Rule, selects: ParsedExpression, when: ParsedExpression | None) -> _Quick | _Slow:
-        is_quick = when is None or not when.reading.foreign
-        quick_when = self.xpath(f"boolean({rule.when})") if when is not None and is_quick else None
-        if is_quick and not selects.reading.foreign:
-            return _Quick(rule, self.xpath(_broken([rule])), self.xpath(rule.selects))
-        slow_when = when.token if when is not None and not is_quick else None
-        return _Slow(rule, quick_when, slow_when, selects.token)
+    def rule(self, rule: Rule, selects: ParsedExpression, when: ParsedExpression | None) -> _Made:
+        exact = _Slow(rule, None, None if when is None else when.token, selects.token)
+        if when is not None and when.reading.foreign:
+            return _Made(exact, exact, frozenset())
+        asked: Places = frozenset() if when is None else when.reading.numbers
+        if not selects.reading.foreign:
+            quick = _Quick(rule, self.xpath(_broken([rule])), self.xpath(rule.selects))
+            return _Made(quick, exact, asked | selects.reading.numbers)
+        quick_when = None if when is None else self.xpath(f"boolean({rule.when})")
+        return _Made(_Slow(rule, quick_when, None, selects.token), exact, asked)
 
-    def group(self, rules: Sequence[_Quick | _Slow]) -> _Group:
-        quick = tuple(one for one in rules if isinstance(one, _Quick))
-        slow = tuple(one for one in rules if isinstance(one, _Slow))
+    def group(self, made: Sequence[_Made], tree: SchemaTree) -> _Group:
+        quick = tuple(one.ready for one in made if isinstance(one.ready, _Quick))
+        slow = tuple(one.ready for one in made if isinstance(one.ready, _Slow))
         screen = self.xpath(_broken([one.rule for one in quick])) if quick else None
-        return _Group(screen, quick, slow)
+        numbers: Places = frozenset().union(*(one.numbers for one in made))
+        return _Group(screen, quick, slow, tuple(one.exact for one in made), SignedNumbers(numbers, tree))
 
 
 def _broken(rules: Sequence[Rule]) -> str:

@@ -36,8 +36,9 @@ SIGNATURES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 """Function → what it takes and gives: `text`, `nodes`, `truth`."""
 
 _TYPES: Final = {"text": "xs:string?", "nodes": "node()*", "truth": "xs:boolean"}
-# UN/EDIFACT 2379: 102 is CCYYMMDD, 304 is CCYYMMDDHHMMSSZZZ; the sets write the zone as Z or +hh.
-_DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:Z|[-+]\d\d)?)?")
+# UN/EDIFACT 2379: 102 is CCYYMMDD, 304 is CCYYMMDDHHMMSSZZZ; the sets write the zone as Z or +hh. Digits are 0 to 9,
+# though a pattern of XML Schema also takes those of other scripts for `\d`: XPath reads no number in them.
+_DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)(?:Z|[-+]\d\d)?)?", re.ASCII)
 _MOST_HOURS_OF_ZONE: Final = 14
 DECLARATION_CLASS: Final = "42A"
 

@@ -9,18 +9,23 @@ the whole expression is left to the XPath 2.0 engine. The table is what docs/pro
     comparisons  numbers; nodes that the set types as numbers with a number; nodes or text with nodes or text, `=` `!=`
     arithmetic   on what is a number already, never on bare nodes: of no node XPath 1.0 makes NaN, XPath 2.0 nothing
     functions    those of _FUNCTIONS; where a text is expected, nodes that can be at most one (XPath 2.0 refuses more)
+    number()     of numbers, of places that the set types as numbers, and of the beginning of a text whose pattern has
+                 hardly more than digits: XPath 2.0 also knows INF, and libxml2 reads halves of exponents
 
-On the way it notes every name that can not stand where the expression looks for it: such a rule would never fire.
+One spelling of a number is left that they read differently, a "+" before it: signed.py looks for that in documents, at
+the places that `numbers` names. On the way it notes every name that can not stand where the expression looks for it:
+such a rule would never fire.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gateway.schema.facts.nodes import SchemaNode, SchemaTree
+from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.rules.functions import NAMESPACE, SIGNATURES
 
-__all__ = ["Reading", "Shape", "read_expression"]
+__all__ = ["Places", "Reading", "Shape", "read_expression"]
 
 Places = frozenset[str]
 
@@ -29,6 +34,8 @@ _ORDERS: Final = frozenset({"<", "<=", ">", ">="})
 _EQUALS: Final = frozenset({"=", "!="})
 _SUMS: Final = frozenset({"+", "-", "*", "div", "mod"})
 _NUMBER_TYPES: Final = frozenset({"decimal", "integer", "nonNegativeInteger", "positiveInteger", "int", "short"})
+# No letter that could stand in a number, and nothing for which such a letter could stand.
+_DIGITS_ONLY: Final = re.compile(r"(?:\\d|\[0-9\]|\[-\+\]|\[\+-\]|[0-9ZT(){}|?*,])+")
 _STEPS: Final = frozenset({"(name)", ":", "*", ".", "..", "@", "["})
 _TEXT, _NODES, _NUMBER, _ANY = "text", "nodes", "number", "any"
 # function → (shapes of its arguments, shape of what it gives, least number of arguments)
@@ -55,14 +62,15 @@ _FUNCTIONS: Final[Mapping[str, tuple[tuple[str, ...], str, int]]] = {
     "translate": ((_TEXT, _TEXT, _TEXT), "text", 3),
     "concat": ((_TEXT,) * 9, "text", 2),
 }
+_OF_THE_CONTEXT: Final = ("number", "string", "normalize-space")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What a part of an expression gives. `kind`: nodes, integer, decimal, double, text, truth, or any.
 
-    `places` of nodes: their paths (an attribute's after `/@`), None when that can not be told. `single`: at most one
-    node from one context node.
+    `places` of nodes: their paths (an attribute's after `/@`), None when that can not be told; of a text: those with
+    whose text it begins. `single`: at most one node from one context node.
     """
 
     kind: str
@@ -79,12 +87,14 @@ class Shape:
 class Reading:
     """What came of reading one expression. `foreign`: why XPath 1.0 does not run it, empty when it does.
 
-    `strays`: (name, where it was looked for), for names that the set does not have there.
+    `strays`: (name, where it was looked for), for names that the set does not have there. `numbers`: the places whose
+    text it reads as a number.
     """
 
     shape: Shape
     foreign: str
     strays: tuple[tuple[str, str], ...]
+    numbers: Places
 
 
 _UNKNOWN: Final = Shape(kind=_ANY)
@@ -95,7 +105,8 @@ def read_expression(token: Any, tree: SchemaTree, namespaces: Mapping[str, str],
     """Return the reading of a token tree of elementpath. `bodies`: the paths of the context node."""
     reader = _Reader(tree, namespaces)
     shape = reader.read(token, Shape(kind=_NODES, places=bodies, single=True))
-    return Reading(shape=shape, foreign=reader.foreign, strays=tuple(dict.fromkeys(reader.strays)))
+    strays = tuple(dict.fromkeys(reader.strays))
+    return Reading(shape=shape, foreign=reader.foreign, strays=strays, numbers=frozenset(reader.numbers))
 
 
 class _Reader:
@@ -104,6 +115,7 @@ class _Reader:
         self.namespaces = namespaces
         self.foreign = ""
         self.strays: list[tuple[str, str]] = []
+        self.numbers: set[str] = set()
         self._readers: Mapping[str, Callable[[Any, Shape], Shape]] = {
             ".": lambda _, context: replace(context, single=True),
             "..": lambda _, context: self.step("parent", None, context),
@@ -265,20 +277,39 @@ class _Reader:
     def alike(self, left: Shape, right: Shape, *, is_order: bool) -> bool:
         """Tell whether both languages compare these the same way."""
         if left.is_number or right.is_number:
-            return all(one.is_number or self.holds_numbers(one) for one in (left, right))
+            return all(one.is_number or self.reads_numbers(one) for one in (left, right))
         if is_order:
             return False  # of texts XPath 1.0 makes numbers, XPath 2.0 compares them letter by letter
         return {left.kind, right.kind} <= {_NODES, _TEXT} or left.kind == right.kind == "truth"
 
-    def holds_numbers(self, shape: Shape) -> bool:
+    def reads_numbers(self, shape: Shape) -> bool:
         """Whether the set types every place as a number: of another text XPath 1.0 makes NaN, XPath 2.0 an error."""
+        self.numbers |= shape.places or frozenset()
         return shape.kind == _NODES and bool(shape.places) and all(map(self.is_number_at, shape.places or ()))
 
     def is_number_at(self, place: str) -> bool:
+        value = self.value_at(place)
+        return value is not None and value.base in _NUMBER_TYPES
+
+    def begins_in_digits(self, shape: Shape) -> bool:
+        """Whether XPath 1.0 reads as a number what XPath 2.0 does, of a text that begins as those at its places do."""
+        self.numbers |= shape.places or frozenset()
+        return bool(shape.places) and all(
+            self.is_number_at(one) or self.is_digits_at(one) for one in shape.places or ()
+        )
+
+    def is_digits_at(self, place: str) -> bool:
+        value = self.value_at(place)
+        return value is not None and any(map(_DIGITS_ONLY.fullmatch, value.patterns))
+
+    def value_at(self, place: str) -> ValueFacts | None:
         path, _, attribute = place.partition("/@")
         node = self.tree.node(path)
-        value = None if node is None else node.attributes[attribute].value if attribute else node.value
-        return value is not None and value.base in _NUMBER_TYPES
+        if node is None:
+            return None
+        if attribute:
+            return node.attributes[attribute].value
+        return None if node.nillable else node.value  # of no text XPath 1.0 makes NaN, XPath 2.0 an error
 
     def arithmetic(self, token: Any, context: Shape) -> Shape:
         parts = [self.read(part, context) for part in token]
@@ -293,6 +324,8 @@ class _Reader:
 
     def call(self, token: Any, context: Shape) -> Shape:
         arguments = [self.read(part, context) for part in token]
+        if not arguments and token.symbol in _OF_THE_CONTEXT:
+            arguments = [replace(context, single=True)]
         if token.symbol in SIGNATURES and token.namespace == NAMESPACE:
             takes, gives = SIGNATURES[token.symbol]
             least = len(takes)
@@ -307,20 +340,27 @@ class _Reader:
                 self.leave(f"{token.symbol}() of {argument.kind} that may be several or of another type")
         if gives == _NODES:
             return replace(arguments[0], single=False) if arguments[0].kind == _NODES else _UNKNOWN
-        return Shape(kind=gives)
+        return Shape(kind=gives, places=_begins_as(token, arguments) if gives == _TEXT else None)
 
     def fits(self, argument: Shape, kind: str) -> bool:
         if kind == _ANY:
             return argument.kind != _ANY
         if kind == "one":
-            return argument.is_number or self.fits(argument, _TEXT)
+            return argument.is_number or (self.fits(argument, _TEXT) and self.begins_in_digits(argument))
         if kind == "numbers":
-            return self.holds_numbers(argument)
+            return self.reads_numbers(argument)
         if kind == _NUMBER:
             return argument.is_number
         if kind == _TEXT:
             return argument.kind == _TEXT or (argument.kind == _NODES and argument.single)
         return argument.kind == kind
+
+
+def _begins_as(token: Any, arguments: Sequence[Shape]) -> Places | None:
+    """Return the places with whose text that of a call begins, blanks aside."""
+    if token.symbol == "substring" and (token[1].symbol != "(integer)" or token[1].value != 1):
+        return None
+    return arguments[0].places if token.symbol in (*_OF_THE_CONTEXT, "substring") else None
 
 
 def _is_function(token: Any) -> bool:
