@@ -68,7 +68,7 @@ class _SetLoader(SchemaLoader):
         partial: bool = False,
     ) -> Any:
         """Return the schema at a location, once per namespace it is included into."""
-        path = _path(source, base_url)
+        path = _path(self.files, source, base_url)
         if path == self.entry and namespace == self.maps.validator.target_namespace:
             return self.maps.validator
         loaded: dict[tuple[str, str | None], Any] = self.__dict__.setdefault("loaded", {})
@@ -101,11 +101,14 @@ def _base_of(path: str) -> str:
     return f"{_BASE}/{quote(dirname(path))}".rstrip("/")
 
 
-def _path(location: Any, base_url: str | None) -> str:
+def _path(files: Mapping[str, bytes], location: Any, base_url: str | None) -> str:
     """Return the path inside the set. An import's location comes joined with the base, an include's as written."""
     if isinstance(location, XMLResource) or not isinstance(location, str):
         raise SchemaError("schema.set_broken", "the set refers to something that is no file of it")
     if location.startswith(f"{_BASE}/"):
-        return unquote(location.removeprefix(f"{_BASE}/"))
+        joined = location.removeprefix(f"{_BASE}/")
+        path = unquote(joined)
+        # xmlschema undoes one quoting itself where a name holds what looks like another (a%2520b).
+        return joined if path not in files and joined in files else path
     folder = unquote((base_url or _BASE).removeprefix(_BASE).lstrip("/"))
     return locate(location, of=f"{folder}/." if folder else ".")

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from lxml import etree
@@ -300,7 +301,10 @@ def test_a_folder_may_have_any_name(folder: str, tmp_path: Path) -> None:
     code = '<xs:simpleType name="Code"><xs:restriction base="xs:int"/></xs:simpleType>'
     value = '<xs:element name="Value" xmlns:t="urn:t" type="t:Code"/>'
     entry = f"{folder}/a.xsd"
-    found = made({entry: xsd("urn:a", bring("urn:t", "../t/t.xsd") + value), "t/t.xsd": xsd("urn:t", code)}, entry)
+    files = {entry: xsd("urn:a", bring("urn:t", "../t/t.xsd") + value), "t/t.xsd": xsd("urn:t", code)}
+    outer = xsd("urn:m", bring("urn:a", quote(entry)) + element("M"))
+    assert compile_set(made({**files, "m.xsd": outer}, "m.xsd")).tree
+    found = made(files, entry)
     compiled, bare = compile_set(found), etree.XMLSchema(etree.parse(str(written(found.files, tmp_path) / entry)))
     for content, is_valid in (("1", True), ("x", False)):
         document = etree.fromstring(f'<Value xmlns="urn:a">{content}</Value>')
