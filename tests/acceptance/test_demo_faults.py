@@ -55,10 +55,10 @@ FAULTS = {
     ),
     "a transfer lost": Fault(
         file="exchange/hand_over.py",
-        source='        return await self._channel.hand_over(row, payload_of(jws.decode("ascii")))\n',
-        broken="""        if row.kind.value == "arrival" and row.recipient == "FR-DGDDI":
-            return HandedOver()
-        return await self._channel.hand_over(row, payload_of(jws.decode("ascii")))
+        source="        row, view = messages[0]\n",
+        broken="""        row, view = messages[0]
+        if row.kind.value == "arrival" and row.recipient == "FR-DGDDI":
+            return [HandedOver() for _ in messages]
 """,
         checks=frozenset({"nothing lost"}),
         seen="arrival: not at the back end of FR-DGDDI",

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,28 @@ def stopped(pid: int | None) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+async def killed_on_the_way(run: FaultRun) -> str:
+    """Kill the sender while a message waits for its receipt, and return the message's id.
+
+    A partner that has not answered for a tenth of a second is asked first, and one that is stopped does not answer: so
+    this is tried until it was stopped in time.
+    """
+    pid, message_id = run.gateways.fr.process.pid, ""
+
+    def is_now(state: str) -> bool:
+        return run.states()[GB].transfers[message_id] == state
+
+    for _ in range(20):
+        await run.learn_views()  # the partner has answered just now
+        with stopped(pid):
+            message_id = (await run.clients.submit(DOCUMENT)).message_id
+            if await until(partial(is_now, "IN_FLIGHT"), within=timedelta(seconds=2)):
+                await Killer(run).kill(GB)
+                return message_id
+        assert await until(partial(is_now, "DELIVERED"), within=SOON)
+    raise AssertionError("the partner never stopped in time")
+
+
 def evidence(run: FaultRun, party: PartyId, message_id: str) -> list[AuditEntry]:
     found = [record.entry for record in run.books()[party].records]
     return [one for one in found if one.message_id == message_id and one.event not in OF_NOTICES]
@@ -82,10 +105,7 @@ def lease_of(run: FaultRun, party: PartyId) -> timedelta:
 
 
 async def test_a_transfer_that_was_on_its_way_is_sent_again_at_once(run: FaultRun) -> None:
-    with stopped(run.gateways.fr.process.pid):
-        message_id = (await run.clients.submit(DOCUMENT)).message_id
-        assert await until(lambda: run.states()[GB].transfers[message_id] == "IN_FLIGHT", within=SOON)
-        await Killer(run).kill(GB)
+    message_id = await killed_on_the_way(run)
     assert run.books()[GB].transfers[message_id] == "IN_FLIGHT"
     await run.gateways.gb.process.start()
     await run.finish()
