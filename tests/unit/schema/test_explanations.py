@@ -6,7 +6,8 @@ import pytest
 
 from gateway.document import read_root
 from gateway.errors import DocumentError
-from gateway.schema import explain
+from gateway.schema import compile_set, explain
+from tests.unit.schema.foreign_sets import made, xsd
 from tests.unit.schema.mutations import CASES, Case, in_lines
 from tests.unit.schema.second_opinion import second_verdict
 from tests.unit.schema.sets import DATA, LIMITS, SET_IDS, bundled
@@ -53,9 +54,21 @@ def test_both_processors_agree_on_every_sample_under_every_set(path: Path) -> No
         assert second_verdict(root, compiled) is compiled.accepts(root), set_id
 
 
-def test_the_one_known_difference_is_a_no_break_space_that_the_second_processor_drops() -> None:
+def test_a_known_difference_is_a_no_break_space_that_the_second_processor_drops() -> None:
     (case,) = (case for case in CASES if case.kind == "control_like")
     root = read_root(case.raw.replace("DPOX\u200b\u00a0".encode(), "DPOX\u00a0".encode()), LIMITS)
     compiled = bundled(case.schema_set)
     assert not compiled.accepts(root)
     assert second_verdict(root, compiled)
+
+
+@pytest.mark.parametrize("blank", ["\u0085", "\u00a0", "\u2028", "\u3000"])
+def test_the_other_known_differences_are_blanks_of_unicode_that_xml_does_not_know(blank: str) -> None:
+    token = '<xs:simpleType><xs:restriction base="xs:token"><xs:minLength value="1"/></xs:restriction></xs:simpleType>'
+    model = f'<xs:sequence><xs:element name="T">{token}</xs:element></xs:sequence>'
+    files = {"e.xsd": xsd("urn:d", f'<xs:element name="R"><xs:complexType>{model}</xs:complexType></xs:element>')}
+    compiled = compile_set(made(files))
+    between = read_root(f'<R xmlns="urn:d">{blank}<T>x</T></R>'.encode(), LIMITS)
+    alone = read_root(f'<R xmlns="urn:d"><T>{blank}</T></R>'.encode(), LIMITS)
+    assert (compiled.accepts(between), second_verdict(between, compiled)) == (False, True)
+    assert (compiled.accepts(alone), second_verdict(alone, compiled)) == (True, False)
