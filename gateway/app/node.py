@@ -287,8 +287,9 @@ class Node:
         around = Around(
             clock=self._clock, ids=self._ids, bells=self._bells, telemetry=self._telemetry, reach=self._reach
         )
+        owing = await below.store.owing_later()
         loops = loops_of(settings, below, use, around, rules=self._rules, fast_path=self._fast_path, backends=backends)
-        loops += later_loops(settings, await below.store.owing_later(), below, use, around)
+        loops += later_loops(settings, owing, below, use, around)
         self._stack.push_async_callback(self._give_back, below.store)
         self._run(loops)
 

@@ -393,7 +393,9 @@ async def test_each_partner_has_its_own_time_and_connections() -> None:
         stuck = [asyncio.ensure_future(channel.send(de, MESSAGE, JWE)) for _ in range(5)]
         outcomes = await asyncio.gather(*(channel.send(NL, MESSAGE, JWE) for _ in range(5)))
         assert {failed(one).code for one in outcomes} == {"channel.timeout"}
-        assert (quick.connections, patient.connections) == (2, 3)
+        # Once the first have run out of time, one that has a moment left may get a connection of its own.
+        assert quick.connections in (2, 3)
+        assert patient.connections == 3
         assert not any(one.done() for one in stuck)
         for one in stuck:
             one.cancel()
