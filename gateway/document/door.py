@@ -303,10 +303,21 @@ def _check_long_tag(raw: bytes, tag: int, limits: DocumentLimits) -> None:
         )
     if _is_wide(limits.attributes).match(raw, tag):
         raise DocumentError("document.too_many_attributes", facts={"limit": limits.attributes})
+    _check_text(raw, tag)
+
+
+def _check_text(raw: bytes, tag: int) -> None:
     # What is behind the tag. Of a comment nothing is kept, and a CDATA section is looked at below.
     end = raw.find(b"<", tag + 1)
     if (len(raw) if end < 0 else end) - tag > _LONG_TEXT_BYTES and not raw.startswith(b"<!", tag):
         raise _long_text(raw, tag)
+
+
+def check_texts(raw: bytes) -> None:
+    """Raise DocumentError `document.too_large` for what was written and has a text that the door would not let in."""
+    if len(raw) > _LONG_TEXT_BYTES:
+        for tag in _long_tags(raw):
+            _check_text(raw, tag)
 
 
 def _check_broken_texts(raw: bytes) -> None:

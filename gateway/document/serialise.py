@@ -11,7 +11,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document.door import _DOOR, Document, read
+from gateway.document.door import _DOOR, Document, check_texts, read
 from gateway.document.names import PREFIXES
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError
@@ -43,6 +43,7 @@ def built(root: etree._Element, limits: DocumentLimits) -> Document:
     raw = _DECLARATION + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
+    check_texts(raw)
     if len(raw) > _LONGEST_VALUE:
         read(raw, limits)
     return Document(root, raw, None, limits, _DOOR)
