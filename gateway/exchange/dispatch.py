@@ -39,6 +39,7 @@ from gateway.exchange.catch_up import CatchUp
 from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.opened import not_opened
 from gateway.exchange.reaching import Reaching, ReachLimits
 from gateway.exchange.settle import Settle, rejected, speaks_against
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
@@ -241,11 +242,8 @@ class Dispatch:
 
     async def _seal(self, claimed: ClaimedTransfer) -> SealedEnvelope | TransientFailure | Damaged:
         row = claimed.row
-        if (code := claimed.unreadable) != "":
-            detail = "What is stored of the message can not be read"
-            if code == "storage.corrupt":
-                return Damaged(code=code, detail=detail)
-            return TransientFailure(code=code, detail=detail, sent=False, connected=True)
+        if claimed.unreadable:
+            return not_opened(claimed.unreadable, "What is stored of the message can not be read")
         job = SealJob(
             transfer_id=row.id,
             message_id=row.message_id,
@@ -260,9 +258,7 @@ class Dispatch:
             sealed = error  # no worker could be had
         if isinstance(sealed, SealedEnvelope):
             return sealed
-        if sealed.code == "trust.unsealing_failed":
-            return Damaged(code=sealed.code, detail=sealed.detail)
-        return TransientFailure(code=sealed.code, detail=sealed.detail, sent=False, connected=True)
+        return not_opened(sealed.code, sealed.detail)
 
     async def _request(
         self, partner: PartyId, request: Sequence[tuple[ClaimedTransfer, SealedEnvelope]]

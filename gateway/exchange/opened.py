@@ -12,17 +12,18 @@ def opened(claimed: ClaimedHandOver, sealer: Sealer) -> bytes | TransientFailure
     """Return the view of a claimed message, or why there is none: for good, or for now (a key that is not here)."""
     row = claimed.row
     if claimed.unreadable:
-        return _not_opened(claimed.unreadable, "What is stored of the message can not be read")
+        return not_opened(claimed.unreadable, "What is stored of the message can not be read")
     try:
         jws = sealer.unseal(claimed.sealed_message, row=inbox_row(row.sender, row.message_id))
         return payload_of(jws.decode("ascii"))
     except EnvelopeError as error:  # it was whole when it was stored
         return Damaged(code=error.code, detail=error.detail)
     except GatewayError as error:
-        return _not_opened(error.code, error.detail)
+        return not_opened(error.code, error.detail)
 
 
-def _not_opened(code: str, detail: str) -> TransientFailure | Damaged:
+def not_opened(code: str, detail: str) -> TransientFailure | Damaged:
+    """Return what came of an attempt whose stored message could not be opened: over for good, or to be tried again."""
     if code in {"storage.corrupt", "trust.unsealing_failed"}:
         return Damaged(code=code, detail=detail)
     return TransientFailure(code=code, detail=detail, sent=False, connected=True)
