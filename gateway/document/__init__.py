@@ -3,7 +3,7 @@
 Nothing outside this room parses or serialises XML. Bytes become a `Document` only by `read`.
 """
 
-from gateway.document.door import Document, read, read_root, read_unmeasured
+from gateway.document.door import UNCOUNTED, Document, Signs, read, read_root, read_unmeasured
 from gateway.document.facts import find_body, read_facts
 from gateway.document.flood import first_breach, is_crowded, read_start
 from gateway.document.leaves import leaves
@@ -16,7 +16,9 @@ __all__ = [
     "BODIES",
     "METADATA_ROOT",
     "PREFIXES",
+    "UNCOUNTED",
     "Document",
+    "Signs",
     "built",
     "file_of",
     "find_body",

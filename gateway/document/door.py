@@ -14,7 +14,8 @@ import functools
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -40,35 +41,47 @@ _MAX_UNPARSED: Final = 20_000
 _MOST_UNPARSED: Final = 50_000
 """How many comments and CDATA sections together, and how many instructions, a message may have."""
 _UNPARSED_BYTES: Final = 5
+_MOST_VALUES: Final = 200_000
+"""How many attributes a message may have altogether; as many as elements, though each of those may have 64."""
+_VALUE_BYTES: Final = 5
+_VALUE: Final = re.compile(rb"""=[ \t\r\n]*["']""")
 _OWN: Final = threading.local()
+
+
+class Signs(NamedTuple):
+    """How many "<" and how many "=" are in the bytes of a message; None where nobody had to count them."""
+
+    tags: int | None = None
+    equals: int | None = None
+
+
+UNCOUNTED: Final = Signs()
 
 
 class Document:
     """A message that passed the door: well-formed, within limits, of a known root. Only the door makes one.
 
     `root` is its tree without comments and processing instructions and must not be changed; `body` is its Declaration
-    or first Response. `raw` are the bytes as they came, `tags` how many "<" are in them if someone had to count, else
-    None. `unmeasured` are the limits of which nobody has made sure yet that the tree keeps them, None when someone has.
+    or first Response. `raw` are the bytes as they came, `signs` what was counted in them. `unmeasured` are
+    the limits of which nobody has made sure yet that the tree keeps them, None when someone has.
     It stays in the process that read it.
     """
 
-    __slots__ = ("_facts", "_kind", "body", "raw", "root", "tags", "unmeasured")
+    __slots__ = ("_facts", "_kind", "body", "raw", "root", "signs", "unmeasured")
 
     root: Final[etree._Element]
     body: Final[etree._Element]
     raw: Final[bytes]
-    tags: Final[int | None]
+    signs: Final[Signs]
     unmeasured: DocumentLimits | None
 
-    def __init__(
-        self, root: etree._Element, raw: bytes, tags: int | None, limits: DocumentLimits, door: object
-    ) -> None:
+    def __init__(self, root: etree._Element, raw: bytes, signs: Signs, limits: DocumentLimits, door: object) -> None:
         if door is not _DOOR:
             raise TypeError("only gateway.document.read makes a Document")
         self.root = root
         self.body = find_body(root)
         self.raw = raw
-        self.tags = tags
+        self.signs = signs
         self.unmeasured = limits
         self._facts: DocumentFacts | None = None
         self._kind: MessageKind | None = None
@@ -113,9 +126,9 @@ def read_unmeasured(raw: bytes, limits: DocumentLimits) -> Document:
 
     Only for documents that go straight to `schema.validate`, which makes sure of both.
     """
-    root, tags = _tree(raw, limits)
+    root, signs = _tree(raw, limits)
     try:
-        return Document(root, raw, tags, limits, _DOOR)
+        return Document(root, raw, signs, limits, _DOOR)
     except DocumentError:
         # No set will prove anything of a message that nobody knows: a tower of elements is told for what it is.
         _measure(root, raw, limits)
@@ -132,8 +145,8 @@ def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
     return root
 
 
-def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | None]:
-    """Return the root of the tree, and how many "<" are in the bytes if that was to be counted."""
+def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, Signs]:
+    """Return the root of the tree, and what was counted in the bytes."""
     # 1. Size, before anything looks inside.
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
@@ -144,9 +157,7 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
         _count_unparsed(raw)
     if len(raw) > _LONG_TEXT_BYTES:
         _check_broken_texts(raw)
-    tags = raw.count(b"<") if len(raw) > 4 * limits.elements else None
-    if tags is not None and tags > limits.elements:
-        _count_elements(raw, limits)
+    signs = _counted(raw, limits) if len(raw) > 4 * limits.elements else UNCOUNTED
     # 4. Tags and texts so long that the parser would take its time over them. Shorter tags are measured on
     # the tree.
     if len(raw) > _LONG_TAG_BYTES:
@@ -165,7 +176,7 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, int | Non
     # 7. A DOCTYPE that step 2 did not see: none is known, so no test can reach this.
     if not plain and root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover
         raise DocumentError("document.doctype_refused")
-    return root, tags
+    return root, signs
 
 
 def _measure(root: etree._Element, raw: bytes, limits: DocumentLimits) -> None:
@@ -237,6 +248,23 @@ def _count_unparsed(raw: bytes) -> None:
     for sign, opening in ((b"!", b"<!"), (b"?", b"<?")):
         if _more_than(_MOST_UNPARSED, sign, raw) and raw.count(opening) > _MOST_UNPARSED:
             raise DocumentError("document.too_many_elements", "Too many comments and processing instructions")
+
+
+def _counted(raw: bytes, limits: DocumentLimits) -> Signs:
+    """Count what a large document has of elements and attributes, and refuse it if that is too much for any tree."""
+    signs = Signs(raw.count(b"<"), raw.count(b"=") if len(raw) > _MOST_VALUES * _VALUE_BYTES else None)
+    if signs.tags is not None and signs.tags > limits.elements:
+        _count_elements(raw, limits)
+    if signs.equals is not None and signs.equals > _MOST_VALUES and _has_more_values_than(_MOST_VALUES, raw):
+        raise DocumentError(
+            "document.too_many_attributes", "Too many attributes altogether", facts={"limit": _MOST_VALUES}
+        )
+    return signs
+
+
+def _has_more_values_than(most: int, raw: bytes) -> bool:
+    # Text may look like attributes too, but nobody needs a text of so many.
+    return next(islice(_VALUE.finditer(raw), most, None), None) is not None
 
 
 def _count_elements(raw: bytes, limits: DocumentLimits) -> None:

@@ -10,7 +10,17 @@ from typing import Any, Final, Literal
 
 from lxml import etree
 
-from gateway.document import Document, file_of, first_breach, is_crowded, parse_schema, prefixes_for, read_start
+from gateway.document import (
+    UNCOUNTED,
+    Document,
+    Signs,
+    file_of,
+    first_breach,
+    is_crowded,
+    parse_schema,
+    prefixes_for,
+    read_start,
+)
 from gateway.domain.ids import SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import DocumentFacts
@@ -88,16 +98,16 @@ class CompiledSet:
                 self._names = names_only(self.schema_set)
         return self._names
 
-    def accepts(self, root: etree._Element, raw: bytes = b"", tags: int | None = None) -> bool:
+    def accepts(self, root: etree._Element, raw: bytes = b"", signs: Signs = UNCOUNTED) -> bool:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root.
 
         `raw`: the bytes it was read from, if it came from elsewhere: one that is made to hold errors without end is
-        judged piece by piece (document/flood.py). `tags`: see `is_crowded`.
+        judged piece by piece (document/flood.py). `signs`: what was counted in them.
         """
         # Nothing is kept of what is accepted, for nobody asks why: held until the next document came, its tree would be
         # let go when it is cold, and two trees would share the cache.
         if root.tag in self.roots:
-            end = first_breach(raw, self._xsd) if is_crowded(raw, root, tags) else None
+            end = first_breach(raw, self._xsd) if is_crowded(raw, root, signs) else None
             if end is not None:
                 self._judged = _Judged(*read_start(raw, end, root))
                 self._holds(self._judged.root)
@@ -220,7 +230,7 @@ def validate(document: Document, compiled: CompiledSet, telling: Telling = PLAIN
             f"{compiled.id} is not for messages of kind {kind}",
             facts={"schema_set": compiled.id, "kind": str(kind)},
         )
-    if not compiled.accepts(document.root, document.raw, document.tags):
+    if not compiled.accepts(document.root, document.raw, document.signs):
         document.measure()
         raise compiled.refusal(document.root, telling)
     if document.unmeasured is not None and not compiled.proves(document.unmeasured):

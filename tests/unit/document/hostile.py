@@ -104,6 +104,14 @@ KINDS: Final[Mapping[str, tuple[Callable[[], bytes], str]]] = {
         lambda: declaration("<a " + _named(200_000, 'a{}=""') + "/>"),
         "document.too_many_attributes",
     ),
+    "60 attributes at each of 15,000 elements": (
+        lambda: declaration(("<a " + _named(60, 'a{}=""') + "/>") * 15_000),
+        "document.too_many_attributes",
+    ),
+    "attributes with white space without number": (
+        lambda: declaration(("<a " + _named(60, "a{} =\n' '") + "/>") * 10_000),
+        "document.too_many_attributes",
+    ),
     "200,000 namespaces": (
         lambda: declaration("<a " + _named(200_000, 'xmlns:a{}="u"') + "/>"),
         "document.too_many_attributes",

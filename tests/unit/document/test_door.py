@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.document import Document, read
+from gateway.document import UNCOUNTED, Document, read
 from gateway.document.sniff import sniff
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError
@@ -342,7 +342,7 @@ def test_threads_do_not_see_each_others_errors() -> None:
 def test_only_read_makes_a_document() -> None:
     document = read(declaration(), LIMITS)
     with pytest.raises(TypeError, match="only"):
-        Document(document.root, document.raw, None, LIMITS, object())
+        Document(document.root, document.raw, UNCOUNTED, LIMITS, object())
 
 
 def test_a_document_does_not_travel_and_does_not_show_itself() -> None:

@@ -34,7 +34,7 @@ def declaration(inside: str) -> bytes:
     [
         (BAD * 90_000, "too_long", "AdditionalDocument[1]/TypeCode"),
         (GOOD * 80_000 + BAD * 8_000, "too_long", "AdditionalDocument[80001]/TypeCode"),
-        (WIDE * 23_000, "attribute_not_allowed", "AdditionalDocument[1]"),
+        (WIDE * 3_300, "attribute_not_allowed", "AdditionalDocument[1]"),
         (GOOD * 90_000 + "<Weather/>", "unexpected", "*[90002]"),
         (f"<GoodsShipment>{BARE_ITEM * 100_000}</GoodsShipment>", "missing", "GoodsShipment/GovernmentAgencyGoodsItem[1]/SequenceNumeric"),
         (GOOD * 90_000 + "<GoodsShipment>x</GoodsShipment>", "text_not_allowed", "GoodsShipment"),
