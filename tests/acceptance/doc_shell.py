@@ -5,18 +5,21 @@ goes on until Ctrl-C (`GOES_ON`) runs beside the shell, as in a second terminal;
 """
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from tests.acceptance.commands import ROOT
 from tests.acceptance.doc_blocks import Block, Commands, File, PageError, Step, check_output
+from tests.ports import kept
 
 GOES_ON: Final = {'make demo ARGS="--keep --dir demo-data"': "Stop with Ctrl-C."}
 """Commands that a reader leaves running in a terminal of their own, and the last line they print before they wait."""
@@ -31,6 +34,7 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.terminals: dict[str, Terminal] = {}
+        self._ports = ExitStack()
         folder.mkdir()
         for path in ROOT.iterdir():
             if not path.name.startswith(".") and path.name not in {"demo-data", "build"}:
@@ -51,6 +55,18 @@ class Clone:
         """End what still runs in a terminal."""
         for terminal in self.terminals.values():
             terminal.interrupt()
+        self._ports.close()
+
+    def keep_ports(self) -> None:
+        """Keep the ports of gateways that were stopped, for a page starts them again while other tests look for ports."""
+        for told in self.folder.glob("*/demo.env"):
+            ports = sorted({int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", told.read_text(encoding="utf-8"))})
+            self._ports.enter_context(kept(ports))
+
+    def logs(self) -> str:
+        """Return the last lines of what the commands of the page wrote into files."""
+        found = [path for path in sorted(self.folder.glob("*/*.log")) if path.is_file()]
+        return "\n".join(f"{path.name}: {path.read_text(encoding='utf-8', errors='replace')[-2000:]}" for path in found)
 
 
 class Terminal:
@@ -121,6 +137,7 @@ class Shell:
             terminals[command] = Terminal(self._clone, command)
         if step.shown is not None and step.shown.lines[-1] == INTERRUPT:
             terminals[command].interrupt()
+            self._clone.keep_ports()
         return terminals[command].before_interrupt
 
     def _run(self, block: Block) -> str:
@@ -134,7 +151,8 @@ class Shell:
         _wait(lambda: done.exists() or self._bash.poll() is not None, 120, lambda: out.read_text(encoding="utf-8"))
         printed = out.read_text(encoding="utf-8", errors="replace")
         if not done.exists():
-            raise PageError(f"{block.where}: a command failed:\n\n{block.text}\nIt printed\n\n{printed}")
+            told = f"{block.where}: a command failed:\n\n{block.text}\nIt printed\n\n{printed}\n{self._clone.logs()}"
+            raise PageError(told)
         self._place = Path(place.read_text(encoding="utf-8").strip())
         return printed
 
