@@ -19,6 +19,7 @@ from gateway.domain.message import MessageKind
 from gateway.errors import SchemaError
 from gateway.schema.files.bodies import Folder, find_bodies, strict_wildcards, wildcard_namespaces
 from gateway.schema.files.closure import XSD, Closure, reach
+from gateway.schema.files.derivations import check_derivations
 from gateway.schema.files.dialect import check_patterns
 from gateway.schema.files.joining import Joins, plan_joins, write_entry
 from gateway.schema.introspection.tree import read_tree
@@ -69,6 +70,7 @@ def make_set(files: Mapping[str, bytes], wish: Wish) -> SchemaSet:
     closure = reach(files, entry, *bodies)
     for path, root in closure.documents.items():
         check_patterns(root, path)
+    check_derivations(closure.documents.values())
     roots = _roots(closure, entry, bodies)
 
     def put_together(joins: Joins) -> CompiledSet:
