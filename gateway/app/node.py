@@ -2,7 +2,8 @@
 
 Start: settings and rules were checked before; then the store is opened (one writer per file) and recovered, workers lay
 out their desks, loops begin, and listeners open last, so that nothing is taken that could not be worked on. Stop is the
-same backwards. A node that dies instead of stopping loses nothing: `recover` gives its leases back at the next start.
+same backwards, and what is in work has one time for all of it: requests first, the loops what is left. A node that dies
+instead of stopping loses nothing: `recover` gives its leases back at the next start.
 """
 
 import asyncio
@@ -106,11 +107,14 @@ class Node:
         self._clock: Clock = clock or SystemClock()
         self._ids: Ids = ids or SystemIds()
         self._bells = Doorbells()
-        self._fast_path = FastPath(agreements=self._rules, clock=self._clock, lease=settings.timing.lease)
+        self._fast_path = FastPath(
+            agreements=self._rules, clock=self._clock, bells=self._bells, lease=settings.timing.lease
+        )
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._open = open_store or partial(_open_in_place, reach=self._reach, restored=bool(restored))
         self._stack = AsyncExitStack()
         self._reports: set[asyncio.Task[None]] = set()
+        self._stop_by: float | None = None  # when a stop waits no longer, in monotonic seconds
         self._reload: Reload | None = None
         self.listeners: dict[str, Listener] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -314,8 +318,15 @@ class Node:
     async def _finish(self) -> None:
         """Begin nothing new, and let what is under way end, for a bounded time."""
         self._bells.hush()
-        if not await self._bells.at_rest(self._settings.timing.stop.total_seconds()):
+        if not await self._bells.at_rest(self._left()):
             self._telemetry.line("node.stop", outcome="failure", under_way=self._bells.under_way)
+
+    def _left(self) -> float:
+        """Return how many seconds a stop may still wait for work, from the first time this is asked."""
+        now = self._clock.monotonic()
+        if self._stop_by is None:
+            self._stop_by = now + self._settings.timing.stop.total_seconds()
+        return self._stop_by - now
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and not self.failed.done():
@@ -325,6 +336,9 @@ class Node:
 
     async def _open_listeners(self, below: Adapters, use: UseCases) -> None:
         settings, clock = self._settings, self._clock
+        # Runs when the listeners have stopped and the store is still open: nothing that was seen goes unrecorded.
+        self._stack.push_async_callback(told, self._reports, use.turn_away)
+        self._stack.push_async_callback(self._stop_listeners)
         tokens = RegisteredClients(settings, clock=clock)
         statements = Statements(settings, self._rules, below.trust, ids=self._ids)
         us = settings.parties[0].id
@@ -386,8 +400,6 @@ class Node:
         if tls is None:
             return None
         loop, reports = asyncio.get_running_loop(), self._reports
-        # Runs when the listener has stopped and the store is still open: nothing that was seen goes unrecorded.
-        self._stack.push_async_callback(told, reports, turn_away)
 
         def refused(error: GatewayError) -> None:
             report = loop.create_task(turn_away(error))
@@ -404,5 +416,9 @@ class Node:
         listener = await serve(
             app, host=where.host, port=where.port, ssl_context=context, stop_within=self._settings.timing.stop
         )
-        self._stack.push_async_callback(listener.stop)
         self.listeners[name] = listener
+
+    async def _stop_listeners(self) -> None:
+        """Take nothing more, and let the requests in work end, those of all listeners in the same time."""
+        self._left()
+        await asyncio.gather(*(listener.stop() for listener in self.listeners.values()))

@@ -63,7 +63,9 @@ async def work_off(
             free = min(pace.most, pace.at_once - len(under_way))
             claimed: Sequence[Claimed] = ()
             try:
-                claimed = await claim(free) if free > 0 and not bells.hushed else ()
+                if free > 0 and not bells.hushed:
+                    with bells.at_work():
+                        claimed = await claim(free)
             except GatewayError as error:
                 failed(error)
             for one in claimed:
@@ -83,10 +85,12 @@ async def work_off_in_groups(
     bell: str,
     pace: Pace,
     failed: Callable[[GatewayError], None],
+    begun: Callable[[int], Sequence[Claimed]] = lambda _most: (),
 ) -> None:
     """Run until cancelled. `claim(n)` leases up to n pieces, which `work` does together; it must not raise.
 
-    `failed` is told when a claim could not be made.
+    `failed` is told when a claim could not be made. `begun(n)`: up to n pieces that were leased already when the bells
+    were hushed; they are worked off all the same.
     """
     under_way: set[asyncio.Task[None]] = set()
 
@@ -100,8 +104,8 @@ async def work_off_in_groups(
         while True:
             claimed: Sequence[Claimed] = ()
             try:
-                may = len(under_way) < pace.at_once and not bells.hushed
-                claimed = await claim(pace.most) if may else ()
+                if len(under_way) < pace.at_once:
+                    claimed = begun(pace.most) if bells.hushed else await claim(pace.most)
             except GatewayError as error:
                 failed(error)
             if claimed:

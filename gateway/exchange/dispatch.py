@@ -126,10 +126,14 @@ class Dispatch:
         """Send to `partner` until cancelled."""
         limits = self._of(partner)
 
+        def at_once(most: int) -> int:
+            return most if self._channel.takes(partner) > 1 else min(most, limits.one_by_one)
+
         async def claim(most: int) -> list[_Leased]:
-            return await self._claim(
-                partner, most if self._channel.takes(partner) > 1 else min(most, limits.one_by_one)
-            )
+            return await self._claim(partner, at_once(most))
+
+        def begun(most: int) -> list[_Leased]:
+            return self._claimed_already(partner, at_once(most))
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
@@ -137,22 +141,29 @@ class Dispatch:
         pace = Pace(
             most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
         )
-        await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=partner, pace=pace, failed=failed)
+        await work_off_in_groups(
+            claim, self._attempt, bells=self._bells, bell=partner, pace=pace, failed=failed, begun=begun
+        )
 
     def _of(self, partner: PartyId) -> DispatchLimits:
         return self._partner_limits.get(partner, self._limits)
 
     async def _claim(self, partner: PartyId, most: int) -> list[_Leased]:
         """Return what came by the fast path and, as far as there is room, what is due in the store."""
-        fast: list[_Leased] = [(one.claimed, one.envelope) for one in self._fast_path.take(partner, most)]
-        if fast and (len(fast) == most or not self._reaching.lately(partner)):
+        fast = self._claimed_already(partner, most)
+        if not fast:
+            return await self._claim_stored(partner, most)
+        if len(fast) == most or not self._reaching.lately(partner):
             return fast  # it is leased already, and must not wait for a ping
-        try:
-            return [*fast, *await self._claim_stored(partner, most - len(fast))]
-        except GatewayError:
-            if fast:
+        with self._bells.at_work():
+            try:
+                return [*fast, *await self._claim_stored(partner, most - len(fast))]
+            except GatewayError:
                 return fast
-            raise
+
+    def _claimed_already(self, partner: PartyId, most: int) -> list[_Leased]:
+        """Return what came by the fast path."""
+        return [(one.claimed, one.envelope) for one in self._fast_path.take(partner, most)]
 
     async def _claim_stored(self, partner: PartyId, most: int) -> list[_Leased]:
         """Lease what is due in the store. If that is all, what comes now may take the fast path for a moment: no
@@ -163,11 +174,12 @@ class Dispatch:
         share, wait = self._catch_up.turn(partner, most)
         if wait:
             await asyncio.sleep(wait)
-            if self._bells.hushed:
-                return []
+        if self._bells.hushed:  # since the claim was begun
+            return []
         now, limits = self._clock.now(), self._limits
         in_force = self._agreements.in_force(now)
-        claimed = await self._store.claim(partner, limit=share, now=now, lease=limits.lease, in_force=in_force)
+        with self._bells.at_work():
+            claimed = await self._store.claim(partner, limit=share, now=now, lease=limits.lease, in_force=in_force)
         if self._catch_up.claimed(partner, [one.row for one in claimed], asked=share):
             self._telemetry.line("partner.caught_up", outcome="success", partner=partner)
         if len(claimed) < share:

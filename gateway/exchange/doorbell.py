@@ -6,6 +6,8 @@ hushed the loops begin nothing new, and what they have under way can be waited f
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -35,7 +37,7 @@ class Doorbells:
 
     @property
     def under_way(self) -> int:
-        """How many pieces or groups of work the loops have under way."""
+        """How many pieces or groups of work are under way: the loops have them, or are about to."""
         return self._under_way
 
     def hush(self) -> None:
@@ -49,7 +51,7 @@ class Doorbells:
             self.ring(name)
 
     def begun(self) -> None:
-        """Note that a loop began a piece of work."""
+        """Note that a piece of work began, or was leased to begin at once."""
         self._under_way += 1
         self._at_rest.clear()
 
@@ -59,11 +61,21 @@ class Doorbells:
         if not self._under_way:
             self._at_rest.set()
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count what the block does as work under way: it leases what nobody else counts yet."""
+        self.begun()
+        try:
+            yield
+        finally:
+            self.ended()
+
     async def at_rest(self, seconds: float) -> bool:
         """Return whether all work under way ended within `seconds`."""
         try:
-            async with asyncio.timeout(seconds):
-                await self._at_rest.wait()
+            async with asyncio.timeout(max(seconds, 0.0)):
+                while self._under_way:  # what ended may have been the lease of what begins
+                    await self._at_rest.wait()
         except TimeoutError:
             return False
         return True

@@ -8,7 +8,7 @@ each partner. Beyond that a transfer simply stays QUEUED in the store, where eve
 `dispatch` opens the way to a partner for a moment, each time it knows two things: the partner answered just now, and
 nothing that is due waits for it in the store, so nobody is overtaken. Whatever waits here is leased like everything
 else under way: when the process dies, or nobody takes it in time, the lease ends and the next attempt starts from the
-stored JWS.
+stored JWS. A drain closes the way, counts what waits here as under way, and has it sent.
 """
 
 from collections import defaultdict, deque
@@ -22,6 +22,7 @@ from gateway.domain.ids import PartyId
 from gateway.domain.jobs import PreparedTransfer, SealedEnvelope
 from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
+from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Agreements, Clock
 
 MAX_WAITING_BYTES: Final = MAX_BATCH_BYTES
@@ -45,18 +46,21 @@ class FastTransfer:
 
 
 class FastPath:
-    """The queue between `submit` and `dispatch`. `lease`: of a claim, as `dispatch` makes it."""
+    """The queue between `submit` and `dispatch`. `lease`: of a claim, as `dispatch` makes it. `bells`: what waits here
+    is counted there as work under way."""
 
     def __init__(
         self,
         *,
         agreements: Agreements,
         clock: Clock,
+        bells: Doorbells,
         lease: timedelta,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self._agreements = agreements
         self._clock = clock
+        self._bells = bells
         self._lease = lease + WAIT
         self._max_waiting_bytes = max_waiting_bytes
         self._open: dict[PartyId, float] = {}  # until when, in monotonic seconds
@@ -85,6 +89,7 @@ class FastPath:
             if taken and size + waiting[0].size_bytes > MAX_BATCH_BYTES:
                 break
             one = waiting.popleft()
+            self._bells.ended()
             self._bytes -= one.size_bytes
             if one.since >= oldest:
                 taken.append(one)
@@ -94,7 +99,9 @@ class FastPath:
     # ── submit ──
 
     def open_for(self, recipients: Iterable[PartyId]) -> frozenset[PartyId]:
-        """Return those of `recipients` to whom the way is open now."""
+        """Return those of `recipients` to whom the way is open now: none while the node begins nothing new."""
+        if self._bells.hushed:
+            return frozenset()
         now = self._clock.monotonic()
         return frozenset(
             recipient
@@ -135,6 +142,7 @@ class FastPath:
             self._bytes += size
             fast = FastTransfer(claimed=one, envelope=made.envelope, size_bytes=size, since=self._clock.monotonic())
             self._waiting[one.row.recipient].append(fast)
+            self._bells.begun()
 
 
 def size_of(transfer: PreparedTransfer) -> int:

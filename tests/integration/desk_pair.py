@@ -321,7 +321,7 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
     workers = InlineWorkers(setup=lay_desk, snapshot=snapshot, table=table)
     await workers.start()
     ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
-    fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, lease=DispatchLimits().lease)
+    fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, bells=bells, lease=DispatchLimits().lease)
     own = [party.id for party in configuration.node.parties]
     settle = Settle(store=store, workers=workers, clock=clock)
     ask = Ask(store=store, workers=workers, channel=line, settle=settle, clock=clock, telemetry=telemetry)

@@ -297,3 +297,44 @@ async def test_a_node_that_drains_finishes_what_is_under_way_and_begins_nothing(
         assert (await state(pair, second)).state is not TransferState.DELIVERED
         pair.gb.bells.resume()
         await reaches(pair, second, TransferState.DELIVERED)
+
+
+async def test_what_was_claimed_when_it_was_accepted_goes_though_the_node_drains_meanwhile(pair: Pair) -> None:
+    pair.gb.fast_path.open(FR, lasting=timedelta(minutes=1))
+    transfer_id = await submitted(pair)
+    assert (await state(pair, transfer_id)).state is TransferState.IN_FLIGHT
+    pair.gb.bells.hush()
+    assert pair.gb.bells.under_way == 1
+    assert not await pair.gb.bells.at_rest(0.01)
+    async with pair.dispatching():
+        assert await pair.gb.bells.at_rest(20)
+    assert (await state(pair, transfer_id)).state is TransferState.DELIVERED
+    assert pair.gb.bells.under_way == 0
+
+
+async def test_a_partner_that_answers_a_ping_only_when_the_node_drains_gets_nothing(pair: Pair) -> None:
+    transfer_id = await submitted(pair)
+    ping, asked, may_answer = pair.ping, asyncio.Event(), asyncio.Event()
+
+    async def slow(recipient: PartyId) -> SendOutcome:
+        asked.set()
+        await may_answer.wait()
+        return await ping(recipient)
+
+    pair.ping = slow  # type: ignore[method-assign]  # the script of this test
+    bells, looked = pair.gb.bells, asyncio.Event()
+    wait = bells.wait
+
+    async def noted(name: str, seconds: float, *, rings: int = 1) -> int:
+        looked.set()
+        return await wait(name, seconds, rings=rings)
+
+    async with pair.dispatching():
+        await asked.wait()
+        bells.hush()
+        bells.wait = noted  # type: ignore[method-assign]  # the loop waits once it has looked
+        may_answer.set()
+        await looked.wait()
+        assert (await state(pair, transfer_id)).state is TransferState.QUEUED
+        bells.resume()
+        await reaches(pair, transfer_id, TransferState.DELIVERED)

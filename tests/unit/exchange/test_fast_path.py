@@ -12,6 +12,7 @@ from gateway.domain.jobs import PreparedTransfer, SealedEnvelope
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
+from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import MAX_WAITING, WAIT, FastPath
 from tests.store_values import AGREEMENT, LEASE, OTHER, PARTNER, StoreValues, held
 from tests.unit.exchange.rows import claimed_of
@@ -64,8 +65,13 @@ def agreements() -> SomeAgreements:
 
 
 @pytest.fixture
-def path(time: Time, agreements: SomeAgreements) -> FastPath:
-    made = FastPath(agreements=agreements, clock=time, lease=LEASE, max_waiting_bytes=1_000)
+def bells() -> Doorbells:
+    return Doorbells()
+
+
+@pytest.fixture
+def path(time: Time, agreements: SomeAgreements, bells: Doorbells) -> FastPath:
+    made = FastPath(agreements=agreements, clock=time, bells=bells, lease=LEASE, max_waiting_bytes=1_000)
     made.open(PARTNER, lasting=SHORT)
     return made
 
@@ -123,6 +129,27 @@ def test_it_is_closed_until_dispatch_opens_it_and_again_after_a_moment(
     assert path.open_for([PARTNER]) == {PARTNER}
     path.close(PARTNER)
     assert offered(path, prepared(values)) is None
+
+
+def test_what_waits_is_under_way_until_it_is_taken_or_given_up(
+    path: FastPath, values: StoreValues, time: Time, bells: Doorbells
+) -> None:
+    for _ in range(3):
+        committed(path, prepared(values, size=100))
+    assert bells.under_way == 3
+    path.take(PARTNER, 1)
+    assert bells.under_way == 2
+    time.seconds += WAIT.total_seconds() + 1
+    path.take(PARTNER, 1)
+    assert bells.under_way == 0
+
+
+def test_it_is_closed_while_the_node_begins_nothing_new(path: FastPath, values: StoreValues, bells: Doorbells) -> None:
+    bells.hush()
+    assert path.open_for([PARTNER]) == frozenset()
+    assert offered(path, prepared(values)) is None
+    bells.resume()
+    assert path.open_for([PARTNER]) == {PARTNER}
 
 
 def test_nothing_goes_under_an_agreement_that_is_no_longer_in_force(

@@ -231,7 +231,7 @@ class Node:
         return Door(name=name, clock=self.clock, ids=self.ids, telemetry=self.lines, **limits)
 
     def submission(self, *, max_document_bytes: int = 100_000, **limits: Any) -> SubmissionParts:
-        path = FastPath(agreements=self.agreements, clock=self.clock, lease=LEASE)
+        path = FastPath(agreements=self.agreements, clock=self.clock, bells=self.bells, lease=LEASE)
         return SubmissionParts(
             door=self.door("submission", **limits),
             submit=Submit(
