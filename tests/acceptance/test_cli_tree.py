@@ -39,6 +39,7 @@ COMMANDS = {
     "rule show",
     "rule check",
     "policy check",
+    "policy diff",
     "policy explain",
     "audit verify",
     "audit export",

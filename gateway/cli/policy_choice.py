@@ -1,0 +1,86 @@
+"""Which policy a command is about: a policy file, or the one that an agreement file names for a recipient."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.catalogue import compiled_set, schema_sets
+
+if TYPE_CHECKING:
+    from gateway.domain.message import MessageKind
+    from gateway.policy import CompiledPolicy, Policy
+    from gateway.schema import CompiledSet, ValidDocument
+
+__all__ = ["AgreementFile", "DocumentFile", "Opened", "PolicyFile", "Recipient", "open_document", "read_policy_file"]
+
+DocumentFile = Annotated[Path, typer.Argument(help="Document (XML).", exists=True, dir_okay=False)]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help="Policy file (YAML).", exists=True, dir_okay=False, metavar="FILE")
+]
+AgreementFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--agreement",
+        help="Agreement file (YAML); its policy for --to.",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+    ),
+]
+Recipient = Annotated[str, typer.Option("--to", help="Recipient under the agreement, such as FR-DGDDI.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A valid document with the policy it is to be seen under, ready to use."""
+
+    document: "ValidDocument"
+    policy: "CompiledPolicy"
+    compiled: "CompiledSet"
+
+
+def open_document(
+    document: Path, *, policy: Path | None, agreement: Path | None, to: str, catalogue: Path | None
+) -> Opened:
+    """Return a document, validated, and the policy that is named by a file or by an agreement and a recipient.
+
+    Raises typer.BadParameter for options that do not go together, GatewayError for files that do not hold.
+    """
+    from gateway.document import read
+    from gateway.domain.limits import DocumentLimits
+    from gateway.policy import compile_policy
+    from gateway.schema import validate
+
+    if (policy is None) == (agreement is None):
+        raise typer.BadParameter("give one of --policy and --agreement")
+    if agreement is not None and not to:
+        raise typer.BadParameter("is needed with --agreement", param_hint="--to")
+    parsed = read(document.read_bytes(), DocumentLimits())
+    found = _of_agreement(agreement, to, parsed.kind, catalogue) if agreement else read_policy_file(policy or Path())
+    compiled = compiled_set(found.schema_set, catalogue)
+    return Opened(document=validate(parsed, compiled), policy=compile_policy(found, compiled), compiled=compiled)
+
+
+def read_policy_file(file: Path) -> "Policy":
+    """Return the policy in a file. Raises ConfigurationError `policy.invalid`, OSError."""
+    from gateway.policy import read_policy
+
+    return read_policy(file.read_bytes(), file=str(file))
+
+
+def _of_agreement(file: Path, recipient: str, kind: "MessageKind", catalogue: Path | None) -> "Policy":
+    """Return the policy for messages of this kind to `recipient`. Raises AgreementError or ConfigurationError."""
+    from gateway.errors import AgreementError
+    from gateway.settings import load_agreements
+
+    book = load_agreements([file.parent], schema_sets(catalogue))
+    for one in book.agreements:
+        if Path(book.files[one.id, one.version]).resolve() != file.resolve():
+            continue
+        for flow in one.flows:
+            if flow.recipient == recipient and kind in flow.kinds:
+                return book.policies[flow.policy_sha256]
+        raise AgreementError("agreement.kind_not_covered", f"{one.id} lets nobody send a {kind} to that recipient")
+    raise AgreementError("agreement.none", f"{file} holds no agreement")

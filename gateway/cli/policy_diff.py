@@ -1,0 +1,146 @@
+"""`gateway policy diff`: a document beside the view a partner would get, or beside two views. Needs no node."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from gateway.cli.catalogue import CatalogueFolder
+from gateway.cli.output import AsJson, print_json, reporting, say, terminal_width
+from gateway.cli.policy_choice import (
+    AgreementFile,
+    DocumentFile,
+    PolicyFile,
+    Recipient,
+    open_document,
+    read_policy_file,
+)
+from gateway.cli.side_by_side import Row, print_columns
+
+if TYPE_CHECKING:
+    from gateway.policy.diff import Diff, DiffPlace, Side
+
+__all__ = ["diff_document"]
+
+_STANDS: Final = re.compile(r":[0-9]+$")
+_SHOWN: Final = ("all", "kept", "changed", "withheld", "different")
+
+
+def diff_document(
+    document: DocumentFile,
+    policy_file: PolicyFile = None,
+    agreement: AgreementFile = None,
+    to: Recipient = "",
+    between: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--between", help="Two policy files: what each leaves, side by side.", exists=True),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(help="Show only `kept`, `changed` or `withheld` values, or, of two policies, `different`.")
+    ] = "all",
+    width: Annotated[int | None, typer.Option(help="Columns to use; the terminal's without it.", min=20)] = None,
+    catalogue: CatalogueFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a document and what would leave of it side by side: kept, changed, withheld, and by which rule.
+
+    This shows the document's values. With --between, exit code 1 when the two policies leave something different.
+    """
+    from gateway.policy import compile_policy
+    from gateway.policy.diff import diff
+
+    if only not in _SHOWN:
+        raise typer.BadParameter(f"write one of {', '.join(_SHOWN)}", param_hint="--only")
+    if between is not None and (policy_file or agreement or to):
+        raise typer.BadParameter("names the policies; leave out --policy, --agreement and --to", param_hint="--between")
+    with reporting(as_json=as_json):
+        if between is None:
+            opened = open_document(document, policy=policy_file, agreement=agreement, to=to, catalogue=catalogue)
+            policies = [opened.policy]
+        else:
+            opened = open_document(document, policy=between[0], agreement=None, to="", catalogue=catalogue)
+            policies = [opened.policy, compile_policy(read_policy_file(between[1]), opened.compiled)]
+        found = diff(opened.document, policies, opened.compiled)
+    shown = [place for place in found.places if _is_shown(place, only)]
+    if as_json:
+        for place in shown:
+            print_json(_place_json(place, found))
+        print_json(_summary_json(found))
+    else:
+        _print(found, shown, to, width or terminal_width())
+    differs = any(place.differs for place in found.places) or len({bool(one.view) for one in found.outcomes}) > 1
+    if between is not None and differs:
+        raise typer.Exit(1)
+
+
+def _is_shown(place: "DiffPlace", only: str) -> bool:
+    if only == "different":
+        return place.differs
+    return only == "all" or any(side.mark == only for side in place.sides)
+
+
+def _place_json(place: "DiffPlace", found: "Diff") -> dict[str, Any]:
+    sides = [_side_json(side) for side in place.sides]
+    if len(found.outcomes) == 1:
+        return {"path": place.path, "value": place.value, **sides[0]}
+    return {"path": place.path, "value": place.value, "differs": place.differs, "a": sides[0], "b": sides[1]}
+
+
+def _side_json(side: "Side") -> dict[str, Any]:
+    return {
+        "mark": side.mark.value,
+        "leaves": side.value,
+        "rule": side.rule,
+        "reason": side.reason,
+        "legal": side.legal,
+        "note": side.note,
+    }
+
+
+def _summary_json(found: "Diff") -> dict[str, Any]:
+    """Return the last object: what became of the whole document under each policy."""
+    return {"summary": [{**counts, "code": one.code, "detail": one.detail} for one, counts in _counted(found)]}
+
+
+def _counted(found: "Diff") -> "Iterable[tuple[Any, dict[str, Any]]]":
+    from gateway.policy.diff import Mark
+
+    for side, outcome in enumerate(found.outcomes):
+        policy = outcome.policy.policy
+        named = {"policy": policy.id, "version": policy.version, "sent": outcome.view is not None}
+        yield outcome, {**named, **{mark.value: found.count(mark, side) for mark in Mark}}
+
+
+def _print(found: "Diff", shown: "Sequence[DiffPlace]", to: str, width: int) -> None:
+    names = [f"{one.policy.policy.id} version {one.policy.policy.version}" for one in found.outcomes]
+    if len(names) == 1:
+        heads = ["Document", f"View{f' for {to}' if to else ''} under {names[0]}"]
+        rows = [_row(place, (("", place.value),), place.sides) for place in shown]
+    else:
+        heads = names
+        rows = [_row(place, (), place.sides) for place in shown]
+    print_columns(heads, rows, width)
+    for outcome, counts in _counted(found):
+        told = f"{counts['kept']} kept, {counts['changed']} changed, {counts['withheld']} withheld"
+        say(f"{told} under {counts['policy']} version {counts['version']}")
+        if outcome.view is None:
+            say(f"REFUSED {outcome.code}: {outcome.detail}")
+
+
+_SIGNS: Final = {"kept": "=", "changed": "~", "withheld": "-"}
+
+
+def _row(place: "DiffPlace", first: "Sequence[tuple[str, str]]", sides: "Sequence[Side]") -> Row:
+    cells = [*first, *((_SIGNS[side.mark.value], _told(side)) for side in sides)]
+    return Row(path=place.path, cells=tuple(cells))
+
+
+def _told(side: "Side") -> str:
+    """Return what a side says in the terminal: the value, and unless it is kept as it was, why."""
+    place = side.rule.rpartition("/")[2] if _STANDS.search(side.rule) else ""
+    why = " · ".join(filter(None, (side.note, side.reason, place)))
+    if side.value is None:
+        return f"({why})"
+    return side.value if side.mark.value == "kept" else f"{side.value} ({why})"
