@@ -15,7 +15,7 @@ from gateway.cli.output import (
     say,
     with_difficulty,
 )
-from gateway.cli.pull import acknowledge, pull
+from gateway.cli.pull import acknowledge, acknowledge_all, pull
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 from gateway.domain.ids import MessageId
 from gateway.domain.lifecycle import HandOverState
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, release, pull, ack.")
+app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, release, pull, ack, ack-all.")
 app.command("pull")(pull)
 app.command("ack")(acknowledge)
+app.command("ack-all")(acknowledge_all)
 
 
 @app.command("list")

@@ -1,18 +1,19 @@
-"""`gateway inbox pull` and `gateway inbox ack`: fetch messages as a back end that pulls would (docs/hand-over.md)."""
+"""`gateway inbox pull`, `ack` and `ack-all`: fetch messages as a back end that pulls would (docs/hand-over.md)."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, plain, print_json, print_lines, reporting, say
+from gateway.cli.output import FAILED, AsJson, plain, print_json, print_lines, print_table, reporting, say
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, fetching
-from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.ids import MessageId, PartyId, is_message_id
 
 if TYPE_CHECKING:
-    from gateway.client import LeasedMessage, SettledMessage
+    from gateway.client import ClientError, LeasedMessage, SettledMessage
 
-__all__ = ["acknowledge", "pull"]
+__all__ = ["acknowledge", "acknowledge_all", "pull"]
 
 
 def pull(
@@ -95,3 +96,57 @@ def acknowledge(
         print_json(asdict(settled))
     else:
         print_lines([("Message", settled.message_id), ("Hand-over", settled.hand_over.value)])
+
+
+def acknowledge_all(
+    file: Annotated[
+        typer.FileText, typer.Argument(help="What `inbox pull --json` printed; - for standard input.", metavar="FILE")
+    ],
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge leased messages together. Each has its own answer; exit code 1 if one was refused."""
+    from gateway.client import ClientError
+
+    leases = [_lease_in(line) for line in file if line.strip()]
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "list[SettledMessage | ClientError]":
+        async with fetching(target) as client:
+            return await client.answer_all(leases)
+
+    told = [(message_id, one) for (message_id, _), one in zip(leases, calling(work, as_json=as_json), strict=True)]
+    if as_json:
+        for message_id, one in told:
+            print_json(_members(message_id, one))
+    else:
+        rows = [
+            (message_id, one.code if isinstance(one, ClientError) else one.hand_over.value) for message_id, one in told
+        ]
+        print_table("", ("Message", "Hand-over"), rows)
+    if any(isinstance(one, ClientError) for _, one in told):
+        raise typer.Exit(FAILED)
+
+
+def _members(message_id: MessageId, told: "SettledMessage | ClientError") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from gateway.client import ClientError
+
+    return {"message_id": message_id, "code": told.code} if isinstance(told, ClientError) else asdict(told)
+
+
+def _lease_in(line: str) -> tuple[MessageId, str]:
+    """Return the message and the lease that a line names. Raises BadParameter."""
+    try:
+        value = json.loads(line)
+        message_id, lease = value["message_id"], value["lease"]
+    except (ValueError, KeyError, TypeError):
+        message_id = lease = None
+    if not (isinstance(message_id, str) and is_message_id(message_id) and isinstance(lease, str)):
+        raise typer.BadParameter("has a line without message_id and lease", param_hint="FILE")
+    return MessageId(message_id), lease

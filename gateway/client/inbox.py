@@ -3,16 +3,17 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 
-from gateway.client.connection import ClientError, Connection
+from gateway.client.connection import ClientError, Connection, refusal_of
 from gateway.domain.ids import AgreementId, ConversationId, MessageId, PartyId, is_message_id, party_id
 from gateway.domain.lifecycle import HandOverState
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 
 __all__ = ["InboxClient", "LeasedMessage", "SettledMessage"]
@@ -71,6 +72,13 @@ class InboxClient(Connection):
         """Take responsibility for a message. May be repeated under the same lease."""
         return await self.answer(message.message_id, "acknowledgement", lease=message.lease)
 
+    async def acknowledge_all(self, messages: Sequence[LeasedMessage]) -> list[SettledMessage | ClientError]:
+        """Return for each what `acknowledge` would have returned or raised, in their order.
+
+        Raises ClientError where there is no answer, or one for the request as a whole; then all may be said again.
+        """
+        return await self.answer_all([(one.message_id, one.lease) for one in messages])
+
     async def postpone(self, message: LeasedMessage, *, reason: str) -> SettledMessage:
         """Give a message back for a while. `reason`: a lower-case word, such as `database_down`."""
         return await self.answer(message.message_id, "postponement", lease=message.lease, reason=reason)
@@ -88,6 +96,34 @@ class InboxClient(Connection):
             body=orjson.dumps(members),
         )
         return _shaped(answer.json(), _settled)
+
+    async def answer_all(self, leases: Sequence[tuple[MessageId, str]]) -> list[SettledMessage | ClientError]:
+        """Acknowledge messages by their ids and leases: see `acknowledge_all`. As many go in one request as may."""
+        told: list[SettledMessage | ClientError] = []
+        for start in range(0, len(leases), MAX_BATCH_ENVELOPES):
+            told += await self._acknowledged(leases[start : start + MAX_BATCH_ENVELOPES])
+        return told
+
+    async def _acknowledged(self, leases: Sequence[tuple[MessageId, str]]) -> list[SettledMessage | ClientError]:
+        named = [{"message_id": message_id, "lease": lease} for message_id, lease in leases]
+        answer = await self.request(
+            "POST",
+            "/v1/inbox/acknowledgements",
+            headers={"Content-Type": "application/json"},
+            body=orjson.dumps({"messages": named}),
+        )
+        return _shaped(
+            answer.json(),
+            lambda value: [
+                _answered(one, message_id) for one, (message_id, _) in zip(value["messages"], leases, strict=True)
+            ],
+        )
+
+
+def _answered(value: Mapping[str, Any], message_id: MessageId) -> SettledMessage | ClientError:
+    if value["message_id"] != message_id:
+        raise ValueError("an answer is about another message")
+    return _settled(value) if value["status"] == 200 else refusal_of(value, status=value["status"])
 
 
 def _shaped(value: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Value]) -> Value:

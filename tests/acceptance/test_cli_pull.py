@@ -1,6 +1,7 @@
-"""`gateway inbox pull` and `ack`: a back end that fetches its messages from the command line."""
+"""`gateway inbox pull`, `ack` and `ack-all`: a back end that fetches its messages from the command line."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -59,5 +60,23 @@ async def test_messages_are_pulled_and_acknowledged(gateways: tuple[TwoGateways,
         assert Path(told["File"]).is_file()
         assert "HANDED_OVER" in as_backend("ack", told["Message"], "--lease", told["Lease"]).out
 
+    def walk_together(out: Path) -> None:
+        """What `pull --json` printed is what `ack-all` takes."""
+        assert as_submitter("submit", "--to", FR, "--wait", 30, SAMPLES / "valid" / "export-one-item.xml").code == 0
+        (message,) = as_backend("pull", "--out", out, "--limit", 8, "--json").json
+        again = {**message, "message_id": "0195c7a0-0000-7000-8000-00000000ffff"}
+        leased = tmp_path / "leased.jsonl"
+        leased.write_text(f"{json.dumps(message)}\n\n{json.dumps(again)}\n", encoding="utf-8")
+        told = as_backend("ack-all", leased, "--json")
+        assert told.code == 1
+        assert [one.get("hand_over") or one["code"] for one in told.json] == ["HANDED_OVER", "request.not_found"]
+        leased.write_text(json.dumps(message), encoding="utf-8")
+        shown = as_backend("ack-all", leased)
+        assert (shown.code, shown.out.split()[-2:]) == (0, [message["message_id"], "HANDED_OVER"])
+        leased.write_text('{"message_id": 1}', encoding="utf-8")
+        assert as_backend("ack-all", leased).code == 2
+        assert as_backend("ack-all", tmp_path / "none.jsonl").code == 2
+
     await asyncio.to_thread(walk)
     await asyncio.to_thread(walk_by_hand)
+    await asyncio.to_thread(walk_together, tmp_path / "fetched")

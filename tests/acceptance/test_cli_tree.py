@@ -29,6 +29,7 @@ COMMANDS = {
     "inbox release",
     "inbox pull",
     "inbox ack",
+    "inbox ack-all",
     "schema add",
     "schema facts",
     "schema list",
