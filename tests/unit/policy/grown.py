@@ -1,0 +1,73 @@
+"""The sets that documents are grown from: the bundled ones, and one of them with values that may be nil."""
+
+import io
+from functools import cache
+
+from lxml import etree
+
+from gateway.schema import CompiledSet, assemble_set, compile_set
+from tests.oracle.xsd_paths import Place, read_files
+from tests.unit.schema.sets import bundled, files_of
+
+NILLABLE = "dms-declaration-nil"
+"""The declaration set, but every optional element in it may say `xsi:nil`."""
+_OF = "dms-declaration"
+
+
+@cache
+def set_files(set_id: str) -> dict[str, bytes]:
+    """Return the XSD files of a set by name."""
+    found = files_of(_OF if set_id == NILLABLE else set_id)
+    files = {name: raw for name, raw in found.items() if name.endswith(".xsd")}
+    if set_id == NILLABLE:
+        files = {name: raw.replace(b' minOccurs="0"', b' minOccurs="0" nillable="true"') for name, raw in files.items()}
+        # A reference and a wildcard can not say it; neither stands here with minOccurs="0".
+        assert not any(
+            b"xs:any " in line and b"nillable" in line for raw in files.values() for line in raw.split(b"\n")
+        )
+    return files
+
+
+@cache
+def set_places(set_id: str) -> dict[str, Place]:
+    """Return what the oracle's own reader finds in a set."""
+    return dict(read_files(set_files(set_id)))
+
+
+def grown_roots(set_id: str) -> tuple[str, ...]:
+    """Return the roots a document of the set may have, the usual one first."""
+    return ("/MetaData", "/Response") if set_id == "dms-response" else ("/MetaData", "/Declaration")
+
+
+@cache
+def compiled_set(set_id: str) -> CompiledSet:
+    """Return a set as the gateway has it."""
+    if set_id != NILLABLE:
+        return bundled(set_id)
+    like = bundled(_OF).schema_set
+    made = assemble_set(
+        set_files(NILLABLE),
+        set_id=NILLABLE,
+        release="1",
+        title="Declarations whose values may be nil",
+        entry=f"{_OF}.xsd",
+        kinds=[kind.value for kind in like.kinds],
+        roots=list(like.roots),
+        namespaces=list(like.namespaces),
+    )
+    return compile_set(made)
+
+
+@cache
+def bare_schema(set_id: str) -> etree.XMLSchema:
+    """Return libxml2's own schema of the same files, without a line of the gateway."""
+    files = set_files(set_id)
+
+    class Resolver(etree.Resolver):
+        def resolve(self, url: str, _public: str | None, context: object) -> object:  # type: ignore[override]
+            return self.resolve_string(files[url.rpartition("/")[2]], context)
+
+    parser = etree.XMLParser()
+    parser.resolvers.add(Resolver())
+    entry = next(name for name in files if name.startswith("dms-"))
+    return etree.XMLSchema(etree.parse(io.BytesIO(files[entry]), parser, base_url=f"mem:///{entry}"))
