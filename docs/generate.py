@@ -1,4 +1,5 @@
-"""Writes the parts of docs/ that the code already knows: the error catalogue, the life of a transfer, the rules.
+"""Writes the parts of docs/ that the code already knows: the error catalogue, the life of a transfer, the rules,
+what may leave under the example agreements.
 
     python docs/generate.py            rewrite them
     python docs/generate.py --check    exit 1 and name the files that differ
@@ -9,12 +10,20 @@ tests/law compares them too, so a changed catalogue or lifecycle can not go undo
 import argparse
 import re
 import sys
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
+from gateway.bundled import config_folder, schema_folder
+from gateway.domain.agreement import Agreement
+from gateway.domain.ids import SchemaSetId
 from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, mermaid
 from gateway.errors import CATALOGUE, ErrorCode
-from gateway.schema import Rule, RuleTarget
+from gateway.policy import Policy
+from gateway.policy.coverage import coverage
+from gateway.policy.coverage_text import by_class, tree_lines
+from gateway.schema import Rule, RuleTarget, SchemaTree
+from gateway.settings import load_agreements, load_catalogue
 from gateway.settings.rule_file import read_rule_sets
 
 DOCS = Path(__file__).resolve().parent
@@ -116,6 +125,43 @@ def _rule_row(rule: Rule) -> str:
     return f"| `{rule.id}` | {rule.severity.value} | {kinds} | {rule.title} | {rule.source} |"
 
 
+def coverage_pages() -> dict[Path, str]:
+    """Return docs/policy-coverage-AGREEMENT.md for every example agreement: what may leave under it, by privacy class.
+
+    Flows under one policy are told once; the tree is folded as `gateway policy coverage --tree` folds it.
+    """
+    catalogue = load_catalogue(schema_folder())
+    book = load_agreements([config_folder() / "agreements"], catalogue)
+    return {
+        DOCS / f"policy-coverage-{one.id}.md": _coverage_page(one, book.policies, book.trees) for one in book.agreements
+    }
+
+
+def _coverage_page(one: Agreement, policies: Mapping[str, Policy], trees: Mapping[SchemaSetId, SchemaTree]) -> str:
+    lines = [f"# What may leave under {one.id}", ""]
+    lines += [
+        "Written by `make docs` from `config/`; do not edit. How to read it: [policy-tools.md](policy-tools.md).",
+        "",
+    ]
+    lines += [f"Legal basis: {one.terms.legal_basis}. Purpose: {one.terms.purpose}.", ""]
+    for sha256 in dict.fromkeys(flow.policy_sha256 for flow in one.flows):
+        policy = policies[sha256]
+        nodes = coverage(policy, trees[policy.schema_set])
+        lines += [
+            f"## {policy.title}",
+            "",
+            f"Policy `{policy.id}` version {policy.version}, set {policy.schema_set}.",
+            "",
+        ]
+        for flow in one.flows:
+            if flow.policy_sha256 == sha256:
+                lines += [f"- {', '.join(sorted(flow.kinds))} from {flow.sender} to {flow.recipient}"]
+        lines += ["", "| elements of class | may leave |", "|---|---|"]
+        lines += [f"| {name} | {cell} |" for name, (cell,) in by_class([nodes])]
+        lines += ["", "```text", *(f"{cell:8} {name}".rstrip() for (cell,), name in tree_lines([nodes])), "```", ""]
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, str]:
     """Return what each generated file should hold."""
     architecture, rules = DOCS / "architecture.md", DOCS / "profile-rules.md"
@@ -123,6 +169,7 @@ def pages() -> dict[Path, str]:
         rules: with_rules(rules.read_text(encoding="utf-8")),
         DOCS / "errors.md": errors_page(),
         architecture: with_diagrams(architecture.read_text(encoding="utf-8")),
+        **coverage_pages(),
     }
 
 

@@ -8,6 +8,7 @@ import typer
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
 from gateway.cli.output import AsJson, print_json, print_table, reporting, say
 from gateway.cli.policy_choice import AgreementFile, DocumentFile, PolicyFile, Recipient, open_document
+from gateway.cli.policy_coverage import cover
 from gateway.cli.policy_diff import diff_document
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff.")
+app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage.")
 app.command("diff")(diff_document)
+app.command("coverage")(cover)
 
 Given = Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, dir_okay=False)]
 

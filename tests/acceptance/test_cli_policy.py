@@ -28,3 +28,14 @@ def test_two_policies_are_held_against_each_other() -> None:
     assert gateway("policy", "diff", VALID, "--between", POLICY, POLICY).code == 0
     both = gateway("policy", "diff", VALID, "--between", POLICY, POLICY, "--policy", POLICY)
     assert both.code == 2
+
+
+def test_coverage_counts_what_may_leave_for_each_partner() -> None:
+    ran = gateway("policy", "coverage", AGREEMENT.parent, "--set", "dms-declaration", "--json")
+    assert ran.code == 0
+    by_recipient = {one["to"]: one["counts"] for one in ran.json}
+    assert {"FR-DGDDI", "NL-DOUANE", "NO-TOLL"} <= by_recipient.keys()
+    assert all(counts["credential"].keys() == {"withheld"} for counts in by_recipient.values())
+    shown = gateway("policy", "coverage", STATISTICS, "--tree")
+    assert "Declaration/" in shown.out
+    assert gateway("policy", "coverage", AGREEMENT.parent, "--to", "XX-NOBODY").code == 1

@@ -40,6 +40,7 @@ COMMANDS = {
     "rule show",
     "rule check",
     "policy check",
+    "policy coverage",
     "policy diff",
     "policy explain",
     "audit verify",

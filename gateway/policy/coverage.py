@@ -1,0 +1,113 @@
+"""What may leave of a whole schema set under a policy, before any document is seen: every place, by privacy class.
+
+A place is a leaf or an attribute. What becomes of it is decided by the rule that speaks for it; whether a document has
+it at all is another matter, so these are counts of places and not of values.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.policy.check import Rulings, is_kept, named_attributes, rulings
+from gateway.policy.language import Policy, Rule
+from gateway.schema import AttributeFacts, PrivacyClass, SchemaNode, SchemaTree
+
+__all__ = ["CoveredNode", "CoveredPlace", "Fate", "coverage"]
+
+
+class Fate(StrEnum):
+    """What may become of the values at one place. `at_times`: conditions decide, document by document."""
+
+    KEPT = "kept"
+    CHANGED = "changed"
+    AT_TIMES = "at_times"
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveredPlace:
+    """One leaf, or one attribute (`path` then ends in `/@name`). `how`: what else is to be said, such as the change."""
+
+    path: str
+    privacy: PrivacyClass | None
+    fate: Fate
+    rule: str
+    reason: str
+    legal: str
+    how: str = ""
+
+    @property
+    def is_attribute(self) -> bool:
+        """Whether it is an attribute and not a leaf."""
+        return "/@" in self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveredNode:
+    """One element of the schema set: its own places (a leaf itself, attributes) and what it holds."""
+
+    path: str
+    name: str
+    wco_id: str
+    own: tuple[CoveredPlace, ...]
+    children: tuple["CoveredNode", ...] = field(repr=False)
+
+    def places(self) -> Iterator[CoveredPlace]:
+        """Yield all places at and below this element, in document order."""
+        yield from self.own
+        for child in self.children:
+            yield from child.places()
+
+    def counts(self) -> dict[PrivacyClass | None, Counter[Fate]]:
+        """Return how many leaves at and below it there are of each privacy class, by what becomes of them."""
+        found: dict[PrivacyClass | None, Counter[Fate]] = {}
+        for place in self.places():
+            if not place.is_attribute:
+                found.setdefault(place.privacy, Counter())[place.fate] += 1
+        return found
+
+    def fates(self, *, attributes: bool = False) -> Counter[Fate]:
+        """Return how many leaves, or attributes, at and below it there are, by what becomes of them."""
+        return Counter(place.fate for place in self.places() if place.is_attribute == attributes)
+
+
+def coverage(policy: Policy, tree: SchemaTree) -> tuple[CoveredNode, ...]:
+    """Return what may leave under a policy of everything its schema set has, from each root down."""
+    walk = _Walk(policy, rulings(policy, tree))
+    return tuple(walk.node(root) for root in tree.homes)
+
+
+class _Walk:
+    """Goes through a schema set beside the rulings of a policy."""
+
+    def __init__(self, policy: Policy, ruled: Rulings) -> None:
+        self.policy = policy
+        self.rulings = ruled
+
+    def node(self, node: SchemaNode) -> CoveredNode:
+        rule = self.rulings[node.path]
+        leaving = named_attributes(rule, node)
+        own = [self.attribute(node, one, rule, leaves=one.name in leaving) for one in node.attributes.values()]
+        if node.is_leaf:
+            own.append(self.place(node.path, node.privacy, rule, leaves=is_kept(rule)))
+        return CoveredNode(
+            path=node.path,
+            name=node.name,
+            wco_id=node.wco_id,
+            own=tuple(own),
+            children=tuple(self.node(child) for child in node.children),
+        )
+
+    def attribute(self, node: SchemaNode, facts: AttributeFacts, rule: Rule | None, *, leaves: bool) -> CoveredPlace:
+        return self.place(f"{node.path}/@{facts.name}", facts.privacy, rule, leaves=leaves)
+
+    def place(self, path: str, privacy: PrivacyClass | None, rule: Rule | None, *, leaves: bool) -> CoveredPlace:
+        return CoveredPlace(
+            path=path,
+            privacy=privacy,
+            fate=Fate.KEPT if leaves else Fate.WITHHELD,
+            rule=self.policy.place(rule),
+            reason="no rule keeps it" if rule is None else rule.reason,
+            legal="" if rule is None else rule.legal,
+        )
