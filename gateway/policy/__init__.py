@@ -4,24 +4,42 @@ Only `apply_policy` makes a View. docs/policy.md says what a policy may say and 
 """
 
 from gateway.policy.apply import apply_policy
+from gateway.policy.changes import Change, ChangeKind
 from gateway.policy.check import check_policy
 from gateway.policy.compiled import CompiledPolicy, compile_policy
+from gateway.policy.conditions import Condition, Criterion
 from gateway.policy.explain import Explained, explain
 from gateway.policy.inspect import inspect
-from gateway.policy.language import Action, Policy, Rule, draft_policy, policy_sha256, read_policy
+from gateway.policy.language import draft_policy, flatten, policy_sha256, read_policy
+from gateway.policy.rules import Action, Consistency, Demand, Policy, Rule
+from gateway.policy.rulings import Ruling, Rulings, rulings
+from gateway.policy.selectors import Anchor, Selector, SelectorKind
 
 __all__ = [
     "Action",
+    "Anchor",
+    "Change",
+    "ChangeKind",
     "CompiledPolicy",
+    "Condition",
+    "Consistency",
+    "Criterion",
+    "Demand",
     "Explained",
     "Policy",
     "Rule",
+    "Ruling",
+    "Rulings",
+    "Selector",
+    "SelectorKind",
     "apply_policy",
     "check_policy",
     "compile_policy",
     "draft_policy",
     "explain",
+    "flatten",
     "inspect",
     "policy_sha256",
     "read_policy",
+    "rulings",
 ]

@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Finding
-from gateway.policy.language import Action, Policy, Rule
 from gateway.policy.reading import nearest
+from gateway.policy.rules import Action, Policy, Rule
+from gateway.policy.rulings import rulings
+from gateway.policy.selectors import SelectorKind
 from gateway.schema import CompiledSet, SchemaNode, SchemaTree
 
-__all__ = ["Rulings", "check_policy", "home_path", "named_attributes", "rulings"]
+__all__ = ["PlainRulings", "check_policy", "home_path", "is_kept", "named_attributes", "plain_rulings"]
 
 # How a message shows its kind (gateway/document/facts.py); without these the receiver would take it for another.
 _KIND_LEAVES: Final = ("FunctionCode", "TypeCode")
 # A value of these types means something only together with the prefixes of its document, which a view does not keep.
 _PREFIXED_TYPES: Final = frozenset({"QName", "NOTATION"})
 
-Rulings = Mapping[str, Rule | None]
+PlainRulings = Mapping[str, Rule | None]
 """Path of a place → the rule that speaks for it; None: no rule, so default deny."""
 
 
@@ -31,21 +33,10 @@ def home_path(tree: SchemaTree, root: SchemaNode) -> str:
     return tree.home(root)
 
 
-def rulings(policy: Policy, tree: SchemaTree) -> Rulings:
-    """Return the rule that speaks for every place: the one on the longest path at it or above it."""
-    by_path = {rule.path: rule for rule in policy.rules}
-    found: dict[str, Rule | None] = {}
-    for root in tree.roots:
-        if home_path(tree, root) == root.path:
-            _spread(root, None, by_path, found)
-    return found
-
-
-def _spread(node: SchemaNode, above: Rule | None, by_path: Mapping[str, Rule], found: dict[str, Rule | None]) -> None:
-    rule = by_path.get(node.path, above)
-    found[node.path] = rule
-    for child in node.children:
-        _spread(child, rule, by_path, found)
+def plain_rulings(policy: Policy, tree: SchemaTree) -> PlainRulings:
+    """Return for every place the rule that speaks for it as long as no rule has conditions."""
+    found = rulings(policy, tree)
+    return {anchor.path: next(iter(one.candidates), None) for anchor, one in found.items() if not anchor.attribute}
 
 
 def is_kept(rule: Rule | None) -> bool:
@@ -55,12 +46,7 @@ def is_kept(rule: Rule | None) -> bool:
 
 def named_attributes(rule: Rule | None, node: SchemaNode) -> tuple[str, ...]:
     """Return the attributes of `node` that its rule keeps, in the schema's order. None that has a namespace can be."""
-    if rule is None or not is_kept(rule):
-        return ()
-    plain = {name: facts for name, facts in node.attributes.items() if not name.startswith("{")}
-    if rule.attributes == "required":
-        return tuple(name for name, facts in plain.items() if facts.required)
-    return tuple(name for name in plain if name in rule.attributes)
+    return () if rule is None else tuple(name for name, facts in node.attributes.items() if rule.names(facts))
 
 
 def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -> tuple[Finding, ...]:
@@ -87,7 +73,8 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
 
 def _finding(policy: Policy, rule: Rule | None, key: str, problem: str, fix: str) -> Finding:
     line = rule.line if rule is not None else None
-    return Finding(file=policy.file, line=line, key=key, problem=problem, fix=fix)
+    file = (rule.file if rule is not None else "") or policy.file
+    return Finding(file=file, line=line, key=key, problem=problem, fix=fix)
 
 
 @dataclass(slots=True)
@@ -105,7 +92,8 @@ class _Check:
         self.policy = policy
         self.tree = compiled.tree
         self.kinds = compiled.schema_set.kinds
-        self.rulings = rulings(policy, compiled.tree)
+        self.rulings = plain_rulings(policy, compiled.tree)
+        self.anchors = {id(rule): rule.selector.matches(compiled.tree) for rule in policy.rules}
 
     def finding(self, rule: Rule | None, key: str, problem: str, fix: str) -> Finding:
         return _finding(self.policy, rule, key, problem, fix)
@@ -115,10 +103,12 @@ class _Check:
     def paths(self) -> Iterator[Finding]:
         """Rules on paths that the set does not have."""
         for rule in self.policy.rules:
-            if rule.path not in self.rulings:
+            if not self.anchors[id(rule)]:
                 yield self.finding(rule, rule.action, f"names {rule.path}, {self.why_unknown(rule)}", self.mend(rule))
 
     def why_unknown(self, rule: Rule) -> str:
+        if rule.selector.kind is not SelectorKind.PLAIN or rule.selector.attribute:
+            return f"which nothing in the schema set {self.policy.schema_set} is"
         if self.bare_home(rule) is not None:
             return "which starts at a bare body"
         return f"which is not a path of the schema set {self.policy.schema_set}"
@@ -127,15 +117,17 @@ class _Check:
         """Where a rule that starts at a bare body should start, or None when it does not."""
         for root in self.tree.roots:
             home = home_path(self.tree, root)
-            if home != root.path and rule.steps[:1] == (root.path[1:],):
+            if home != root.path and rule.selector.steps[:1] == (root.path[1:],):
                 return home
         return None
 
     def mend(self, rule: Rule) -> str:
+        if rule.selector.kind is not SelectorKind.PLAIN or rule.selector.attribute:
+            return "Correct it; `gateway schema facts` lists all there are"
         home = self.bare_home(rule)
         if home is not None:
-            return f"Write {'/'.join((home, *rule.steps[1:]))}; it speaks for a bare body too"
-        known, rest = self.known_part(rule.steps)
+            return f"Write {'/'.join((home, *rule.selector.steps[1:]))}; it speaks for a bare body too"
+        known, rest = self.known_part(rule.selector.steps)
         children = self.steps_below(known)
         near = nearest(rest, children)
         where = f"Below {known}" if known else "At the start"
@@ -163,7 +155,7 @@ class _Check:
     def unknown_attributes(self) -> Iterator[Finding]:
         """Attributes that nothing the rule speaks for takes."""
         for rule in self.policy.rules:
-            if not is_kept(rule) or rule.path not in self.rulings or rule.attributes == "required":
+            if not is_kept(rule) or not self.anchors[id(rule)] or rule.attributes == "required":
                 continue
             taken = sorted({name for node in self.spoken_for(rule) for name in node.attributes})
             for name in rule.attributes:

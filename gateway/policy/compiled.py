@@ -4,14 +4,14 @@ Places hang together as the elements do, each finding its children by qualified 
 one look into a dictionary whatever the number of rules. What is not in the dictionary does not leave.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.ids import SchemaSetId
-from gateway.errors import ConfigurationError
-from gateway.policy.check import Rulings, check_policy, home_path, is_kept, named_attributes, rulings
-from gateway.policy.language import Policy
+from gateway.errors import ConfigurationError, Finding
+from gateway.policy.check import PlainRulings, check_policy, home_path, is_kept, named_attributes, plain_rulings
 from gateway.policy.quick import Quick, quick
+from gateway.policy.rules import Policy
 from gateway.schema import CompiledSet, SchemaNode
 
 __all__ = ["CompiledPolicy", "Place", "compile_policy"]
@@ -47,7 +47,7 @@ class CompiledPolicy:
     schema_set_sha256: str
     roots: Mapping[object, Place] = field(repr=False)
     homes: Mapping[str, str] = field(repr=False)
-    rulings: Rulings = field(repr=False)
+    rulings: PlainRulings = field(repr=False)
     prefixes: Mapping[str, str] = field(repr=False)
     namespaces: frozenset[str] = field(repr=False)
     quick: Quick | None = field(default=None, repr=False)
@@ -60,11 +60,11 @@ class CompiledPolicy:
 
 def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
     """Return the policy compiled against its set. Raises ConfigurationError `policy.invalid` with every finding."""
-    findings = check_policy(policy, compiled)
+    findings = (*check_policy(policy, compiled), *_not_yet(policy, compiled))
     if findings:
         raise ConfigurationError("policy.invalid", findings=findings)
     tree, prefixes = compiled.tree, compiled.prefixes
-    ruled = rulings(policy, tree)
+    ruled = plain_rulings(policy, tree)
     homes = {root.path: home_path(tree, root) for root in tree.roots}
     roots: dict[object, Place] = {}
     nodes: dict[object, SchemaNode] = {}
@@ -86,7 +86,17 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
     )
 
 
-def _place(node: SchemaNode, ruled: Rulings) -> Place | None:
+def _not_yet(policy: Policy, compiled: CompiledSet) -> Iterator[Finding]:
+    """What the language can say and places can not hold so far."""
+    for rule in policy.rules:
+        anchors = rule.selector.matches(compiled.tree)
+        if rule.change is not None or rule.conditions or any(anchor.attribute for anchor in anchors):
+            problem = "changes values, has conditions or is about an attribute, which is not applied so far"
+            fix = "Write it with keep or drop, for elements, without conditions"
+            yield Finding(file=rule.file, line=rule.line, key=rule.action, problem=problem, fix=fix)
+
+
+def _place(node: SchemaNode, ruled: PlainRulings) -> Place | None:
     """Return the place for `node`, or None when nothing of it can be kept."""
     rule = ruled[node.path]
     children: dict[object, Place] = {}
@@ -109,5 +119,5 @@ def _place(node: SchemaNode, ruled: Rulings) -> Place | None:
     )
 
 
-def _may_be_empty(node: SchemaNode, ruled: Rulings) -> bool:
+def _may_be_empty(node: SchemaNode, ruled: PlainRulings) -> bool:
     return not node.is_leaf and node.least > 0 and is_kept(ruled[node.path])

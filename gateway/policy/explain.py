@@ -14,7 +14,7 @@ from gateway.document import segment, split_name
 from gateway.policy.check import is_kept
 from gateway.policy.compiled import CompiledPolicy, Place
 from gateway.policy.cut import is_nil
-from gateway.policy.language import Rule
+from gateway.policy.rules import Rule
 from gateway.schema import ValidDocument
 
 __all__ = ["Explained", "explain"]
