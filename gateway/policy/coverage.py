@@ -1,16 +1,20 @@
 """What may leave of a whole schema set under a policy, before any document is seen: every place, by privacy class.
 
-A place is a leaf or an attribute. What becomes of it is decided by the rule that speaks for it; whether a document has
-it at all is another matter, so these are counts of places and not of values.
+A place is a leaf or an attribute. What becomes of it is decided by the rules that may speak for it, one after the other
+where they have conditions; whether a document has it at all is another matter, so these are counts of places and not of
+values.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-from gateway.policy.check import Rulings, is_kept, named_attributes, rulings
-from gateway.policy.language import Policy, Rule
+from gateway.policy.changes import told
+from gateway.policy.rules import Action, Policy, Rule
+from gateway.policy.rulings import Rulings, rulings
+from gateway.policy.selectors import Anchor
 from gateway.schema import AttributeFacts, PrivacyClass, SchemaNode, SchemaTree
 
 __all__ = ["CoveredNode", "CoveredPlace", "Fate", "coverage"]
@@ -23,6 +27,10 @@ class Fate(StrEnum):
     CHANGED = "changed"
     AT_TIMES = "at_times"
     WITHHELD = "withheld"
+
+
+_FATES: Final[Mapping[Action, Fate]] = {Action.KEEP: Fate.KEPT, Action.DROP: Fate.WITHHELD}
+_WORDS: Final[Mapping[Action, str]] = {Action.KEEP: "kept", Action.DROP: "withheld"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +94,11 @@ class _Walk:
         self.rulings = ruled
 
     def node(self, node: SchemaNode) -> CoveredNode:
-        rule = self.rulings[node.path]
-        leaving = named_attributes(rule, node)
-        own = [self.attribute(node, one, rule, leaves=one.name in leaving) for one in node.attributes.values()]
+        own = [self.attribute(node, one) for one in node.attributes.values()]
         if node.is_leaf:
-            own.append(self.place(node.path, node.privacy, rule, leaves=is_kept(rule)))
+            ruling = self.rulings[Anchor(node.path)]
+            turns = [(rule, rule.action) for rule in ruling.candidates]
+            own.append(self.place(node.path, node.privacy, turns))
         return CoveredNode(
             path=node.path,
             name=node.name,
@@ -99,15 +107,32 @@ class _Walk:
             children=tuple(self.node(child) for child in node.children),
         )
 
-    def attribute(self, node: SchemaNode, facts: AttributeFacts, rule: Rule | None, *, leaves: bool) -> CoveredPlace:
-        return self.place(f"{node.path}/@{facts.name}", facts.privacy, rule, leaves=leaves)
+    def attribute(self, node: SchemaNode, facts: AttributeFacts) -> CoveredPlace:
+        ruling = self.rulings[Anchor(node.path, facts.name)]
+        turns = [(rule, ruling.attribute_action(index, facts)) for index, rule in enumerate(ruling.candidates)]
+        return self.place(f"{node.path}/@{facts.name}", facts.privacy, turns)
 
-    def place(self, path: str, privacy: PrivacyClass | None, rule: Rule | None, *, leaves: bool) -> CoveredPlace:
+    def place(self, path: str, privacy: PrivacyClass | None, turns: Sequence[tuple[Rule, Action]]) -> CoveredPlace:
+        """`turns`: who may decide and what they then do, in this order; where none does, nothing leaves."""
+        first = turns[0][0] if turns else None
+        fates = {_FATES.get(action, Fate.CHANGED) for _, action in turns}
+        if not turns or turns[-1][0].conditions:
+            fates.add(Fate.WITHHELD)
         return CoveredPlace(
             path=path,
             privacy=privacy,
-            fate=Fate.KEPT if leaves else Fate.WITHHELD,
-            rule=self.policy.place(rule),
-            reason="no rule keeps it" if rule is None else rule.reason,
-            legal="" if rule is None else rule.legal,
+            fate=fates.pop() if len(fates) == 1 else Fate.AT_TIMES,
+            rule=self.policy.place(first),
+            reason="no rule keeps it" if first is None else first.reason,
+            legal="" if first is None else first.legal,
+            how="; ".join(filter(None, (_told(rule, action) for rule, action in turns))),
         )
+
+
+def _told(rule: Rule, action: Action) -> str:
+    """Return what one rule does beyond keeping or dropping without condition; nothing when that is all."""
+    done = told(rule.change) if action.is_changing and rule.change is not None else ""
+    if not rule.conditions:
+        return done
+    asked = " and ".join(condition.text for condition in rule.conditions)
+    return f"{done or _WORDS[action]} {asked}"
