@@ -108,7 +108,9 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        fail(error.code, " · ".join(explained(error)), as_json=as_json, members=_members(error))
+        # JSON has every other line of it as members.
+        told = error.detail if as_json else " · ".join(explained(error))
+        fail(error.code, told, as_json=as_json, members=_members(error))
 
 
 def explained(error: "ClientError") -> list[str]:

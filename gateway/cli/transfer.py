@@ -151,7 +151,7 @@ def release_transfer(
 @app.command("requeue")
 def requeue_transfer(
     reason: Reason,
-    transfer: Annotated[str | None, typer.Argument(help="Id of the transfer.", metavar="[ID]")] = None,
+    transfer: Annotated[str | None, typer.Argument(help="Id of the transfer.", metavar="ID")] = None,
     recipient: Annotated[str | None, typer.Option(help="All dead letters to this partner.")] = None,
     code: Annotated[str | None, typer.Option(help="All dead letters with this code, such as channel.timeout.")] = None,
     since: Annotated[

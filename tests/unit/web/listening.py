@@ -177,7 +177,7 @@ class ScriptedWorkers:
         header = self.values.header(
             slot.message_id, job.sender, recipient, slot.conversation, sequence=slot.sequence, now=job.now
         )
-        header = replace(header, in_reply_to=job.in_reply_to)
+        header = replace(header, in_reply_to=job.in_reply_to, supersedes=job.supersedes)
         return PreparedTransfer(
             slot=slot,
             recipient=recipient,
