@@ -38,12 +38,10 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 async def session(node: Node, request: pytest.FixtureRequest) -> AsyncIterator[Transcript]:
-    """A terminal at which an operator sits. What was said is held against the transcript of the test's name."""
+    """A terminal at which an operator sits; its transcript has the test's name."""
     name = request.node.name.removeprefix("test_")
     async with open_operations(node.operations()) as url:
-        told = Transcript(name=name, url=url, token="operator")
-        yield told
-        told.check()
+        yield Transcript(name=name, url=url, token="operator")
 
 
 async def queued(node: Node, to: PartyId = PARTNER) -> TransferRow:
@@ -91,6 +89,7 @@ async def test_list_and_show(node: Node, session: Transcript) -> None:
     await session.run("transfer", "show", "not-an-id", "--json")
     await session.run("transfer", "show")
     await session.run("transfer", "list", token="submitter")
+    session.check()
 
 
 async def test_hold_and_release(node: Node, session: Transcript) -> None:
@@ -108,6 +107,7 @@ async def test_hold_and_release(node: Node, session: Transcript) -> None:
     await session.run("transfer", "release", first.id, "--reason", "it is in order", token="officer")
     await session.run("transfer", "release", first.id, token="officer")
     await session.run("transfer", "release", NOBODY, "--reason", "it is in order", "--json", token="officer")
+    session.check()
 
 
 async def test_cancel(node: Node, session: Transcript) -> None:
@@ -120,6 +120,7 @@ async def test_cancel(node: Node, session: Transcript) -> None:
     await session.run("transfer", "cancel", sent.id, "--reason", "sent in error", "--json")
     await session.run("transfer", "cancel", sent.id)
     await session.run("transfer", "cancel", NOBODY, "--reason", "sent in error")
+    session.check()
 
 
 async def test_skip(node: Node, session: Transcript) -> None:
@@ -134,6 +135,7 @@ async def test_skip(node: Node, session: Transcript) -> None:
     await session.run("transfer", "skip", first.id)
     await session.run("transfer", "skip", NOBODY, "--reason", "no longer wanted", "--json")
     await session.run("transfer", "show", first.id)
+    session.check()
 
 
 async def test_requeue(node: Node, session: Transcript) -> None:
@@ -148,6 +150,7 @@ async def test_requeue(node: Node, session: Transcript) -> None:
     await session.run("transfer", "requeue", "--recipient", PARTNER, "--limit", 1, "--reason", "it works again")
     await session.run("transfer", "requeue", "--since", "2026-03-01", "--reason", "it works again", "--json")
     await session.run("transfer", "requeue", "--code", "channel.timeout", "--reason", "it works again")
+    session.check()
 
 
 async def test_supersede(node: Node, session: Transcript) -> None:
@@ -160,6 +163,7 @@ async def test_supersede(node: Node, session: Transcript) -> None:
     await session.run("transfer", "requeue", "--recipient", PARTNER, "--reason", "it works again")
     await session.run("transfer", "requeue", "--recipient", PARTNER, "--reason", "it works again", "--json")
     await session.run("transfer", "show", kept.id)
+    session.check()
 
 
 async def test_drain(node: Node, session: Transcript) -> None:
@@ -172,3 +176,4 @@ async def test_drain(node: Node, session: Transcript) -> None:
     await session.run("drain", token="admin")
     await session.run("drain", "--reason", "", token="admin")
     await session.run("drain", "--reason", "upgrade")
+    session.check()
