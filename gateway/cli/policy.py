@@ -7,18 +7,22 @@ import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
 from gateway.cli.output import AsJson, print_json, print_table, reporting, say
+from gateway.cli.policy_cases import run_cases
 from gateway.cli.policy_choice import AgreementFile, DocumentFile, PolicyFile, Recipient, open_document
 from gateway.cli.policy_coverage import cover
 from gateway.cli.policy_diff import diff_document
+from gateway.cli.policy_simulate import simulate
 
 if TYPE_CHECKING:
     from gateway.policy import Explained, Policy
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage.")
+app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage, test, simulate.")
 app.command("diff")(diff_document)
 app.command("coverage")(cover)
+app.command("test")(run_cases)
+app.command("simulate")(simulate)
 
 Given = Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, dir_okay=False)]
 

@@ -67,7 +67,7 @@ def read_policy_file(file: Path) -> "Policy":
     """Return the policy in a file. Raises ConfigurationError `policy.invalid`, OSError."""
     from gateway.policy import read_policy
 
-    return read_policy(file.read_bytes(), file=str(file))
+    return read_policy(file.read_bytes(), file=str(file), include=lambda name: (file.parent / name).read_bytes())
 
 
 def _of_agreement(file: Path, recipient: str, kind: "MessageKind", catalogue: Path | None) -> "Policy":

@@ -1,5 +1,7 @@
 """`gateway policy`: diff, coverage, test and simulate; none needs a node, each tells a person and a program."""
 
+from pathlib import Path
+
 from tests.acceptance.commands import AGREEMENT, POLICY, ROOT, VALID, gateway
 
 STATISTICS = ROOT / "config" / "policies" / "trade-statistics.yaml"
@@ -39,3 +41,35 @@ def test_coverage_counts_what_may_leave_for_each_partner() -> None:
     shown = gateway("policy", "coverage", STATISTICS, "--tree")
     assert "Declaration/" in shown.out
     assert gateway("policy", "coverage", AGREEMENT.parent, "--to", "XX-NOBODY").code == 1
+
+
+def test_golden_cases_are_written_judged_and_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "statistics" / "two-items"
+    folder.mkdir(parents=True)
+    (folder / "input.xml").write_bytes(VALID.read_bytes())
+    (folder / "case.yaml").write_text(f"policy: {STATISTICS}\nexpect: policy.nothing_kept\n", encoding="utf-8")
+    assert gateway("policy", "test", tmp_path).code == 1
+    updated = gateway("policy", "test", tmp_path, "--update", "--json")
+    assert (updated.code, updated.json[0]["written"]) == (0, ["case.yaml", "expected.xml"])
+    assert "expect: view" in (folder / "case.yaml").read_text(encoding="utf-8")
+    assert "1 cases, 0 not as expected" in gateway("policy", "test", tmp_path).out
+    expected = folder / "expected.xml"
+    expected.write_text(expected.read_text(encoding="utf-8").replace(">IMA<", ">EXA<"), encoding="utf-8")
+    failed = gateway("policy", "test", tmp_path)
+    assert failed.code == 1
+    assert "-<dec:TypeCode>EXA</dec:TypeCode>" in failed.out
+    assert gateway("policy", "test", tmp_path / "statistics" / "two-items" / "none").code == 2
+
+
+def test_a_simulation_tells_what_documents_would_lose_and_shows_no_value(tmp_path: Path) -> None:
+    (tmp_path / "one.xml").write_bytes(VALID.read_bytes())
+    (tmp_path / "none.xml").write_text("<A/>", encoding="utf-8")
+    ran = gateway("policy", "simulate", STATISTICS, tmp_path, "--against", POLICY, "--json")
+    assert ran.code == 0
+    none, one, last = ran.json
+    assert none["turn"] is None
+    assert (one["turn"], one["gained"]) == ("different", [])
+    assert last["summary"]["places"]["lost"]["/MetaData/Declaration/InvoiceAmount"] == 1
+    assert last["summary"]["left_out"] == 1
+    assert "SAMPLE-IM-0001" not in ran.out
+    assert "nothing changes: one.xml" in gateway("policy", "simulate", POLICY, tmp_path, "--against", POLICY).out

@@ -41,6 +41,8 @@ COMMANDS = {
     "rule check",
     "policy check",
     "policy coverage",
+    "policy simulate",
+    "policy test",
     "policy diff",
     "policy explain",
     "audit verify",

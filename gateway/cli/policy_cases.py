@@ -1,0 +1,128 @@
+"""`gateway policy test`: the golden cases in a folder, judged or written anew. Needs no node."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gateway.cli.catalogue import CatalogueFolder, schema_sets
+from gateway.cli.output import AsJson, print_json, reporting, say
+from gateway.cli.policy_choice import read_policy_file
+
+if TYPE_CHECKING:
+    from gateway.policy import CompiledPolicy
+    from gateway.policy.cases import Case, Made, Result
+    from gateway.schema import CompiledSet
+
+__all__ = ["run_cases"]
+
+_EXPECT: Final = re.compile(r"^expect:.*$", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class _Bench:
+    """What the cases share: each policy and each schema set is made ready once."""
+
+    catalogue: Path | None
+    policies: "dict[Path, CompiledPolicy]" = field(default_factory=dict)
+    sets: "dict[str, CompiledSet]" = field(default_factory=dict)
+
+    def policy(self, file: Path) -> "tuple[CompiledPolicy, CompiledSet]":
+        """Return a policy and its set. Raises GatewayError, OSError."""
+        from gateway.errors import SchemaError
+        from gateway.policy import compile_policy
+        from gateway.schema import compile_set
+
+        path = file.resolve()
+        if path not in self.policies:
+            policy = read_policy_file(file)
+            known = schema_sets(self.catalogue)
+            if policy.schema_set not in known:
+                raise SchemaError("schema.unknown_set", f"{file} is for {policy.schema_set}, which is not there")
+            if policy.schema_set not in self.sets:
+                self.sets[policy.schema_set] = compile_set(known[policy.schema_set])
+            self.policies[path] = compile_policy(policy, self.sets[policy.schema_set])
+        found = self.policies[path]
+        return found, self.sets[found.schema_set]
+
+
+def run_cases(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of cases; each has a case.yaml.", exists=True, file_okay=False)
+    ],
+    update: Annotated[bool, typer.Option("--update", help="Write what comes out as what is expected.")] = False,
+    catalogue: CatalogueFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run golden cases: input.xml under the policy of case.yaml must give expected.xml, or the refusal expected.
+
+    A view must also come out the same when the policy is applied to it again, and be what the receiver accepts.
+    """
+    from gateway.errors import RequestError
+
+    failed = 0
+    with reporting(as_json=as_json):
+        cases = sorted(folder.rglob("case.yaml"))
+        if not cases:
+            raise RequestError("request.not_found", f"There is no case.yaml in {folder} or below")
+        bench = _Bench(catalogue)
+        for file in cases:
+            case, result, written = _run(file, bench, update=update)
+            failed += bool(result.problem)
+            _show(file.parent.relative_to(folder), case, result, written, as_json=as_json)
+    if not as_json:
+        say(f"{len(cases)} cases, {failed} not as expected")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, list[str]]":
+    """Return a case, how it went, and the names of the files that were written."""
+    from gateway.policy.cases import difference, make, read_case
+
+    case = read_case(file.read_bytes(), file=str(file))
+    policy, compiled = bench.policy(file.parent / case.policy)
+    made = make((file.parent / "input.xml").read_bytes(), policy, compiled)
+    expected = file.parent / "expected.xml"
+    written: list[str] = []
+    if update:
+        written = list(_update(file, expected, case, made))
+        case = read_case(file.read_bytes(), file=str(file))
+    kept = expected.read_bytes() if expected.exists() else None
+    return case, difference(case, kept, made, policy, compiled), written
+
+
+def _update(file: Path, expected: Path, case: "Case", made: "Made") -> Iterator[str]:
+    """Make the files of a case say what came out; yield the names of those that changed."""
+    from gateway.policy.cases import VIEW, in_lines
+
+    if made.code != case.expect:
+        text = file.read_text(encoding="utf-8")
+        line = f"expect: {made.code}"
+        text = _EXPECT.sub(line, text) if _EXPECT.search(text) else f"{text.rstrip()}\n{line}\n"
+        file.write_text(text, encoding="utf-8")
+        yield file.name
+    if made.code != VIEW:
+        if expected.exists():
+            expected.unlink()
+            yield expected.name
+    elif not expected.exists() or expected.read_bytes() != in_lines(made.view):
+        expected.write_bytes(in_lines(made.view))
+        yield expected.name
+
+
+def _show(name: Path, case: "Case", result: "Result", written: list[str], *, as_json: bool) -> None:
+    if as_json:
+        told = {"case": str(name), "title": case.title, "passed": not result.problem, "problem": result.problem}
+        print_json({**told, "diff": result.lines, "written": written})
+        return
+    say(f"{'FAIL' if result.problem else 'pass'} {name}{f': {case.title}' if case.title else ''}")
+    if written:
+        say(f"     written: {', '.join(written)}")
+    if result.problem:
+        say(f"     {result.problem}")
+    for line in result.lines:
+        say(f"     {line}")
