@@ -34,7 +34,8 @@ from gateway.client import Submission
 from gateway.domain.ids import MessageId, PartyId
 from gateway.settings import Configuration, load_configuration
 from tests.integration.relay import Relay, Request, as_client, as_server
-from tests.oracle.oracle import judge_headers, judge_view, leaks
+from tests.oracle.headers import judge_headers, leaks
+from tests.oracle.oracle import judge_view
 from tests.oracle.xsd_paths import Place, read_paths
 from tests.world import TwoGateways, two_gateways
 

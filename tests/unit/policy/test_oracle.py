@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from tests.oracle.oracle import judge_headers, judge_view
+from tests.oracle.headers import judge_headers
+from tests.oracle.oracle import judge_view
 from tests.unit.policy.rules import POLICIES, SAMPLES, apply, example, fitting, places, sample
 from tests.unit.schema.sets import DEC
 
