@@ -87,7 +87,8 @@ def test_what_a_document_gains_and_loses_is_told_by_place() -> None:
 def test_a_document_that_would_no_longer_be_sent_is_told_apart() -> None:
     head = HEAD.replace("declaration", "response")
     kept = "  - keep: /MetaData/Response/Declaration"
-    old, new = compiled(f"{ANSWER}{kept}\n", head), compiled(f"{ANSWER}{kept}/ID\n", head)
+    whole = f"{ANSWER}{kept}\n    attributes: required\n"
+    old, new = compiled(whole, head), compiled(f"{ANSWER}{kept}/ID\n", head)
     raw = (
         f'<MetaData xmlns="urn:wco:datamodel:WCO:DocumentMetaData-DMS:2"><Response xmlns="{RES}">'
         "<FunctionCode>01</FunctionCode><Declaration><VersionID>1</VersionID></Declaration></Response></MetaData>"
