@@ -11,7 +11,6 @@ alone when a second worker ends gets the verdict `transfer.poisoned`; the others
 import asyncio
 import atexit
 import contextlib
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,9 +34,10 @@ from gateway.errors import GatewayError
 from gateway.ports import Telemetry
 from gateway.workers.batch import internal
 from gateway.workers.lane import Lane
+from gateway.workers.pack import pack
 from gateway.workers.process import WorkerEndedError
 from gateway.workers.queue import STOPPING, QueueLimits, StageQueue, Waiting
-from gateway.workers.serve import PROTOCOL, Batch, SetUp
+from gateway.workers.serve import Batch, SetUp
 from gateway.workers.table import DeskT, JobTable, Stage, verdict
 
 MAX_KILLS: Final = 2
@@ -80,7 +80,7 @@ class WorkerPool:
         telemetry: Telemetry,
         limits: PoolLimits | None = None,
     ) -> None:
-        set_up = pickle.dumps(SetUp(table=table, setup=setup, snapshot=snapshot), PROTOCOL)
+        set_up = bytes(pack(SetUp(table=table, setup=setup, snapshot=snapshot)))
         self._limits = limits or PoolLimits()
         self._telemetry = telemetry
         self._queue = StageQueue(self._limits.queue)

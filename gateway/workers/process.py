@@ -2,12 +2,13 @@
 
 import contextlib
 import multiprocessing
-import pickle
 from datetime import timedelta
 
 from gateway.errors import GatewayError
-from gateway.workers.serve import PROTOCOL, Batch, Ready, worker_main
+from gateway.workers.pack import pack, unpack
+from gateway.workers.serve import Batch, Ready, worker_main
 from gateway.workers.table import Result
+from gateway.workers.wire import Wire
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -24,7 +25,7 @@ class WorkerProcess:
     """A process that serves batches, from `start` to `stop`."""
 
     def __init__(self, set_up: bytes, *, name: str) -> None:
-        self._pipe, self._far_end = _SPAWN.Pipe()
+        self._wire, self._far_end = Wire.pair(_SPAWN)
         self._set_up = set_up
         # A daemon: an interpreter that exits without `stop` does not wait for it.
         self._process = _SPAWN.Process(target=worker_main, args=(self._far_end,), name=name, daemon=True)
@@ -50,7 +51,7 @@ class WorkerProcess:
 
     def run(self, batch: Batch) -> list[Result]:
         """Have a batch done and return its results. Raises WorkerEndedError."""
-        answer = self._ask(pickle.dumps(batch, PROTOCOL))
+        answer = self._ask(pack(batch))
         if not isinstance(answer, list) or len(answer) != len(batch.jobs):
             raise GatewayError("internal", "A worker gave an answer of another shape")
         return answer
@@ -66,17 +67,17 @@ class WorkerProcess:
 
     def stop(self, within: timedelta) -> None:
         """Let the process end by itself, and end it if it does not."""
-        self._pipe.close()
+        self._wire.close()
         self._far_end.close()
         if self._process.pid is not None:
             self._process.join(within.total_seconds())
             self.kill()
             self._process.join()
 
-    def _ask(self, frame: bytes) -> object:
+    def _ask(self, frame: bytes | memoryview) -> object:
         try:
-            self._pipe.send_bytes(frame)
-            return pickle.loads(self._pipe.recv_bytes())  # noqa: S301  # from our own worker
+            self._wire.send(frame)
+            return unpack(self._wire.receive())
         except (EOFError, OSError) as error:
             self.kill()
             self._process.join()
