@@ -17,7 +17,16 @@ from gateway.schema import CompiledProfile, CompiledSet, compile_code_lists, com
 from gateway.settings import KeyFiles as KeyFileSettings
 from gateway.settings import NodeSettings
 from gateway.system import SystemClock
-from gateway.trust import FileSealer, FileTrust, KeyFiles, OwnFiles, PartnerFiles, PlainSealer, TrustFiles
+from gateway.trust import (
+    FilePseudonymKeys,
+    FileSealer,
+    FileTrust,
+    KeyFiles,
+    OwnFiles,
+    PartnerFiles,
+    PlainSealer,
+    TrustFiles,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +55,7 @@ def lay_desk(snapshot: Snapshot) -> Desk:
         },
         trust=open_trust(settings),
         sealer=open_sealer(settings),
+        pseudonyms=open_pseudonyms(settings),
         profiles=_profiles(rulebook, sets),
         reach=read_failpoint(os.environ, allowed=settings.insecure_failpoints),
     )
@@ -104,6 +114,11 @@ def open_sealer(settings: NodeSettings) -> Sealer:
     if settings.at_rest is None:
         raise ConfigurationError("config.invalid", "The settings name no key for sealing at rest: add [at_rest]")
     return FileSealer(settings.at_rest.key, settings.at_rest.retired)
+
+
+def open_pseudonyms(settings: NodeSettings) -> FilePseudonymKeys | None:
+    """Return the keys of pseudonyms, or None where the settings name no secret. Raises TrustError."""
+    return None if settings.pseudonyms is None else FilePseudonymKeys(settings.pseudonyms.secret)
 
 
 def key_files(files: KeyFileSettings) -> KeyFiles:

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.app.channels import open_backends, open_partner_channel
 from gateway.app.clients import RegisteredClients
-from gateway.app.desk import key_files, open_sealer, open_trust
+from gateway.app.desk import key_files, open_pseudonyms, open_sealer, open_trust
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.failpoints import read_failpoint
 from gateway.settings import Configuration, KeyFiles, NodeSettings
@@ -56,6 +56,7 @@ def _findings(settings: NodeSettings) -> Iterator[Finding]:
     parts: dict[str, Callable[[], object]] = {
         "trust, parties, partners": lambda: _open_channels(settings),
         "at_rest": lambda: open_sealer(settings),
+        "pseudonyms": lambda: open_pseudonyms(settings),
         "tokens": lambda: RegisteredClients(settings, clock=clock),
         "parties.backend": lambda: open_backends(settings, clock=clock),
         "insecure_failpoints": lambda: read_failpoint(os.environ, allowed=settings.insecure_failpoints),

@@ -48,6 +48,22 @@ def check_file(file: Given, catalogue: CatalogueFolder = None, as_json: AsJson =
         say(f"SHA-256 {policy.sha256}")
 
 
+@app.command("secret")
+def make_secret(
+    file: Annotated[Path, typer.Argument(help="Where to write it; must not exist.", dir_okay=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Make the secret behind a node's pseudonyms, readable by its owner only. Once for each node; keep a copy."""
+    from gateway.trust import create_pseudonym_secret
+
+    with reporting(as_json=as_json):
+        create_pseudonym_secret(file)
+    if as_json:
+        print_json({"file": str(file)})
+    else:
+        say(f"Made {file}. Name it in the node's settings: [pseudonyms] secret")
+
+
 @app.command("explain")
 def explain_document(
     document: DocumentFile,

@@ -28,6 +28,7 @@ from gateway.trust import (
     Use,
     create_at_rest_key,
     create_issuer,
+    create_pseudonym_secret,
     export_bundle,
     issue_token,
     pki,
@@ -180,6 +181,7 @@ def _issue_keys(authority: Path, home: Path, party: PartyId, now: datetime) -> N
     pki.issue(authority, party, Use.SIGN, keys=keys, now=now)
     pki.issue(authority, party, Use.DECRYPT, keys=keys, now=now)
     create_at_rest_key(home / "at-rest.key")
+    create_pseudonym_secret(home / "pseudonym.key")
     create_issuer(home / "tokens")
 
 
@@ -297,6 +299,9 @@ crls = [{_text(authority / "root.crl.pem")}, {_text(authority / "issuing.crl.pem
 
 [at_rest]
 key = "at-rest.key"
+
+[pseudonyms]
+secret = "pseudonym.key"
 
 [timing]
 poll = "500ms"

@@ -9,7 +9,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
@@ -17,6 +18,39 @@ from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.profile import NO_PROFILE, ProfileTerms
 from gateway.domain.retry import RetryPolicy
 from gateway.errors import AgreementError
+
+
+class PseudonymPeriod(StrEnum):
+    """How long a pseudonym stays the same: it can be followed within a period, and not from one to the next."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+    NONE = "none"
+
+    def at(self, moment: datetime) -> str:
+        """Return the period that an aware time lies in, in UTC: `2026-11`, `2026-Q4`, `2026`, or `always`."""
+        if moment.tzinfo is None:
+            raise ValueError("a period needs an aware time")
+        day = moment.astimezone(UTC)
+        match self:
+            case PseudonymPeriod.MONTH:
+                return f"{day:%Y-%m}"
+            case PseudonymPeriod.QUARTER:
+                return f"{day:%Y}-Q{(day.month + 2) // 3}"
+            case PseudonymPeriod.YEAR:
+                return f"{day:%Y}"
+            case PseudonymPeriod.NONE:
+                return "always"
+
+
+class OverSharing(StrEnum):
+    """What a receiver does with a message that holds more than the policy keeps."""
+
+    REFUSE = "refuse"
+    """A signed refusal; nothing of the message is stored."""
+    ACCEPT_AND_ALARM = "accept_and_alarm"
+    """It is taken as it came, and an alarm names the places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +76,8 @@ class Agreement:
 
     `message_lifetime`: how long after its making a message may still be accepted; at least the retry deadline.
     `release_approvals`: how many officers release what a rule holds: 1, or 2 (four eyes).
+    `pseudonym_period`: how long the keys of its pseudonyms last.
+    `over_shared`: what becomes of a message that holds more than its policy keeps.
     """
 
     id: AgreementId
@@ -58,6 +94,8 @@ class Agreement:
     message_lifetime: timedelta
     max_document_bytes: int
     release_approvals: int = 1
+    pseudonym_period: PseudonymPeriod = PseudonymPeriod.QUARTER
+    over_shared: OverSharing = OverSharing.REFUSE
 
     @property
     def ref(self) -> AgreementRef:

@@ -11,7 +11,7 @@ from gateway.domain.failpoint import Reach, pass_by
 from gateway.domain.ids import PartyId, SchemaSetId
 from gateway.domain.limits import DocumentLimits
 from gateway.policy import CompiledPolicy
-from gateway.ports import Agreements, Sealer, Trust
+from gateway.ports import Agreements, PseudonymKeys, Sealer, Trust
 from gateway.schema import CompiledProfile, CompiledSet
 
 
@@ -19,6 +19,7 @@ from gateway.schema import CompiledProfile, CompiledSet
 class Desk:
     """Rules and keys for the four jobs. `own`: the parties this node speaks for.
 
+    `pseudonyms` None: the node has no secret for them, and no policy it sends under asks for any.
     `policies` by their SHA-256; `profiles` by schema set and their SHA-256, without an entry where a flow has none.
     """
 
@@ -29,6 +30,7 @@ class Desk:
     policies: Mapping[str, CompiledPolicy]
     trust: Trust
     sealer: Sealer
+    pseudonyms: PseudonymKeys | None = None
     profiles: Mapping[tuple[SchemaSetId, str], CompiledProfile] = field(default_factory=dict)
     reach: Reach = pass_by
 

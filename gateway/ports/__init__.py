@@ -8,7 +8,7 @@ from gateway.ports.around import Clock, Ids, Telemetry
 from gateway.ports.channels import BackendChannel, PartnerChannel, ReceiptChannel
 from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement
 from gateway.ports.store import Store
-from gateway.ports.trust import Agreements, Peers, ReferenceReader, Sealer, Tokens, Trust
+from gateway.ports.trust import Agreements, Peers, PseudonymKeys, ReferenceReader, Sealer, Tokens, Trust
 from gateway.ports.workers import Workers
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "NoticeSettlement",
     "PartnerChannel",
     "Peers",
+    "PseudonymKeys",
     "ReceiptChannel",
     "ReferenceReader",
     "Sealer",

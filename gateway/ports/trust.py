@@ -27,6 +27,14 @@ class Sealer(Protocol):
         ...
 
 
+class PseudonymKeys(Protocol):
+    """The keys of pseudonyms."""
+
+    def key(self, agreement: AgreementId, period: str) -> bytes:
+        """Return the 32 bytes for one agreement and period; always the same for the same two."""
+        ...
+
+
 class ReferenceReader(Protocol):
     """Shows sealed references to a person who may see them."""
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from gateway.domain.agreement import Agreement, Flow
+from gateway.domain.agreement import Agreement, Flow, OverSharing, PseudonymPeriod
 from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId, party_id
 from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES
 from gateway.domain.message import MessageKind, Terms
@@ -26,7 +27,8 @@ _REQUIRED: Final = (
     *("agreement", "version", "parties", "valid_from", "valid_until", "legal_basis", "purpose", "onward_use"),
     *("retention_days", "crypto_profile", "message_lifetime", "retry", "flows"),
 )
-_OPTIONAL: Final = ("suspended", "max_document_bytes", "release")
+_OPTIONAL: Final = ("suspended", "max_document_bytes", "release", "pseudonym_period", "over_shared")
+_Words = TypeVar("_Words", bound=StrEnum)
 _RELEASE: Final = {"one-officer": 1, "four-eyes": 2}
 """How many officers release what a rule holds."""
 
@@ -94,6 +96,8 @@ class AgreementReading(Reading):
                 top, "max_document_bytes", least=1024, most=CEILING_DOCUMENT_BYTES, default=MAX_DOCUMENT_BYTES
             ),
             release_approvals=_RELEASE.get(self._word(top, "release", _RELEASE), 1) if "release" in top.fields else 1,
+            pseudonym_period=self._one_of(top, "pseudonym_period", PseudonymPeriod, PseudonymPeriod.QUARTER),
+            over_shared=self._one_of(top, "over_shared", OverSharing, OverSharing.REFUSE),
         )
 
     def _line(self, parent: Fields, name: str) -> int:
@@ -111,6 +115,11 @@ class AgreementReading(Reading):
         if text and text not in known:
             self.note(self._line(parent, name), name, "is not known", f"Write one of {', '.join(sorted(known))}")
         return text
+
+    def _one_of(self, top: Fields, name: str, known: type[_Words], usual: _Words) -> _Words:
+        """Return one word of a closed list, or the usual one where nothing is said."""
+        text = self._word(top, name, [one.value for one in known]) if name in top.fields else ""
+        return next((one for one in known if one == text), usual)
 
     def _party(self, node: Node, key: str) -> PartyId | None:
         text = self.as_text(node, key)

@@ -260,6 +260,8 @@ def agreement_content(agreement: Agreement) -> dict[str, Any]:
         "message_lifetime_seconds": _seconds(agreement.message_lifetime),
         "max_document_bytes": agreement.max_document_bytes,
         "release_approvals": agreement.release_approvals,
+        "pseudonym_period": agreement.pseudonym_period.value,
+        "over_shared": agreement.over_shared.value,
         "retry": {
             "first_wait_seconds": _seconds(agreement.retry.first_wait),
             "cap_seconds": _seconds(agreement.retry.cap),

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.bundled import schema_folder
 from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError, Finding
+from gateway.policy import Action
 from gateway.schema import read_tree
 from gateway.settings.agreements import AgreementBook, read_agreements
 from gateway.settings.node import read_node
@@ -53,7 +54,7 @@ def load_configuration(path: Path) -> Configuration:
         book, wrong = read_agreements(folders, catalogue, schemas)
         findings += (*unread, *wrong)
         if node is not None:
-            findings += _disagreements(node, book)
+            findings += (*_disagreements(node, book), *_without_secret(node, book))
             findings += () if wrong else _without_agreement(node, book)
             findings += [one for one in _unread_privacy(node, catalogue, book) if one not in wrong]
     except ConfigurationError as error:
@@ -101,6 +102,20 @@ def _disagreements(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]
             problem = f"names {stranger}, which the settings do not know"
             fix = f'Add [[partners]] with id = "{stranger}" and the folder of its bundle, or move the agreement away'
             yield Finding(file=file, key="parties", problem=problem, fix=fix)
+
+
+def _without_secret(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]:
+    """Policies of flows that our parties send in, and that ask for pseudonyms, where no secret makes them."""
+    if node.pseudonyms is not None:
+        return
+    ours = {party.id for party in node.parties}
+    sent = {flow.policy_sha256 for one in book.agreements for flow in one.flows if flow.sender in ours}
+    for policy in sorted((book.policies[one] for one in sent), key=lambda one: one.file):
+        rule = next((one for one in policy.rules if one.action is Action.PSEUDONYMISE), None)
+        if rule is not None:
+            problem = f"has no secret, and the policy {policy.id} pseudonymises ({policy.place(rule)})"
+            fix = "Run `gateway policy secret FILE` once and add [pseudonyms] with `secret`; keep a copy of the file"
+            yield Finding(file=node.file, key="pseudonyms.secret", problem=problem, fix=fix)
 
 
 def _unread_privacy(node: NodeSettings, catalogue: Catalogue, book: AgreementBook) -> Iterator[Finding]:

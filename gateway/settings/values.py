@@ -58,6 +58,7 @@ __all__ = [
     "NodeSettings",
     "OurParty",
     "Partner",
+    "Pseudonyms",
     "PullInbox",
     "Timing",
     "Tokens",
@@ -234,6 +235,14 @@ class AtRest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pseudonyms:
+    """The file with the node's secret for pseudonyms, from which the key of each agreement and period is derived."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    secret: ExistingFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Documents:
     """Limits of the XML door; only tighter than the built-in ones, size up to the ceiling."""
 
@@ -297,6 +306,7 @@ class NodeSettings:
     tokens: Tokens
     trust: Trust
     at_rest: AtRest | None = None
+    pseudonyms: Pseudonyms | None = None
     parties: tuple[OurParty, ...]
     partners: tuple[Partner, ...]
     clients: tuple[Client, ...] = ()

@@ -10,11 +10,13 @@ from gateway.trust.certified import OwnFiles, OwnPublicKey, PartnerFiles, TrustF
 from gateway.trust.directory import FileTrust
 from gateway.trust.issuing import Use
 from gateway.trust.keys import FileSigner, FileUnwrapper, KeyFiles, key_files_in
+from gateway.trust.pseudonyms import FilePseudonymKeys, create_pseudonym_secret
 from gateway.trust.sealing import FileSealer, PlainSealer, create_at_rest_key, rotate_at_rest_key
 from gateway.trust.tls import PartnerGate, plain_client_context, plain_server_context, refusal_behind
 from gateway.trust.tokens import TokenHolder, TokenVerifier, create_issuer, issue_token
 
 __all__ = [
+    "FilePseudonymKeys",
     "FileSealer",
     "FileSigner",
     "FileTrust",
@@ -33,6 +35,7 @@ __all__ = [
     "Use",
     "create_at_rest_key",
     "create_issuer",
+    "create_pseudonym_secret",
     "export_bundle",
     "fingerprints",
     "issue_token",

@@ -1,13 +1,20 @@
 """Which agreement permits an exchange, and why none does."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.agreement import Agreement, Flow, agreement_sha256, check_in_force, choose_agreement
+from gateway.domain.agreement import (
+    Agreement,
+    Flow,
+    PseudonymPeriod,
+    agreement_sha256,
+    check_in_force,
+    choose_agreement,
+)
 from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import AgreementRef, MessageKind, Terms
 from gateway.domain.retry import RetryPolicy
@@ -180,3 +187,25 @@ def test_whatever_is_chosen_is_in_force_and_nothing_newer_is(versions: list[tupl
         assert choose(*held) in in_force
     else:
         assert refusal(*held).code in {"agreement.suspended", "agreement.not_in_force"}
+
+
+@pytest.mark.parametrize(
+    ("period", "at", "said"),
+    [
+        (PseudonymPeriod.MONTH, datetime(2026, 11, 30, 23, 59, tzinfo=UTC), "2026-11"),
+        (PseudonymPeriod.MONTH, datetime(2026, 12, 1, 0, 30, tzinfo=timezone(timedelta(hours=1))), "2026-11"),
+        (PseudonymPeriod.QUARTER, datetime(2026, 1, 1, tzinfo=UTC), "2026-Q1"),
+        (PseudonymPeriod.QUARTER, datetime(2026, 3, 31, tzinfo=UTC), "2026-Q1"),
+        (PseudonymPeriod.QUARTER, datetime(2026, 4, 1, tzinfo=UTC), "2026-Q2"),
+        (PseudonymPeriod.QUARTER, datetime(2026, 12, 31, tzinfo=UTC), "2026-Q4"),
+        (PseudonymPeriod.YEAR, datetime(2026, 12, 31, tzinfo=UTC), "2026"),
+        (PseudonymPeriod.NONE, datetime(2026, 12, 31, tzinfo=UTC), "always"),
+    ],
+)
+def test_a_period_of_pseudonyms_is_one_of_the_calendar_in_utc(period: PseudonymPeriod, at: datetime, said: str) -> None:
+    assert period.at(at) == said
+
+
+def test_a_period_needs_a_time_with_a_zone() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        PseudonymPeriod.MONTH.at(datetime(2026, 12, 31))  # noqa: DTZ001

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bundled import config_folder, schema_folder
+from gateway.domain.agreement import OverSharing, PseudonymPeriod
 from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError, Finding
@@ -109,6 +110,8 @@ def test_layout_place_and_suspension_do_not_change_the_hash(agreements: Path, ch
         ("kinds: [declaration, amendment, arrival]", "kinds: [declaration, amendment]"),
         ("max_document_bytes: 10485760", "max_document_bytes: 10485759"),
         ("suspended: false", "release: four-eyes"),
+        ("suspended: false", "pseudonym_period: month"),
+        ("suspended: false", "over_shared: accept_and_alarm"),
     ],
 )
 def test_any_change_of_a_term_changes_the_hash(agreements: Path, change: Change, old: str, new: str) -> None:
@@ -127,6 +130,29 @@ def test_an_agreement_says_how_many_officers_release(
     change("suspended: false", said)
     (agreement,) = load_agreements([agreements], catalogue()).agreements
     assert agreement.release_approvals == officers
+
+
+@pytest.mark.parametrize(
+    ("said", "period", "over_shared"),
+    [
+        ("suspended: false", PseudonymPeriod.QUARTER, OverSharing.REFUSE),
+        ("pseudonym_period: none", PseudonymPeriod.NONE, OverSharing.REFUSE),
+        ("over_shared: accept_and_alarm", PseudonymPeriod.QUARTER, OverSharing.ACCEPT_AND_ALARM),
+    ],
+)
+def test_an_agreement_says_how_long_pseudonyms_last_and_what_over_sharing_costs(
+    agreements: Path, change: Change, said: str, period: PseudonymPeriod, over_shared: OverSharing
+) -> None:
+    change("suspended: false", said)
+    (agreement,) = load_agreements([agreements], catalogue()).agreements
+    assert (agreement.pseudonym_period, agreement.over_shared) == (period, over_shared)
+
+
+@pytest.mark.parametrize("said", ["pseudonym_period: week", "over_shared: yes"])
+def test_an_unknown_word_for_either_is_found(agreements: Path, change: Change, said: str) -> None:
+    change("suspended: false", said)
+    (finding,) = findings_of(agreements)
+    assert (finding.key, finding.problem) == (said.split(":", maxsplit=1)[0], "is not known")
 
 
 def test_a_changed_policy_or_schema_set_changes_the_hash_of_the_agreement(agreements: Path) -> None:

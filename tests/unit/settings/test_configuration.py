@@ -147,3 +147,28 @@ def test_a_wrong_setting_does_not_hide_an_agreement_with_strangers(write_node: W
         ("node.toml", "listeners.submission"),
         ("gb-no.yaml", "parties"),
     }
+
+
+def pseudonymising(folder: Path, policy: str = "customs-cooperation") -> None:
+    """Let a policy of gb-fr replace a reference by a pseudonym."""
+    file = folder / "policies" / f"{policy}.yaml"
+    rule = "  - pseudonymise: /MetaData/Declaration/FunctionalReferenceID\n    reason: r\n    legal: l\n"
+    if policy == "customs-response":
+        rule = rule.replace("/Declaration/", "/Response/")
+    file.write_text(file.read_text(encoding="utf-8") + rule, encoding="utf-8")
+
+
+def test_a_node_that_sends_pseudonyms_needs_the_secret_for_them(write_node: Write, with_agreements: Path) -> None:
+    pseudonymising(with_agreements)
+    (finding,) = check_configuration(write_node())
+    assert (Path(finding.file).name, finding.key) == ("node.toml", "pseudonyms.secret")
+    assert "customs-cooperation" in finding.problem
+    assert "gateway policy secret" in finding.fix
+    (with_agreements / "pseudonym.key").write_bytes(b"-")
+    named = write_node(("[trust]", '[pseudonyms]\nsecret = "pseudonym.key"\n\n[trust]'))
+    assert check_configuration(named) == ()
+
+
+def test_a_secret_that_is_named_must_be_there(write_node: Write, with_agreements: Path) -> None:
+    (finding,) = check_configuration(write_node(("[trust]", '[pseudonyms]\nsecret = "none.key"\n\n[trust]')))
+    assert (finding.key, "does not exist" in finding.problem) == ("pseudonyms.secret", True)
