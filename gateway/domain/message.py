@@ -87,7 +87,8 @@ class MessageHeader:
 class View:
     """The filtered document that one partner gets, as its exact bytes. Only `policy.apply_policy` makes one.
 
-    `kept` and `withheld` count the leaves and attributes with content on either side of the cut.
+    `kept` and `withheld` count the leaves and attributes with content on either side of the cut; `changed`, how many of
+    those kept have another value than in the document.
     """
 
     xml: bytes
@@ -97,3 +98,4 @@ class View:
     policy_sha256: str
     kept: int
     withheld: int
+    changed: int = 0

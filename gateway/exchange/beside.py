@@ -110,5 +110,7 @@ def _pairs(held: list[tuple[str, str]], rulings: list[Explained], sent: Iterator
 
 
 def _fits(leaf: Leaf, ruling: Explained) -> bool:
-    """Tell whether a value went as it was where the rules keep it, and not at all where they do not."""
-    return leaf.path == ruling.path and leaf.sent == (leaf.original if ruling.kept else None)
+    """Tell whether a value went where the rules keep it, as it was unless they change it, and else not at all."""
+    if leaf.path != ruling.path or not ruling.kept:
+        return leaf.path == ruling.path and leaf.sent is None
+    return leaf.sent is not None and (ruling.changed or leaf.sent == leaf.original)

@@ -3,21 +3,29 @@
 By places: every element is asked about, from the root down; nothing stays but by having a place. By names (quick.py):
 only what may have to go is looked at; where anything is found that names can not decide, such as a class that ends up
 empty and is required, the copy is thrown away and the places decide. Both come to the same bytes.
+
+On the way values are changed as their places say; a value that can not be changed as asked is withheld with its leaf.
+Last, what the cut left inconsistent is mended, or noted for the message to be refused (consistency.py).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from lxml import etree
 
 from gateway.document import Document, built, fixed_copy
 from gateway.domain.limits import DocumentLimits
-from gateway.policy.compiled import CompiledPolicy, Place
+from gateway.domain.message import MessageKind
+from gateway.policy.compiled import Changing, CompiledPolicy, Place
+from gateway.policy.consistency import Mend, Observed, Relations, observe, settle
+from gateway.policy.pseudonyms import Pseudonyms
 from gateway.policy.quick import Quick, place_of
+from gateway.policy.rules import REFUSE
+from gateway.policy.ways import is_below
 from gateway.schema import ValidDocument
 
-__all__ = ["Cut", "cut_by_places", "cut_document", "is_nil"]
+__all__ = ["Cut", "Given", "cut_by_places", "cut_document", "is_nil"]
 
 _NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _MAY_SAY_NIL: Final = b":nil"
@@ -29,44 +37,74 @@ _EARLY_BYTES: Final = 1024
 # In the fixed form, where ">" stands nowhere but at the end of a tag: a text that begins with white space.
 _BLANK: Final = re.compile(rb">(?:[ \t\n]|&#13;)")
 _EMPTY: Final = b"/>"
+_POINTERS: Final = b"Pointer"
+# Pointers are followed after numbers; what they empty goes, which may be what others point to.
+_MOST_TURNS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is cut, by what: a document, a policy, the place of its root, the pseudonyms of the agreement, if any."""
+
+    document: ValidDocument
+    policy: CompiledPolicy
+    place: Place
+    pseudonyms: Pseudonyms | None = None
+
+    @property
+    def relations(self) -> Relations | None:
+        """What may come apart in this document; None: nothing."""
+        found = self.policy.relations[self.document.root.tag]
+        if found.is_empty or (found.has_only_pointers and _POINTERS not in self.document.document.raw):
+            return None
+        return found
 
 
 @dataclass(slots=True)
 class Cut:
     """A tree that becomes a view. `withheld` holds the elements taken out; `values`: how many values were besides.
 
-    `attributes`: how many with content are kept, if someone had to count them.
+    `changes`: the elements of which a value is another now, once for each. `attributes`: how many with content are
+    kept, if someone had to count them. `inconsistent`: what would have to be mended where the policy says to refuse;
+    `mended`: the leaves that were.
     """
 
     root: etree._Element
     withheld: etree._Element
     values: int = 0
+    changes: list[etree._Element] = field(default_factory=list)
     attributes: int | None = None
+    inconsistent: list[Mend] = field(default_factory=list)
+    mended: dict[etree._Element, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """How many of the values that are kept are others than in the document."""
+        return sum(is_below(element, self.root) for element in (*self.changes, *self.mended))
 
     def counts(self) -> tuple[int, int]:
-        """Return how many leaves and attributes with content are kept, and how many are withheld."""
+        """Return how many leaves and attributes with content are kept, changed or not, and how many are withheld."""
         attributes = _number(_ATTRIBUTES, self.root) if self.attributes is None else self.attributes
         withheld = _number(_WITHHELD, self.withheld) if len(self.withheld) else 0
         return _number(_TEXTS, self.root) + attributes, self.values + withheld
 
 
-def cut_document(
-    document: ValidDocument, policy: CompiledPolicy, place: Place, limits: DocumentLimits
-) -> tuple[Cut, Document] | None:
+def cut_document(given: Given, limits: DocumentLimits) -> tuple[Cut, Document] | None:
     """Return what the policy keeps of a document, cut and written; None when nothing may stand.
 
-    `place`: of its root. Raises DocumentError when it is larger than `limits` allow.
+    Raises DocumentError when it is larger than `limits` allow.
     """
-    if policy.quick is not None:
-        cut = _copied(document, policy)
-        if _cut_by_names(cut, place, policy.quick):
+    document, quick = given.document, given.policy.quick
+    if quick is not None and given.relations is None:
+        cut = _copied(given)
+        if _cut_by_names(cut, given.place, quick, document.document.kind):
             # What is compact at its start mostly is to its end.
             if cut.root.text is not None or _BLANK.search(document.document.raw, 0, _EARLY_BYTES):
                 _take_out_blanks(cut.root)
             made = built(cut.root, limits)
             if _EMPTY not in made.raw and not _BLANK.search(made.raw):
                 return cut, made
-    found = cut_by_places(document, policy, place)
+    found = cut_by_places(given)
     return None if found is None else (found, built(found.root, limits))
 
 
@@ -75,15 +113,15 @@ def is_nil(element: etree._Element) -> bool:
     return (element.get(_NIL) or "").strip() in ("true", "1")
 
 
-def _copied(document: ValidDocument, policy: CompiledPolicy) -> Cut:
-    prefixes = dict(policy.prefixes)
-    return Cut(root=fixed_copy(document.root, prefixes), withheld=etree.Element("withheld", nsmap=prefixes))
+def _copied(given: Given) -> Cut:
+    prefixes = dict(given.policy.prefixes)
+    return Cut(root=fixed_copy(given.document.root, prefixes), withheld=etree.Element("withheld", nsmap=prefixes))
 
 
 # ── by names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _cut_by_names(cut: Cut, place: Place, quick: Quick) -> bool:
+def _cut_by_names(cut: Cut, place: Place, quick: Quick, kind: MessageKind) -> bool:
     """Take out what is not kept, and tell whether that was decided; blanks and empty elements are for the caller."""
     root = cut.root
     for element in dict.fromkeys(quick.beyond(root, place)):
@@ -101,11 +139,12 @@ def _cut_by_names(cut: Cut, place: Place, quick: Quick) -> bool:
     found = quick.attributed(root)
     if found is None:
         return False
+    cutting = _Cutting(cut, kind, None, may_hold_nil=False)
     for owner in found.doubtful:
         there = place_of(owner, root, place)
         if there is None:
             return False
-        _cut_attributes(owner, there, cut)
+        cutting.attributes(owner, there)
     cut.attributes = found.filled - cut.values  # nothing else was counted so far
     return True
 
@@ -120,60 +159,135 @@ def _take_out_blanks(root: etree._Element) -> None:
 # ── by places ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def cut_by_places(document: ValidDocument, policy: CompiledPolicy, place: Place) -> Cut | None:
-    """Return what the policy keeps of a document; None when nothing may stand."""
-    cut = _copied(document, policy)
-    may_hold_nil = _MAY_SAY_NIL in document.document.raw
-    if not _cut_below(cut.root, place, cut, may_hold_nil=may_hold_nil):
+def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
+    """Return what the policy keeps of a document; None when nothing may stand. `whole`: its copy, if there is one."""
+    cut, kind = _copied(given) if whole is None else whole, given.document.document.kind
+    place, relations = given.place.chosen(cut.root, kind), given.relations
+    if place is None:
         return None
-    _cut_attributes(cut.root, place, cut)
+    observed = None if relations is None else observe(cut.root, relations)
+    cutting = _Cutting(cut, kind, given.pseudonyms, may_hold_nil=_MAY_SAY_NIL in given.document.document.raw)
+    if not cutting.below(cut.root, place):
+        return None
+    cutting.attributes(cut.root, place)
+    if observed is not None:
+        _mend(cut, observed, given.policy)
     return cut
 
 
-def _cut_below(element: etree._Element, place: Place, cut: Cut, *, may_hold_nil: bool) -> bool:
-    """Take out what is not kept below `element`, and tell whether `element` itself may stand."""
-    places, has_content = place.children, False
-    out: list[etree._Element] = []
-    standing: list[object] = []
-    element.text = None
-    for child in element:
-        tag = child.tag
-        child.tail = None
-        below = places.get(tag)
-        if below is None or (may_hold_nil and is_nil(child)):
-            out.append(child)
-            continue
-        if below.is_leaf:
-            has_content = True
-        elif len(child) == 0:
-            if not below.may_be_empty:
+@dataclass(slots=True)
+class _Cutting:
+    """A walk that cuts. `may_hold_nil`: whether the document may say of an element that it has no value."""
+
+    cut: Cut
+    kind: MessageKind
+    pseudonyms: Pseudonyms | None
+    may_hold_nil: bool
+
+    def below(self, element: etree._Element, place: Place) -> bool:
+        """Take out what is not kept below `element`, and tell whether `element` itself may stand."""
+        cut, places, has_content = self.cut, place.children, False
+        out: list[etree._Element] = []
+        standing: list[object] = []
+        element.text = None
+        for child in element:
+            tag = child.tag
+            child.tail = None
+            below = places.get(tag)
+            if below is not None and below.choice is not None:
+                below = below.choice.place(child, self.kind)
+            if below is None or (self.may_hold_nil and is_nil(child)):
                 out.append(child)
                 continue
-            cut.values += child.text is not None
-            child.text = None
-        elif _cut_below(child, below, cut, may_hold_nil=may_hold_nil):
-            has_content = True
+            if below.is_leaf:
+                if below.change is not None and not self.change(child, below.change):
+                    out.append(child)
+                    continue
+                has_content = True
+            elif len(child) == 0:
+                if not below.may_be_empty:
+                    out.append(child)
+                    continue
+                cut.values += child.text is not None
+                child.text = None
+            elif self.below(child, below):
+                has_content = True
+            else:
+                out.append(child)
+                continue
+            self.attributes(child, below)
+            if place.required:
+                standing.append(tag)
+        cut.withheld.extend(out)
+        return has_content and all(standing.count(tag) >= least for tag, least in place.required)
+
+    def change(self, leaf: etree._Element, change: Changing) -> bool:
+        """Change the value of a leaf, and tell whether that could be done."""
+        value = leaf.text or ""
+        made = change.made(value, self.pseudonyms)
+        if made is None:
+            return False
+        if made != value:
+            leaf.text = made or None
+            self.note(leaf, made)
+        return True
+
+    def note(self, element: etree._Element, made: str) -> None:
+        """Note a value that is another now: of white space, perhaps nothing."""
+        if made:
+            self.cut.changes.append(element)
         else:
-            out.append(child)
-            continue
-        _cut_attributes(child, below, cut)
-        if place.required:
-            standing.append(tag)
-    cut.withheld.extend(out)
-    return has_content and all(standing.count(tag) >= least for tag, least in place.required)
+            self.cut.values += 1
+
+    def attributes(self, element: etree._Element, place: Place) -> None:
+        """Leave an element the attributes that its place keeps, changed as it says, in the order of the schema."""
+        names = element.keys()
+        if not names:
+            return
+        found = element.attrib
+        kept = {name: found[name] for name in place.attributes if name in found}
+        for name, change in place.attribute_changes.items():
+            if name not in kept:
+                continue
+            made = change.made(kept[name], self.pseudonyms)
+            if made is None:
+                del kept[name]
+            elif made != kept[name]:
+                kept[name] = found[name] = made
+                self.note(element, made)
+        if list(kept) != names:
+            self.cut.values += sum(1 for name, value in element.items() if value and name not in kept)
+            found.clear()
+            found.update(kept)
 
 
-def _cut_attributes(element: etree._Element, place: Place, cut: Cut) -> None:
-    """Leave an element the attributes that its place keeps, in the order of the schema."""
-    names = element.keys()
-    if not names:
-        return
-    found = element.attrib
-    kept = {name: found[name] for name in place.attributes if name in found}
-    if list(kept) != names:
-        cut.values += sum(1 for name, value in element.items() if value and name not in kept)
-        found.clear()
-        found.update(kept)
+# ── consistency ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mend(cut: Cut, observed: Observed, policy: CompiledPolicy) -> None:
+    """Make true again what the cut made untrue, as far as the policy lets; what it does not is noted."""
+    says = asdict(policy.policy.consistency)
+    for turn in range(_MOST_TURNS):
+        mends = settle(cut.root, observed)
+        refused = [mend for mend in mends if says[mend.part] == REFUSE or turn == _MOST_TURNS - 1]
+        cut.inconsistent += refused
+        if refused or not mends:
+            return
+        for mend in mends:
+            if mend.text is not None:
+                mend.element.text = mend.text
+                cut.mended[mend.element] = mend.part
+            else:
+                _take_out(cut, mend.element)
+
+
+def _take_out(cut: Cut, element: etree._Element) -> None:
+    """Take out an element, and what then stands empty around it."""
+    above = element.getparent()
+    cut.withheld.append(element)
+    while above is not None and above is not cut.root and len(above) == 0:
+        emptied, above = above, above.getparent()
+        cut.withheld.append(emptied)
 
 
 def _number(count: etree.XPath, root: etree._Element) -> int:

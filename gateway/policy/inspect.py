@@ -2,20 +2,22 @@
 
 A sender may be wrong or worse, and what was not agreed must not be stored here. A document in the fixed form of views,
 as honest senders write it, is looked at by names (quick.py); any other, and one in which names find something, is
-walked beside the places of the compiled policy, as in cut.py. Refused are elements without a place, attributes that no
-rule names (`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and
+walked beside the places of the compiled policy, as in cut.py; conditions are asked of what arrived, for what they ask
+leaves unchanged. Refused are elements without a place, values that can not be what a rule makes of any, attributes that
+no rule names (`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and
 declared namespaces the schema set does not have: each could carry what the agreement keeps back. Prefixes and white
 space between elements carry nothing that was agreed or not, and other people's XML libraries write their own: they
 pass.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lxml import etree
 
 from gateway.document import indexed_path
+from gateway.domain.message import MessageKind
 from gateway.errors import PolicyError
 from gateway.policy.compiled import CompiledPolicy, Place
 from gateway.policy.quick import Quick, place_of
@@ -40,8 +42,8 @@ def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
     found = [*_markup(document), *_namespaces(document, policy)]
     if place is None:
         found.append(indexed_path(root))
-    elif found or not (_is_plainly_within(document, place, policy.quick) or _is_within(root, place)):
-        found += [*_attributes(root, place), *_beyond(root, place)]
+    elif found or not _is_plainly_within(document, place, policy.quick):
+        found += _Beyond(document.document.kind).at(root, place)
     if found:
         raise PolicyError(
             "policy.over_shared",
@@ -81,38 +83,41 @@ def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
     return not names or (place is not None and set(names) <= set(place.attributes))
 
 
-def _is_within(source: etree._Element, place: Place) -> bool:
-    """Tell whether nothing at and below `source` is beyond the policy; `_beyond` then says what is."""
-    places = place.children
-    if not _has_kept_attributes(source, place):
-        return False
-    for child in source:
-        below = places.get(child.tag)
-        if below is None:
-            return False
-        if below.is_leaf:
-            if not _has_kept_attributes(child, below):
-                return False
-        elif not (_is_within(child, below) and (len(child) or below.may_be_empty)):
-            return False
-    return True
+class _Beyond:
+    """A walk beside the places of a policy that finds what has none. `kind`: the message's."""
 
+    __slots__ = ("kind",)
 
-def _beyond(source: etree._Element, place: Place) -> Iterator[str]:
-    for child in source:
-        below = place.children.get(child.tag)
-        if below is None:
-            yield indexed_path(child)
-            continue
-        yield from _attributes(child, below)
-        if below.is_leaf:
-            continue
-        if len(child) == 0 and not below.may_be_empty:
-            yield indexed_path(child)
-        yield from _beyond(child, below)
+    def __init__(self, kind: MessageKind) -> None:
+        self.kind: Final = kind
 
+    def at(self, element: etree._Element, place: Place | None) -> Iterator[str]:
+        """Yield what is at and below an element beyond its place."""
+        if place is not None and place.choice is not None:
+            place = place.choice.place(element, self.kind)
+        if place is None:
+            yield indexed_path(element)
+            return
+        names = element.keys()
+        if names:
+            yield from self.attributes(element, place, names)
+        if place.is_leaf:
+            if place.change is not None and not place.change.may_have_made(element.text or ""):
+                yield indexed_path(element)
+        elif len(element) == 0 and not place.may_be_empty:
+            yield indexed_path(element)
+        else:
+            yield from self.below(element, place.children)
 
-def _attributes(element: etree._Element, place: Place) -> Iterator[str]:
-    for name in element.keys():  # noqa: SIM118 - an element iterates over its children
-        if name not in place.attributes:
-            yield f"{indexed_path(element)}/@{etree.QName(name).localname}"
+    def below(self, element: etree._Element, places: Mapping[object, Place]) -> Iterator[str]:
+        for child in element:
+            place = places.get(child.tag)
+            # Most of a message are leaves that leave as they are: they take no call.
+            if place is None or not place.is_plain or child.keys():
+                yield from self.at(child, place)
+
+    def attributes(self, element: etree._Element, place: Place, names: list[str]) -> Iterator[str]:
+        for name in names:
+            change = place.attribute_changes.get(name)
+            if name not in place.attributes or (change and not change.may_have_made(element.get(name) or "")):
+                yield f"{indexed_path(element)}/@{etree.QName(name).localname}"

@@ -140,6 +140,8 @@ class _Reading:
 
     def below(self, node: SchemaNode, place: "Place", *, is_root: bool = False) -> bool:
         """Read a kept place and all below it; tell whether names are enough so far."""
+        if place.choice is not None or place.change is not None or place.attribute_changes:
+            return False
         if node.is_open or node.is_mixed or node.repeats or (node.is_indirect and not is_root):
             return False
         if not all(tag in place.children for tag, _ in place.required):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 
 from tests.oracle.documents import Element, walk
+from tests.oracle.pointing import pointers
 from tests.oracle.selecting import Deciding
 
 ITEM = "GovernmentAgencyGoodsItem"
@@ -33,7 +34,26 @@ def mended(view: Element, document: Element, said: Mapping[str, str], deciding: 
             msg = f"{leaf.path} is no longer true ({part})"
             raise Inconsistent(msg)
         leaf.text = text
+    while led := list(pointers(view, document, deciding.places)):
+        if said.get("pointers", "refuse") == "refuse":
+            msg = f"{led[0][0].path} no longer leads where it did"
+            raise Inconsistent(msg)
+        for one, number in led:
+            if number is None:
+                take_out(one)
+            else:
+                one.text = number
     return view
+
+
+def take_out(element: Element) -> None:
+    """Take an element out of its view, and what stands empty then."""
+    above = element.parent
+    while above is not None:
+        above.children = [one for one in above.children if one is not element]
+        if above.children or above.parent is None:
+            return
+        element, above = above, above.parent
 
 
 def is_unchanged(leaf: Element | None) -> bool:

@@ -27,7 +27,7 @@ def view_of(document: ValidDocument, how: CompiledPolicy) -> View | None:
     try:
         return apply_policy(document, how, bundled(how.schema_set))
     except PolicyError as error:
-        if error.code not in {"policy.view_invalid", "policy.nothing_kept"}:
+        if error.code not in {"policy.view_invalid", "policy.nothing_kept", "policy.inconsistent"}:
             raise
         return None
 
