@@ -85,7 +85,7 @@ def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, lis
 
     case = read_case(file.read_bytes(), file=str(file))
     policy, compiled = bench.policy(file.parent / case.policy)
-    made = make((file.parent / "input.xml").read_bytes(), policy, compiled)
+    made = make((file.parent / case.input).read_bytes(), policy, compiled)
     expected = file.parent / "expected.xml"
     written: list[str] = []
     if update:

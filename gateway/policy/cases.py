@@ -1,8 +1,8 @@
 """Golden cases: a document, a policy, and what is to come of it.
 
-A case is a folder: `input.xml`, `case.yaml`, and `expected.xml` unless a refusal is expected. Of a view more is asked
-than that it is as expected: the same policy must make the same bytes of it again, and the receiver must accept it.
-For reading, a line break stands between the elements of an expected view; a view has none.
+A case is a folder: `case.yaml`, `input.xml` or the file it names, and `expected.xml` unless a refusal is expected. Of a
+view more is asked than that it is as expected: the same policy must make the same bytes of it again, and the receiver
+must accept it. For reading, a line break stands between the elements of an expected view; a view has none.
 """
 
 import difflib
@@ -32,13 +32,14 @@ _PLAIN_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a `case.yaml` says. `policy`: a path from the case's folder. `at`: when the document is sent.
+    """What a `case.yaml` says. `policy`, `input`: paths from the case's folder. `at`: when the document is sent.
 
     `expect`: `view`, or the code of the refusal.
     """
 
     title: str
     policy: str
+    input: str
     at: datetime
     expect: str
 
@@ -59,7 +60,7 @@ def read_case(raw: bytes, *, file: str) -> Case:
     except SourceError as error:
         raise ConfigurationError("config.invalid", findings=(error.finding,)) from None
     reading = Reading(file)
-    top = reading.fields(node, "", required=("policy",), optional=("title", "at", "expect"))
+    top = reading.fields(node, "", required=("policy",), optional=("title", "input", "at", "expect"))
     at, expect = reading.text(top, "at"), reading.text(top, "expect", default=VIEW)
     if at and not _is_time(at):
         fix = "Write it in UTC, such as 2026-03-01T12:00:00Z"
@@ -71,6 +72,7 @@ def read_case(raw: bytes, *, file: str) -> Case:
     case = Case(
         title=reading.text(top, "title"),
         policy=reading.text(top, "policy"),
+        input=reading.text(top, "input", default="input.xml"),
         at=datetime.fromisoformat(at) if at else _PLAIN_TIME,
         expect=expect,
     )

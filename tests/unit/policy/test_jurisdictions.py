@@ -1,0 +1,49 @@
+"""The five example jurisdictions: each holds without a finding, and says in plain words why."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.ids import SchemaSetId
+from gateway.policy import Policy, check_policy, read_policy
+from gateway.schema import CompiledSet, compile_set
+from gateway.settings import load_catalogue
+from tests.unit.policy.rules import ROOT
+from tests.unit.schema.sets import DATA
+
+FOLDER = ROOT / "config" / "jurisdictions"
+POLICIES = sorted((FOLDER / "policies").glob("*.yaml"))
+
+
+@cache
+def classified() -> CompiledSet:
+    """The set as a node has it, with its privacy file."""
+    return compile_set(load_catalogue(DATA)[SchemaSetId("dms-declaration")])
+
+
+def policy(file: Path) -> Policy:
+    return read_policy(file.read_bytes(), file=file.name, include=lambda name: (file.parent / name).read_bytes())
+
+
+def test_there_are_five() -> None:
+    assert [one.stem for one in POLICIES] == [
+        "full-cooperation",
+        "no-personal-data",
+        "safety-only",
+        "statistics-with-pseudonyms",
+        "transit-country",
+    ]
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_each_passes_the_check_without_a_finding(file: Path) -> None:
+    found = policy(file)
+    assert check_policy(found, classified()) == ()
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_each_rule_says_why_and_under_what_law(file: Path) -> None:
+    found = policy(file)
+    assert [one.line for one in (*found.rules, *found.require, *found.hold) if not one.reason or not one.legal] == []
+    assert len(found.files) >= 3, "shares nothing with the others"
