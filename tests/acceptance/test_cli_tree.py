@@ -45,6 +45,7 @@ COMMANDS = {
     "policy test",
     "policy diff",
     "policy explain",
+    "policy secret",
     "audit verify",
     "audit export",
     "pki init",
