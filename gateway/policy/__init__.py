@@ -6,8 +6,9 @@ Only `apply_policy` makes a View. docs/policy.md says what a policy may say and 
 from gateway.policy.apply import apply_policy
 from gateway.policy.changes import Change, ChangeKind
 from gateway.policy.check import check_policy
-from gateway.policy.compiled import CompiledPolicy, compile_policy
+from gateway.policy.compiled import CompiledPolicy, compile_policy, demands
 from gateway.policy.conditions import Condition, Criterion
+from gateway.policy.demands import Demanded
 from gateway.policy.explain import Explained, explain
 from gateway.policy.inspect import inspect
 from gateway.policy.language import draft_policy, flatten, policy_sha256, read_policy
@@ -25,6 +26,7 @@ __all__ = [
     "Consistency",
     "Criterion",
     "Demand",
+    "Demanded",
     "Explained",
     "Policy",
     "Rule",
@@ -35,6 +37,7 @@ __all__ = [
     "apply_policy",
     "check_policy",
     "compile_policy",
+    "demands",
     "draft_policy",
     "explain",
     "flatten",

@@ -22,14 +22,15 @@ from gateway.policy.changes import Change
 from gateway.policy.check import check_policy, home_path
 from gateway.policy.consistency import Relations
 from gateway.policy.deciding import Deciding, Held, Question
+from gateway.policy.demands import Demanded, Demands, demands_of
 from gateway.policy.pseudonyms import Pseudonyms
 from gateway.policy.quick import Quick, quick
 from gateway.policy.relating import relations
 from gateway.policy.rules import Action, Policy, Rule
 from gateway.policy.selectors import Anchor
-from gateway.schema import CompiledSet, SchemaNode, ValueFacts
+from gateway.schema import CompiledSet, SchemaNode, ValidDocument, ValueFacts
 
-__all__ = ["Changing", "Choice", "CompiledPolicy", "Place", "compile_policy"]
+__all__ = ["Changing", "Choice", "CompiledPolicy", "Place", "compile_policy", "demands"]
 
 # Each answer to the questions of one place that ever came has a place of its own; who sends documents decides how many.
 _MOST_PLACES: Final = 512
@@ -84,7 +85,8 @@ class CompiledPolicy:
     """A policy ready to apply. `roots` by qualified name; `prefixes`: how its views are written.
 
     `homes`: path of each root → path under which rules speak for it (a bare body's is below the envelope).
-    `relations`: by qualified name of a root, what may come apart when elements go.
+    `relations` and `demands`: by qualified name of a root, what may come apart when elements go, and what is asked of
+    the whole message.
     `quick`: what names alone tell; None where they do not tell enough.
     """
 
@@ -95,6 +97,7 @@ class CompiledPolicy:
     homes: Mapping[str, str] = field(repr=False)
     deciding: Deciding = field(repr=False)
     relations: Mapping[object, Relations] = field(repr=False)
+    demands: Mapping[object, Demands] = field(repr=False)
     prefixes: Mapping[str, str] = field(repr=False)
     namespaces: frozenset[str] = field(repr=False)
     quick: Quick | None = field(default=None, repr=False)
@@ -126,10 +129,16 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
         homes=homes,
         deciding=deciding,
         relations={tag: relations(deciding, nodes[tag]) for tag in nodes if tag in roots},
+        demands=demands_of(policy, tree, nodes),
         prefixes=compiled.prefixes,
         namespaces=frozenset(node.namespace for node in tree.nodes.values()),
         quick=quick(roots, nodes),
     )
+
+
+def demands(document: ValidDocument, policy: CompiledPolicy) -> Demanded:
+    """Return what a policy demands of a document before it is sent: nothing, to refuse it, or a human's release."""
+    return policy.demands[document.root.tag].asked_of(document)
 
 
 class Choice:
