@@ -27,13 +27,14 @@ _REASON_ENOUGH: Final = 1_000_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How a loop claims. `most`: pieces in one claim. `at_once`: tasks under way at once. `worth`: as many arrivals are
-    worth a claim while something is under way. `linger`: how long to collect at most. `poll`: how often to look
-    without being told."""
+    worth a claim while something is under way. `linger`: how long to collect at most; `gather`: the same while nothing
+    is under way, where the work can wait for that. `poll`: how often to look without being told."""
 
     most: int
     at_once: int
     worth: int
     linger: timedelta = timedelta(milliseconds=50)
+    gather: timedelta = timedelta(0)
     poll: timedelta = timedelta(seconds=1)
 
 
@@ -93,12 +94,13 @@ async def work_off_in_groups(
     were hushed; they are worked off all the same.
     """
     under_way: set[asyncio.Task[None]] = set()
+    is_worked_off = False  # when it was looked for last, there was less than would have been taken
 
     def done(task: asyncio.Task[None]) -> None:
         # A group has ended, and the next of each of its conversations may have become the lowest: look at once.
         under_way.discard(task)
         bells.ended()
-        bells.ring(bell, times=_REASON_ENOUGH)
+        bells.ring(bell, times=1 if pace.gather and is_worked_off else _REASON_ENOUGH)
 
     async with asyncio.TaskGroup() as group:
         while True:
@@ -120,5 +122,6 @@ async def work_off_in_groups(
 async def _collect(bells: Doorbells, bell: str, pace: Pace, under_way: set[asyncio.Task[None]]) -> None:
     """Return when there is a reason to claim again."""
     rings = await bells.wait(bell, pace.poll.total_seconds())
-    if under_way and 0 < rings < pace.worth:
-        await bells.wait(bell, pace.linger.total_seconds(), rings=pace.worth - rings)
+    collecting = pace.linger if under_way else pace.gather
+    if collecting and 0 < rings < pace.worth:
+        await bells.wait(bell, collecting.total_seconds(), rings=pace.worth - rings)

@@ -33,8 +33,8 @@ from gateway.ports import Clock, Ids, NoticeSettlement, PartnerChannel, Store, T
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyLimits:
     """`requests`: to one partner under way at once; `batch`: notices in one. `worth` and `linger`: when to look again
-    while something is under way (`claiming`). `retry`: how long after each other; when to give up stands with each
-    notice."""
+    (`claiming`), whether something is under way or not: nobody waits for a notice. `retry`: how long after each other;
+    when to give up stands with each notice."""
 
     requests: int = 2
     batch: int = MAX_BATCH_ENVELOPES
@@ -100,7 +100,12 @@ class Notify:
 
         limits = self._limits
         pace = Pace(
-            most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
+            most=limits.batch,
+            at_once=limits.requests,
+            worth=limits.worth,
+            linger=limits.linger,
+            gather=limits.linger,
+            poll=limits.poll,
         )
         bell = notice_bell(partner)
         await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed)

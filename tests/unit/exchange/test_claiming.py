@@ -64,9 +64,9 @@ class Queue:
 
 @asynccontextmanager
 async def working(
-    linger: timedelta = NEVER, *, most: int = 4, at_once: int = 2, worth: int = 3
+    linger: timedelta = NEVER, *, most: int = 4, at_once: int = 2, worth: int = 3, gather: timedelta = timedelta(0)
 ) -> AsyncIterator[Queue]:
-    queue = Queue(Pace(most=most, at_once=at_once, worth=worth, linger=linger, poll=NEVER))
+    queue = Queue(Pace(most=most, at_once=at_once, worth=worth, linger=linger, gather=gather, poll=NEVER))
     loop = asyncio.create_task(
         work_off_in_groups(
             queue.claim, queue.work, bells=queue.bells, bell=BELL, pace=queue.pace, failed=queue.failures.append
@@ -139,6 +139,46 @@ async def test_a_full_claim_is_followed_by_the_next_without_being_told() -> None
         queue.bells.ring(BELL)
         await queue.begun(2)
     assert queue.groups == [[1, 2, 3, 4], [5]]
+
+
+async def test_what_nobody_waits_for_is_collected_though_nothing_is_under_way() -> None:
+    async with working(gather=NEVER) as queue:
+        await queue.arrive(1, 2)
+        await asyncio.sleep(0)
+        assert queue.groups == []
+        await queue.arrive(3)
+        await queue.begun(1)
+    assert queue.groups == [[1, 2, 3]]
+
+
+async def test_what_nobody_waits_for_goes_when_it_has_been_collected_long_enough() -> None:
+    async with working(gather=SHORT) as queue:
+        await queue.arrive(1)
+        await queue.begun(1)
+    assert queue.groups == [[1]]
+
+
+async def test_the_end_of_a_group_does_not_end_the_collecting_of_what_nobody_waits_for() -> None:
+    async with working(gather=NEVER) as queue:
+        await queue.arrive(1, 2, 3)
+        await queue.begun(1)
+        await queue.arrive(4)
+        queue.end(0)
+        await asyncio.sleep(0)
+        assert queue.groups == [[1, 2, 3]]
+        await queue.arrive(5)
+        await queue.begun(2)
+    assert queue.groups == [[1, 2, 3], [4, 5]]
+
+
+async def test_more_than_one_claim_takes_is_worked_off_without_collecting() -> None:
+    async with working(gather=NEVER) as queue:
+        queue.waiting = list(range(10))
+        queue.bells.ring(BELL, times=3)
+        await queue.begun(2)
+        queue.end(0)
+        await queue.begun(3)
+    assert queue.groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 async def test_a_claim_that_fails_is_told_and_made_again_when_the_bell_rings() -> None:
