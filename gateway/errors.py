@@ -25,6 +25,7 @@ A partner sees `public_code`, which is one code for all cryptographic failures (
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ __all__ = [
     "ErrorCode",
     "Finding",
     "GatewayError",
+    "Level",
     "LocalError",
     "PeerError",
     "PolicyError",
@@ -62,6 +64,13 @@ class ErrorCode:
     public_code: str
 
 
+class Level(StrEnum):
+    """How bad a finding is. With an error nothing starts; a warning is logged and told, and does not stop anything."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing wrong in a settings, agreement or policy file: where (file, line from 1, key), what, and the mend."""
@@ -71,6 +80,12 @@ class Finding:
     key: str = ""
     problem: str
     fix: str
+    level: Level = Level.ERROR
+
+    @property
+    def is_error(self) -> bool:
+        """Whether nothing may start with it."""
+        return self.level is Level.ERROR
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

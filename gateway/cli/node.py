@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, print_json, print_lines, reporting
+from gateway.cli.output import AsJson, finding_members, print_json, print_lines, reporting, say_findings
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
 
 __all__ = ["config", "drain", "reload", "serve"]
@@ -99,7 +99,7 @@ def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
     with reporting(as_json=as_json):
         found = load_configuration(config_file)
         check_all(found)
-    node = found.node
+    node, warnings = found.node, found.book.warnings
     members = {
         "file": str(config_file),
         "name": node.name,
@@ -110,8 +110,9 @@ def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
         "insecure": list(node.insecure),
     }
     if as_json:
-        print_json({**members, "findings": []})
+        print_json({**members, "findings": [], "warnings": [finding_members(one) for one in warnings]})
     else:
+        say_findings(warnings)
         print_lines(
             (name.replace("_", " "), ", ".join(value) or "none" if isinstance(value, list) else value)
             for name, value in members.items()

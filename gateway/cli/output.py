@@ -27,6 +27,7 @@ __all__ = [
     "Language",
     "clock",
     "fail",
+    "finding_members",
     "minute",
     "payload_words",
     "plain",
@@ -35,6 +36,7 @@ __all__ = [
     "print_table",
     "reporting",
     "say",
+    "say_findings",
     "terminal_width",
     "violation_lines",
     "with_difficulty",
@@ -166,7 +168,7 @@ def _report(error: GatewayError, *, as_json: bool) -> None:
     if as_json:
         members: dict[str, Any] = {"code": error.code, "title": error.entry.title, "detail": error.detail}
         if findings:
-            members["findings"] = [_finding(one) for one in findings]
+            members["findings"] = [finding_members(one) for one in findings]
         if violations:
             members["violations"] = [one.as_json() for one in violations]
         print_json(members, error=True)
@@ -174,15 +176,24 @@ def _report(error: GatewayError, *, as_json: bool) -> None:
     console = _console(error=True)
     told = error.entry.title if findings else error.detail
     console.print(Text.assemble(("Error ", "bold red"), f"{error.code}: {plain(told)}"), soft_wrap=True)
-    for finding in findings:
-        console.print(Text(f"  {plain(str(finding))}"), soft_wrap=True)
+    say_findings(findings, error=True)
     for violation in violations:
         for line in violation_lines(violation.as_json()):
             console.print(Text(plain(f"  {line}")), soft_wrap=True)
 
 
-def _finding(one: Finding) -> dict[str, Any]:
-    return {"file": one.file, "line": one.line, "key": one.key, "problem": one.problem, "fix": one.fix}
+def say_findings(findings: Iterable[Finding], *, error: bool = False) -> None:
+    """Print findings for people, each on a line; warnings say that they are."""
+    console = _console(error=error)
+    for one in findings:
+        mark = "" if one.is_error else "Warning: "
+        console.print(Text(f"  {mark}{plain(str(one))}"), soft_wrap=True)
+
+
+def finding_members(one: Finding) -> dict[str, Any]:
+    """Return a finding as JSON shows it."""
+    told = {"file": one.file, "line": one.line, "key": one.key, "problem": one.problem, "fix": one.fix}
+    return {**told, "level": one.level.value}
 
 
 def _console(*, error: bool = False) -> Console:

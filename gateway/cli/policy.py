@@ -6,44 +6,57 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
-from gateway.cli.output import AsJson, print_json, print_table, reporting, say
+from gateway.cli.output import AsJson, finding_members, print_json, print_table, reporting, say, say_findings
 from gateway.cli.policy_cases import run_cases
 from gateway.cli.policy_choice import AgreementFile, DocumentFile, PolicyFile, Recipient, open_document
 from gateway.cli.policy_coverage import cover
 from gateway.cli.policy_diff import diff_document
 from gateway.cli.policy_simulate import simulate
+from gateway.cli.policy_text import print_schema, show_policy
 
 if TYPE_CHECKING:
     from gateway.policy import Explained, Policy
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage, test, simulate.")
+app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage, test, simulate, show, schema.")
 app.command("diff")(diff_document)
 app.command("coverage")(cover)
 app.command("test")(run_cases)
 app.command("simulate")(simulate)
+app.command("show")(show_policy)
+app.command("schema")(print_schema)
 
 Given = Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, dir_okay=False)]
 
 
 @app.command("check")
-def check_file(file: Given, catalogue: CatalogueFolder = None, as_json: AsJson = False) -> None:
-    """Check a policy: its language, its paths, and whether its views can be valid. Prints every finding at once."""
+def check_file(
+    file: Given,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
+    catalogue: CatalogueFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a policy: its language, its paths, and whether its views can be valid. Prints every finding at once.
+
+    A node does not start with an error. It starts with a warning, and logs it.
+    """
     from gateway.errors import ConfigurationError
-    from gateway.policy import check_policy, draft_policy
+    from gateway.policy import check_policy
+    from gateway.settings import draft_policy_file
 
     with reporting(as_json=as_json):
-        policy, findings = draft_policy(file.read_bytes(), file=str(file))
+        policy, findings = draft_policy_file(file)
         if policy is not None and policy.schema_set:
             whole = not findings
             findings += check_policy(policy, compiled_set(policy.schema_set, catalogue), whole=whole)
-        if findings or policy is None:
+        if policy is None or any(strict or one.is_error for one in findings):
             raise ConfigurationError("policy.invalid", findings=findings)
     if as_json:
         named = {"file": str(file), "policy": policy.id, "version": policy.version, "sha256": policy.sha256}
-        print_json({**named, "findings": []})
+        print_json({**named, "findings": [], "warnings": [finding_members(one) for one in findings]})
     else:
+        say_findings(findings)
         say(f"{policy.id} version {policy.version} holds: {len(policy.rules)} rules for {policy.schema_set}")
         say(f"SHA-256 {policy.sha256}")
 

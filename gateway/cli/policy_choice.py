@@ -65,9 +65,9 @@ def open_document(
 
 def read_policy_file(file: Path) -> "Policy":
     """Return the policy in a file. Raises ConfigurationError `policy.invalid`, OSError."""
-    from gateway.policy import read_policy
+    from gateway import settings
 
-    return read_policy(file.read_bytes(), file=str(file), include=lambda name: (file.parent / name).read_bytes())
+    return settings.read_policy_file(file)
 
 
 def _of_agreement(file: Path, recipient: str, kind: "MessageKind", catalogue: Path | None) -> "Policy":

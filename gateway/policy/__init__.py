@@ -10,7 +10,9 @@ from gateway.policy.compiled import CompiledPolicy, compile_policy, demands
 from gateway.policy.conditions import Condition, Criterion
 from gateway.policy.demands import Demanded
 from gateway.policy.explain import Explained, explain
+from gateway.policy.file_schema import policy_file_schema
 from gateway.policy.inspect import inspect
+from gateway.policy.joining import Include
 from gateway.policy.language import draft_policy, flatten, policy_sha256, read_policy
 from gateway.policy.rules import Action, Consistency, Demand, Policy, Rule
 from gateway.policy.rulings import Ruling, Rulings, rulings
@@ -28,6 +30,7 @@ __all__ = [
     "Demand",
     "Demanded",
     "Explained",
+    "Include",
     "Policy",
     "Rule",
     "Ruling",
@@ -42,6 +45,7 @@ __all__ = [
     "explain",
     "flatten",
     "inspect",
+    "policy_file_schema",
     "policy_sha256",
     "read_policy",
     "rulings",

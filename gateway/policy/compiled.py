@@ -19,7 +19,7 @@ from gateway.domain.message import MessageKind
 from gateway.errors import ConfigurationError
 from gateway.policy.actions import changed, is_changed
 from gateway.policy.changes import Change
-from gateway.policy.check import check_policy, home_path
+from gateway.policy.check import check_policy
 from gateway.policy.consistency import Relations
 from gateway.policy.deciding import Deciding, Held, Question
 from gateway.policy.demands import Demanded, Demands, demands_of
@@ -110,11 +110,11 @@ class CompiledPolicy:
 
 def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
     """Return the policy compiled against its set. Raises ConfigurationError `policy.invalid` with every finding."""
-    findings = check_policy(policy, compiled)
+    findings = tuple(one for one in check_policy(policy, compiled) if one.is_error)
     if findings:
         raise ConfigurationError("policy.invalid", findings=findings)
     tree, deciding = compiled.tree, Deciding(policy, compiled.tree)
-    homes = {root.path: home_path(tree, root) for root in tree.roots}
+    homes = {root.path: tree.home(root) for root in tree.roots}
     nodes: dict[object, SchemaNode] = {root.qualified: tree.nodes[homes[root.path]] for root in tree.roots}
     roots: dict[object, Place] = {}
     for tag, node in nodes.items():

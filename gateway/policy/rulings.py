@@ -13,7 +13,13 @@ from gateway.policy.rules import Action, Policy, Rule
 from gateway.policy.selectors import Anchor
 from gateway.schema import AttributeFacts, SchemaNode, SchemaTree
 
-__all__ = ["Ruling", "Rulings", "rank", "rulings"]
+__all__ = [
+    "Ruling",
+    "Rulings",
+    "rank",
+    "rulings",
+    "standing_rules",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +50,20 @@ def rank(rule: Rule) -> tuple[int, int]:
     return rule.selector.kind.precision, len(rule.conditions)
 
 
-def rulings(policy: Policy, tree: SchemaTree) -> Rulings:
-    """Return who may decide where, in the order of the tree, attributes after their element."""
-    standing: dict[Anchor, list[Rule]] = {}
+def standing_rules(policy: Policy, tree: SchemaTree) -> Mapping[Anchor, list[Rule]]:
+    """Return the rules on each anchor that has any, the one that decides first."""
+    found: dict[Anchor, list[Rule]] = {}
     for rule in policy.rules:
         for anchor in rule.selector.matches(tree):
-            standing.setdefault(anchor, []).append(rule)
-    for rules in standing.values():
+            found.setdefault(anchor, []).append(rule)
+    for rules in found.values():
         rules.sort(key=lambda rule: (*rank(rule), rule.file, -rule.line), reverse=True)
+    return found
+
+
+def rulings(policy: Policy, tree: SchemaTree) -> Rulings:
+    """Return who may decide where, in the order of the tree, attributes after their element."""
+    standing = standing_rules(policy, tree)
     found: dict[Anchor, Ruling] = {}
     for home in tree.homes:
         _spread(home, Ruling(), standing, found)

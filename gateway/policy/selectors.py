@@ -134,7 +134,9 @@ def _of_class(privacy: PrivacyClass, tree: SchemaTree) -> tuple[Anchor, ...]:
         node = tree.nodes[path]
         if node.privacy is privacy:
             found.append(Anchor(path))
-        found += [Anchor(path, name) for name, facts in node.attributes.items() if facts.privacy is privacy]
+        # An attribute that has a namespace never leaves, so no rule stands on one.
+        plain = (one for one in node.attributes.values() if not one.name.startswith("{"))
+        found += [Anchor(path, one.name) for one in plain if one.privacy is privacy]
     return tuple(found)
 
 

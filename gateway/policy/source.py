@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 
 from gateway.errors import Finding
 
-__all__ = ["Entry", "Fields", "Items", "Node", "SourceError", "Word", "read_source"]
+__all__ = ["MAX_BYTES", "Entry", "Fields", "Items", "Node", "SourceError", "Word", "read_source"]
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 16

@@ -3,6 +3,7 @@
 from gateway.settings.agreements import AgreementBook, agreement_content, load_agreements
 from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
+from gateway.settings.policy_files import draft_policy_file, included_beside, read_policy_file
 from gateway.settings.privacy import override_privacy
 from gateway.settings.schema_source import open_source
 from gateway.settings.schemas import Catalogue, load_catalogue, load_catalogues, read_folder, store_set
@@ -47,6 +48,8 @@ __all__ = [
     "Webhook",
     "agreement_content",
     "check_configuration",
+    "draft_policy_file",
+    "included_beside",
     "load_agreements",
     "load_catalogue",
     "load_catalogues",
@@ -55,5 +58,6 @@ __all__ = [
     "open_source",
     "override_privacy",
     "read_folder",
+    "read_policy_file",
     "store_set",
 ]

@@ -19,7 +19,7 @@ from gateway.domain.ids import AgreementId, CodeListId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
-from gateway.policy import Policy, check_policy, draft_policy
+from gateway.policy import Policy, check_policy
 from gateway.policy.source import SourceError, read_source
 from gateway.schema import (
     CodeCatalogue,
@@ -33,6 +33,7 @@ from gateway.schema import (
 )
 from gateway.settings.agreement_file import AgreementReading
 from gateway.settings.code_lists import load_code_lists
+from gateway.settings.policy_files import draft_policy_file
 from gateway.settings.rule_file import RuleSets, read_rule_sets
 from gateway.settings.schemas import Catalogue
 
@@ -44,7 +45,7 @@ class AgreementBook:
     """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read.
 
     `trees`: those of the schema sets that the policies are written for; reading one takes long, so each is read once.
-    `rule_sets`: every rule set there is, by id; `code_lists`: every code list.
+    `rule_sets`: every rule set there is, by id; `code_lists`: every code list. `warnings`: of the policies.
     """
 
     agreements: tuple[Agreement, ...]
@@ -53,6 +54,7 @@ class AgreementBook:
     trees: Mapping[SchemaSetId, SchemaTree] = field(default_factory=dict, repr=False)
     rule_sets: RuleSets = field(default_factory=dict)
     code_lists: CodeCatalogue = field(default_factory=lambda: CodeCatalogue(lists={}, bindings=()), repr=False)
+    warnings: tuple[Finding, ...] = ()
 
 
 def load_agreements(folders: Sequence[Path], catalogue: Catalogue, schemas: Path | None = None) -> AgreementBook:
@@ -91,6 +93,7 @@ def read_agreements(
         trees=shelf.trees(),
         rule_sets=rule_sets,
         code_lists=code_lists,
+        warnings=tuple(shelf.warnings),
     )
     return book, tuple(ordered)
 
@@ -116,6 +119,7 @@ class _Shelf:
         self.policies: dict[str, Policy] = {}
         self.files: dict[tuple[AgreementId, int], str] = {}
         self.findings: list[Finding] = []
+        self.warnings: list[Finding] = []
         self._read: dict[Path, Policy | None] = {}
         self._compiled: dict[SchemaSetId, CompiledSet | None] = {}
         self._checked: set[RuleSetId] = set()
@@ -152,7 +156,7 @@ class _Shelf:
         return self._read[path]
 
     def _new_policy(self, path: Path, shown: str) -> Policy | None:
-        policy, noted = draft_policy(path.read_bytes(), file=shown)
+        policy, noted = draft_policy_file(path, shown=shown)
         self.findings += noted
         if policy is None or not policy.schema_set:
             return None
@@ -162,9 +166,11 @@ class _Shelf:
             self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
         if compiled is None:
             return None
-        findings = check_policy(policy, compiled, whole=not noted)
-        self.findings += findings
-        if findings or noted:
+        found = check_policy(policy, compiled, whole=not noted)
+        errors = [one for one in found if one.is_error]
+        self.findings += errors
+        self.warnings += (one for one in found if not one.is_error)
+        if errors or noted:
             return None
         self.policies[policy.sha256] = policy
         return policy

@@ -41,6 +41,8 @@ COMMANDS = {
     "rule check",
     "policy check",
     "policy coverage",
+    "policy schema",
+    "policy show",
     "policy simulate",
     "policy test",
     "policy diff",

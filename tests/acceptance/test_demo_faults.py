@@ -29,9 +29,9 @@ class Fault:
 
 FAULTS = {
     "a filter rule ignored": Fault(
-        file="policy/check.py",
-        source="    return rule is not None and rule.action is Action.KEEP\n",
-        broken="    return rule is not None and (rule.action is Action.KEEP or rule.path.endswith('/TradeTerms/Description'))\n",
+        file="policy/rules.py",
+        source="        return self.action is not Action.DROP\n",
+        broken="        return self.action is not Action.DROP or self.path.endswith('/TradeTerms/Description')\n",
         checks=frozenset({"withheld", "counted"}),
         seen="import-comments-and-free-texts: 1 of its 19 marked words left",
     ),

@@ -63,7 +63,7 @@ def mended(lines: dict[str, str], set_id: str) -> Policy:
     head = HEAD.replace("dms-declaration", set_id)
     while True:
         found = policy("".join(f"  - {lines[path]}\n" for path in lines), head)
-        findings = check_policy(found, bundled(set_id))
+        findings = [one for one in check_policy(found, bundled(set_id)) if one.is_error]
         if not findings:
             return found
         bad = {rule.path for rule in found.rules for one in findings if one.line == rule.line}

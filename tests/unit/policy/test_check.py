@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, Finding
-from gateway.policy import check_policy, compile_policy, read_policy
+from gateway.policy import Policy, check_policy, compile_policy, read_policy
 from gateway.schema import CompiledSet, assemble_set, compile_set
 from tests.unit.policy.rules import CODES, HEAD, POLICIES, policy
 from tests.unit.schema.sets import bundled
@@ -14,15 +14,20 @@ D = "/MetaData/Declaration"
 RESPONSE = HEAD.replace("dms-declaration", "dms-response")
 
 
+def errors(found: Policy, compiled: CompiledSet) -> tuple[Finding, ...]:
+    """Return the errors; the sets of the tests are not reviewed, so every text in them counts as personal."""
+    return tuple(one for one in check_policy(found, compiled) if one.is_error)
+
+
 def findings(rules: str, head: str = HEAD) -> tuple[Finding, ...]:
     found = policy(rules, head)
-    return check_policy(found, bundled(found.schema_set))
+    return errors(found, bundled(found.schema_set))
 
 
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
-def test_every_example_policy_passes_without_a_finding(file: Path) -> None:
+def test_every_example_policy_passes_without_an_error(file: Path) -> None:
     found = read_policy(file.read_bytes(), file="p")
-    assert check_policy(found, bundled(found.schema_set)) == ()
+    assert errors(found, bundled(found.schema_set)) == ()
 
 
 # Rules after CODES (lines 5 and 6) → the golden message, line first.
@@ -181,9 +186,10 @@ def named_set(*namespaces: str) -> CompiledSet:
 
 def test_a_value_that_refers_to_a_prefix_can_not_be_kept() -> None:
     head = HEAD.replace("dms-declaration", "names")
-    (finding,) = check_policy(policy("  - keep: /R\n", head), named_set("urn:n"))
+    rules = "  - keep: /R\n  - keep: /R/Plain\n"
+    (finding,) = errors(policy(rules, head), named_set("urn:n"))
     assert "keeps /R/Name, whose value refers to a prefix" in finding.problem
-    assert check_policy(policy("  - keep: /R\n  - drop: /R/Name\n", head), named_set("urn:n")) == ()
+    assert check_policy(policy("  - keep: /R/Plain\n  - drop: /R/Name\n", head), named_set("urn:n")) == ()
 
 
 def test_a_set_that_does_not_list_a_namespace_can_not_be_used() -> None:

@@ -37,7 +37,7 @@ def foreign_set() -> CompiledSet:
 def test_a_message_of_another_release_is_filtered_and_its_view_read_again() -> None:
     compiled = foreign_set()
     asked = policy(RULES, HEAD.replace("dms-declaration", "foreign"))
-    assert not check_policy(asked, compiled)
+    assert not [one for one in check_policy(asked, compiled) if one.is_error]
     document = validate(read(RAW, LIMITS), compiled)
     how = compile_policy(asked, compiled)
     view = apply_policy(document, how, compiled)

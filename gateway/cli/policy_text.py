@@ -1,0 +1,55 @@
+"""`gateway policy show`, `gateway policy schema`: a policy as it counts, and the form of policy files for editors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.output import AsJson, print_json, print_table, reporting, say
+
+if TYPE_CHECKING:
+    from gateway.policy import Condition
+
+__all__ = ["print_schema", "show_policy"]
+
+
+def show_policy(
+    file: Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, dir_okay=False)],
+    flat: Annotated[
+        bool, typer.Option("--flat", help="Print the policy as one file without includes, which hashes the same.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a policy with what it includes: every rule with the file and line where it stands."""
+    from gateway.policy import flatten
+    from gateway.settings import read_policy_file
+
+    with reporting(as_json=as_json):
+        policy = read_policy_file(file)
+    text = flatten(policy)
+    if as_json:
+        named = {"policy": policy.id, "version": policy.version, "sha256": policy.sha256}
+        print_json({**named, "files": list(policy.files), "text": text})
+    elif flat:
+        typer.echo(text, nl=False)
+    else:
+        rows = [(one.action, one.path, _asked(one.conditions), policy.place(one), one.reason) for one in policy.rules]
+        print_table("", ("", "Selector", "Asks", "Rule", "Reason"), rows)
+        say(f"{policy.id} version {policy.version}, from {len(policy.files)} files")
+        say(f"SHA-256 {policy.sha256}")
+
+
+def _asked(conditions: "tuple[Condition, ...]") -> str:
+    return ", ".join(one.text for one in conditions)
+
+
+def print_schema(as_json: AsJson = False) -> None:
+    """Print the JSON Schema of policy files (2020-12), with which editors help to write them."""
+    from json import dumps
+
+    from gateway.policy import policy_file_schema
+
+    if as_json:
+        print_json(policy_file_schema())
+    else:
+        typer.echo(dumps(policy_file_schema(), indent=2, ensure_ascii=False))
