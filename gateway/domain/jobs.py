@@ -66,6 +66,7 @@ class PrepareJob:
     `telling`: how a refusal is to be told; it decides nothing.
     `approved`: this is the release of a held transfer, the only one of the job, or a new message for one; `supersedes`:
     the message that it stands in place of.
+    `accepted`: when the submission was accepted, where that was before `now`; it says which keys of pseudonyms count.
     `at_once`: recipients whose transfers may be sent as soon as they are committed; the first envelope is made here.
     """
 
@@ -77,6 +78,7 @@ class PrepareJob:
     conversation_key: str | None
     in_reply_to: MessageId | None
     now: datetime
+    accepted: datetime | None = None
     telling: Telling = PLAIN
     approved: Approved | None = None
     supersedes: MessageId | None = None

@@ -172,6 +172,7 @@ class Holds:
                 conversation_key=None,
                 in_reply_to=row.in_reply_to,
                 now=now,
+                accepted=row.created,
                 approved=Approved(agreement=row.agreement, sealed_view=view),
                 supersedes=row.supersedes,
             )

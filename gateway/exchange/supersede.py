@@ -105,6 +105,7 @@ class Supersede:
                 conversation_key=None,
                 in_reply_to=row.in_reply_to,
                 now=self._clock.now(),
+                accepted=row.created,
                 approved=Approved(agreement=row.agreement, sealed_view=view),
                 supersedes=row.message_id,
             )
