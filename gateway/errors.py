@@ -298,6 +298,7 @@ def _entries() -> Mapping[str, ErrorCode]:
         ("policy.view_invalid", "The view would break the schema set", 422, False, None),
         ("policy.nothing_kept", "The policy keeps nothing of this document", 422, False, None),
         ("policy.inconsistent", "Numbers, sums or pointers in the view would be wrong", 422, False, None),
+        ("policy.not_permitted", "The policy does not permit that this message is sent", 422, False, None),
         ("policy.over_shared", "The message holds more than the agreement permits", 422, False, None),
         ("agreement.none", "No agreement permits this exchange", 422, False, None),
         ("agreement.not_in_force", "The agreement is not in force", 422, False, None),

@@ -55,6 +55,7 @@ class AuditEvent(StrEnum):
     NOTICE_GIVEN_UP = "notice.given_up"
     MESSAGE_TAKEN = "message.taken"
     MESSAGE_ACCEPTED = "message.accepted"
+    MESSAGE_OVER_SHARED = "message.over_shared"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_DUPLICATE = "message.duplicate"
     MESSAGE_CONFLICT = "message.conflict"

@@ -192,7 +192,10 @@ class AdmitJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A verified message, sealed for storage, with the receipt that becomes true when it is committed."""
+    """A verified message, sealed for storage, with the receipt that becomes true when it is committed.
+
+    `over_shared`: places that hold more than the policy keeps, at most 20, where the agreement takes such messages.
+    """
 
     header: MessageHeader
     digest: str
@@ -202,6 +205,7 @@ class Admitted:
     references: tuple[SealedReference, ...]
     receipt: Receipt
     receipt_token: str
+    over_shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ Three answers are possible, and the difference matters to the sender:
 from dataclasses import replace
 
 from gateway.document import read_unmeasured
-from gateway.domain.agreement import Agreement, Flow, check_in_force
+from gateway.domain.agreement import Agreement, Flow, OverSharing, check_in_force
 from gateway.domain.failpoint import Failpoint
 from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
 from gateway.domain.limits import max_envelope_bytes
@@ -27,7 +27,7 @@ from gateway.envelope import (
     sign_receipt,
     verify_message,
 )
-from gateway.errors import AgreementError, EnvelopeError, GatewayError
+from gateway.errors import AgreementError, EnvelopeError, GatewayError, PolicyError
 from gateway.exchange.desk import Desk, inbox_row
 from gateway.exchange.prepare import references_of
 from gateway.exchange.steps import Steps, alone
@@ -48,7 +48,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
         return _unopened(job, error, desk)
     yield
     try:
-        facts = yield from _judge(opened, job, desk)
+        facts, over_shared = yield from _judge(opened, job, desk)
     except GatewayError as error:
         if error.retryable:
             return _unopened(job, error, desk)
@@ -75,6 +75,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
         references=references_of(facts, owner=header.message_id, desk=desk),
         receipt=receipt,
         receipt_token=token,
+        over_shared=over_shared,
     )
 
 
@@ -89,8 +90,11 @@ def _open(job: AdmitJob, desk: Desk) -> Steps[tuple[str, OpenedMessage]]:
     return decrypted.jws, opened
 
 
-def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> Steps[DocumentFacts]:
-    """Raise what speaks against a message whose signature holds, or return the facts of its document."""
+def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> Steps[tuple[DocumentFacts, tuple[str, ...]]]:
+    """Raise what speaks against a message whose signature holds, or return the facts of its document.
+
+    With them come the places that hold more than was agreed, where the agreement takes such a message and alarms.
+    """
     header = opened.header
     check_times(header, now=job.now)
     agreement, flow = _agreed(header, desk)
@@ -102,8 +106,13 @@ def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> Steps[DocumentFa
     yield
     valid = validate(document, desk.sets[flow.schema_set])
     yield
-    inspect(valid, desk.policies[flow.policy_sha256])
-    return document.facts
+    try:
+        inspect(valid, desk.policies[flow.policy_sha256])
+    except PolicyError as error:
+        if agreement.over_shared is OverSharing.REFUSE or error.code != "policy.over_shared":
+            raise
+        return document.facts, tuple(map(str, error.facts["paths"]))
+    return document.facts, ()
 
 
 def _agreed(header: MessageHeader, desk: Desk) -> tuple[Agreement, Flow]:

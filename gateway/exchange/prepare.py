@@ -4,9 +4,9 @@ The order is the promise: read, validate, judge by the profile, filter, validate
 it: `bytes → Document → ValidDocument → View → SignedView`; each is made only by the step before it. All recipients or
 none: every failure is gathered, and one is enough to prepare nothing.
 
-What a rule holds is not signed: its view is sealed as it is, and prepared once more when officers have approved it
-(`PrepareJob.approved`). Only if the same agreement then gives the same bytes are they signed; the type of a view is
-still made by `apply_policy` alone, and what an officer saw is what leaves.
+What a rule or the policy holds is not signed: its view is sealed as it is, and prepared once more when officers have
+approved it (`PrepareJob.approved`). Only if the same agreement then gives the same bytes are they signed; the type of a
+view is still made by `apply_policy` alone, and what an officer saw is what leaves.
 
 Where nothing is ahead of a transfer, its first envelope is made here too, while the JWS is at hand. It is a favour to
 `seal`, never a condition: a partner without a usable key gets its transfer queued all the same.
@@ -37,7 +37,7 @@ from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaEr
 from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
 from gateway.exchange.seal import wrap
 from gateway.exchange.steps import Steps, alone
-from gateway.policy import apply_policy
+from gateway.policy import Pseudonyms, apply_policy, check_required, demands, held_by
 from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
 
@@ -156,12 +156,15 @@ def _transfer(
         if profile is not None:
             found.append(_unless_refused(judge_view(view, profile, job.now.date())))
 
-    view = apply_policy(document, desk.policies[flow.policy_sha256], desk.sets[flow.schema_set], judge_it)
+    policy, compiled = desk.policies[flow.policy_sha256], desk.sets[flow.schema_set]
+    demanded = demands(document, policy.policy, compiled)
+    check_required(demanded, policy.policy)
+    view = apply_policy(document, policy, compiled, judge_it, _pseudonyms(job, agreement, desk))
     desk.reach(Failpoint.VIEW_MADE)
     yield
     slot = job.slots[recipient]
     header = _header(job, slot, recipient, view.kind, agreement, flow)
-    held_for = tuple(violation for one in found for violation in one.held)
+    held_for = (*held_by(demanded, policy.policy), *(violation for one in found for violation in one.held))
     waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
     digest, size, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
     return PreparedTransfer(
@@ -181,6 +184,14 @@ def _transfer(
         warned=tuple(violation for one in found for violation in one.warned),
         envelope=envelope,
     )
+
+
+def _pseudonyms(job: PrepareJob, agreement: Agreement, desk: Desk) -> Pseudonyms | None:
+    """Return those of the agreement for the time the submission was accepted, so that a release gives the same."""
+    if desk.pseudonyms is None:
+        return None
+    period = agreement.pseudonym_period.at(job.accepted or job.now)
+    return Pseudonyms(key=desk.pseudonyms.key(agreement.id, period))
 
 
 def _signed(

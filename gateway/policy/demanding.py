@@ -8,16 +8,18 @@ that speaks is told to the officer who releases it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath
+from typing import Final
 
 from gateway.errors import PolicyError, Violation
 from gateway.policy.conditions import Condition
 from gateway.policy.rules import Demand, Policy
 from gateway.policy.selectors import Anchor, Selector
-from gateway.schema import SchemaTree, ValidDocument
+from gateway.schema import CompiledSet, SchemaTree, ValidDocument
 
-__all__ = ["HELD_BY_POLICY", "Demanded", "demands", "held_by"]
+__all__ = ["HELD_BY_POLICY", "Demanded", "check_required", "demands", "held_by"]
 
-HELD_BY_POLICY = "policy.hold"
+HELD_BY_POLICY: Final = "policy.hold"
 """The code of a reason to hold that a policy gives, beside those of profile rules."""
 
 _Way = tuple[str, str]
@@ -26,19 +28,21 @@ _Way = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demanded:
-    """What becomes of one message. `refused`: the first demand it does not meet. `held`: those that ask for a person."""
+    """What becomes of one message. `refused`: the first demand that it does not meet, or None. `held`: those that ask
+    for a person."""
 
     refused: Demand | None = None
     held: tuple[Demand, ...] = ()
 
 
-_NOTHING = Demanded()
+_NOTHING: Final = Demanded()
 
 
-def demands(document: ValidDocument, policy: Policy, tree: SchemaTree) -> Demanded:
-    """Return what `policy` demands of a document; `tree`: of the schema set of both."""
+def demands(document: ValidDocument, policy: Policy, compiled: CompiledSet) -> Demanded:
+    """Return what `policy` demands of a document; `compiled`: the schema set of both."""
     if not policy.require and not policy.hold:
         return _NOTHING
+    tree = compiled.tree
     refused = next((one for one in policy.require if not _speaks(one, document, tree)), None)
     return Demanded(refused=refused, held=tuple(one for one in policy.hold if _speaks(one, document, tree)))
 
@@ -48,7 +52,7 @@ def check_required(demanded: Demanded, policy: Policy) -> None:
     lacking = demanded.refused
     if lacking is not None:
         legal = f" ({lacking.legal})" if lacking.legal else ""
-        raise PolicyError("policy.not_permitted", f"{lacking.reason}{legal}, as {policy.place(lacking)} says")
+        raise PolicyError("policy.not_permitted", f"{lacking.reason}{legal}: {_place(lacking, policy)}")
 
 
 def held_by(demanded: Demanded, policy: Policy) -> tuple[Violation, ...]:
@@ -60,10 +64,15 @@ def held_by(demanded: Demanded, policy: Policy) -> tuple[Violation, ...]:
             path="/",
             message=one.reason,
             expected=one.legal,
-            fix=f"{policy.place(one)} holds such messages: {', '.join(asked.text for asked in one.conditions)}",
+            fix=f"{_place(one, policy)}: {', '.join(asked.text for asked in one.conditions)}",
         )
         for one in demanded.held
     )
+
+
+def _place(demand: Demand, policy: Policy) -> str:
+    """Where a demand stands, without folders: submitters are told too."""
+    return f"policy {policy.id} version {policy.version}, {PurePath(demand.file or policy.file).name}:{demand.line}"
 
 
 def _speaks(demand: Demand, document: ValidDocument, tree: SchemaTree) -> bool:

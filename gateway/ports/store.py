@@ -269,7 +269,8 @@ class Store(LaterStore, Protocol):
         """Decide and commit: (sender, message id) seen and accepted with this digest → its stored receipt; with another
         → conflict; unknown → act on `result`. Inbox, dedupe, hand-over, receipt and audit share the commit.
 
-        `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself.
+        `audit` is the entry for the verdict of `result`; the store writes the entry for duplicate or conflict itself,
+        and the alarm beside the acceptance of a message that holds more than was agreed.
         For a conflict the token is empty: the store can not sign, so the caller signs a refusal of the new digest. It
         is empty too, and nothing is written, for an answer to what its sender can not have of us in this conversation
         (`answers_unknown`): the caller signs a refusal and comes back with it. So it is for an id that we gave up

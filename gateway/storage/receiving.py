@@ -84,11 +84,15 @@ def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime
     else:
         _write_message(connection, result, now)
     transaction.record(audit)
+    if isinstance(result, Admitted) and result.over_shared:
+        transaction.record(_alarm(result, now))
     return AdmitStored(token=result.receipt_token, verdict=result.receipt.verdict, code=result.receipt.code)
 
 
 _NOT_SEEN = CATALOGUE["message.not_seen"].code
 _CONFLICT = CATALOGUE["message.id_reused"].code
+_OVER_SHARED = CATALOGUE["policy.over_shared"].code
+_MOST_DETAIL = 500
 _ANSWERS_UNKNOWN = CATALOGUE["message.answers_unknown"].code
 
 
@@ -121,6 +125,31 @@ def _seen_before(result: Admitted | Refused, now: datetime, *, same: bool) -> Au
         message_id=header.message_id,
         facts=facts,
     )
+
+
+def _alarm(result: Admitted, now: datetime) -> AuditEntry:
+    """The entry that stands beside the acceptance of a message which holds more than was agreed: places, no values."""
+    header = result.header
+    return AuditEntry(
+        event=AuditEvent.MESSAGE_OVER_SHARED,
+        at=now,
+        actor=f"party:{header.sender}",
+        message_id=header.message_id,
+        facts={
+            "code": _OVER_SHARED,
+            "digest": result.digest,
+            "sender": header.sender,
+            "recipient": header.recipient,
+            "agreement": header.agreement.id,
+            "agreement_version": header.agreement.version,
+            "count": len(result.over_shared),
+            "detail": _within(" ".join(result.over_shared), _MOST_DETAIL),
+        },
+    )
+
+
+def _within(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _write_refusal(connection: Connection, result: Refused, now: datetime) -> None:
