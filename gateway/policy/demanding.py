@@ -8,7 +8,6 @@ that speaks is told to the officer who releases it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import PurePath
 from typing import Final
 
 from gateway.errors import PolicyError, Violation
@@ -72,7 +71,8 @@ def held_by(demanded: Demanded, policy: Policy) -> tuple[Violation, ...]:
 
 def _place(demand: Demand, policy: Policy) -> str:
     """Where a demand stands, without folders: submitters are told too."""
-    return f"policy {policy.id} version {policy.version}, {PurePath(demand.file or policy.file).name}:{demand.line}"
+    name = (demand.file or policy.file).rpartition("/")[2]
+    return f"policy {policy.id} version {policy.version}, {name}:{demand.line}"
 
 
 def _speaks(demand: Demand, document: ValidDocument, tree: SchemaTree) -> bool:

@@ -66,6 +66,24 @@ async def test_an_admitted_message_is_stored_and_answered_with_its_receipt(store
     assert await events(store) == [AuditEvent.MESSAGE_ACCEPTED]
 
 
+async def test_a_message_that_holds_more_than_was_agreed_is_taken_with_an_alarm_beside(
+    store: Store, values: StoreValues
+) -> None:
+    places = tuple(f"/MetaData/Declaration/GoodsShipment/Importer/Name[{number}]" for number in range(20))
+    result = replace(values.admitted(), over_shared=places)
+    await admit(store, result)
+    await admit(store, result)  # the same again is a duplicate, and no second alarm
+    kept = [AuditEvent.MESSAGE_ACCEPTED, AuditEvent.MESSAGE_OVER_SHARED, AuditEvent.MESSAGE_DUPLICATE]
+    assert await events(store) == kept
+    alarm = (await store.audit(message_id=result.header.message_id))[1].entry
+    assert alarm.facts["code"] == "policy.over_shared"
+    assert alarm.facts["count"] == 20
+    detail = str(alarm.facts["detail"])
+    assert detail.startswith(places[0])
+    assert len(detail) == 500
+    assert await store.inbox_message(result.header.message_id) is not None
+
+
 async def test_a_duplicate_gets_the_stored_receipt_whatever_is_said_of_it_now(
     store: Store, values: StoreValues
 ) -> None:

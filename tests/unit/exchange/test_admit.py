@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.domain.agreement import OverSharing
 from gateway.domain.ids import PartyId
 from gateway.domain.jobs import Admitted, Refused, Unopened
 from gateway.domain.limits import DocumentLimits
@@ -114,6 +115,21 @@ def test_a_view_with_more_than_the_policy_keeps_is_refused() -> None:
     poorer = next(policy for sha256, policy in desk.policies.items() if sha256 != flow.policy_sha256)
     swapped = replace(desk, policies={**desk.policies, flow.policy_sha256: poorer})
     assert refused(admitted(envelope(prepared()).jwe, desk=swapped)).error.code == "policy.over_shared"
+
+
+def test_a_view_with_more_than_the_policy_keeps_is_taken_with_an_alarm_where_the_agreement_says_so() -> None:
+    desk = with_agreement(desks()[FR], over_shared=OverSharing.ACCEPT_AND_ALARM)
+    within = admitted(envelope(prepared()).jwe, desk=desk)
+    assert isinstance(within, Admitted)
+    assert within.over_shared == ()
+    flow = desk.agreements.version(prepared().transfers[0].header.agreement.id, 1).flows[0]
+    poorer = next(policy for sha256, policy in desk.policies.items() if sha256 != flow.policy_sha256)
+    swapped = replace(desk, policies={**desk.policies, flow.policy_sha256: poorer})
+    beyond = admitted(envelope(prepared()).jwe, desk=swapped)
+    assert isinstance(beyond, Admitted)
+    assert beyond.receipt.verdict is Verdict.ACCEPTED
+    assert beyond.over_shared
+    assert any(path.startswith("/MetaData/Declaration/") for path in beyond.over_shared)
 
 
 def test_limits_of_this_node_hold_for_what_partners_send() -> None:
