@@ -157,7 +157,7 @@ def _transfer(
             found.append(_unless_refused(judge_view(view, profile, job.now.date())))
 
     policy, compiled = desk.policies[flow.policy_sha256], desk.sets[flow.schema_set]
-    demanded = demands(document, policy.policy, compiled)
+    demanded = demands(document, policy)
     check_required(demanded, policy.policy)
     view = apply_policy(document, policy, compiled, judge_it, _pseudonyms(job, agreement, desk))
     desk.reach(Failpoint.VIEW_MADE)

@@ -5,13 +5,18 @@ Asked of the document as it is, all that it holds, not of the view: what decides
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from gateway.errors import PolicyError, Violation
 from gateway.policy.deciding import Question
 from gateway.policy.rules import Demand, Policy
 from gateway.policy.ways import way
 from gateway.schema import SchemaNode, SchemaTree, ValidDocument
 
-__all__ = ["Asking", "Demanded", "Demands", "demands_of"]
+__all__ = ["HELD_BY_POLICY", "Asking", "Demanded", "Demands", "check_required", "demands_of", "held_by"]
+
+HELD_BY_POLICY: Final = "policy.hold"
+"""The code of a reason to hold that a policy gives, beside those of profile rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +75,32 @@ def _asking(demand: Demand, tree: SchemaTree, root: SchemaNode) -> Asking:
             Question(condition=condition, ways=tuple((one, name) for one, name in ways if one is not None))
         )
     return Asking(demand=demand, questions=tuple(questions))
+
+
+def check_required(demanded: Demanded, policy: Policy) -> None:
+    """Raise PolicyError `policy.not_permitted` if the message lacks what the policy requires of every message."""
+    lacking = demanded.refused
+    if lacking is not None:
+        legal = f" ({lacking.legal})" if lacking.legal else ""
+        raise PolicyError("policy.not_permitted", f"{lacking.reason}{legal}: {_place(lacking, policy)}")
+
+
+def held_by(demanded: Demanded, policy: Policy) -> tuple[Violation, ...]:
+    """Return the reasons to hold as an officer is told them, beside those of profile rules; no value of a document."""
+    return tuple(
+        Violation(
+            code=HELD_BY_POLICY,
+            rule=f"{policy.id}:{one.line}",
+            path="/",
+            message=one.reason,
+            expected=one.legal,
+            fix=f"{_place(one, policy)}: {', '.join(asked.text for asked in one.conditions)}",
+        )
+        for one in demanded.held
+    )
+
+
+def _place(demand: Demand, policy: Policy) -> str:
+    """Where a demand stands, without folders: submitters are told too."""
+    name = (demand.file or policy.file).rpartition("/")[2]
+    return f"policy {policy.id} version {policy.version}, {name}:{demand.line}"

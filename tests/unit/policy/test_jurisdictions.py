@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.ids import SchemaSetId
-from gateway.policy import Policy, check_policy, read_policy
+from gateway.policy import Demand, Policy, Rule, check_policy, read_policy
 from gateway.schema import CompiledSet, compile_set
 from gateway.settings import load_catalogue
 from tests.unit.policy.rules import ROOT
@@ -45,5 +45,6 @@ def test_each_passes_the_check_without_a_finding(file: Path) -> None:
 @pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
 def test_each_rule_says_why_and_under_what_law(file: Path) -> None:
     found = policy(file)
-    assert [one.line for one in (*found.rules, *found.require, *found.hold) if not one.reason or not one.legal] == []
+    entries: list[Rule | Demand] = [*found.rules, *found.require, *found.hold]
+    assert [one.line for one in entries if not one.reason or not one.legal] == []
     assert len(found.files) >= 3, "shares nothing with the others"
