@@ -182,6 +182,7 @@ class Node:
         self._stack.push_async_callback(store.close)
         await store.record(self._entry(AuditEvent.NODE_STARTED))
         await self._record_opening(store)
+        await store.put_in_force(self._rules.book.wordings(), actor="system", now=self._clock.now())
         for setting in settings.insecure:
             await store.record(self._entry(AuditEvent.NODE_INSECURE, setting=setting))
         await store.recover(now=self._clock.now())

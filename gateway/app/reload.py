@@ -71,6 +71,7 @@ class Reload:
             self._documents.renew(snapshot)
             self._rules.book, self._rules.generation = book, snapshot.generation
             await self._store.record(self._entry(actor, reason))
+            await self._store.put_in_force(book.wordings(), actor=actor, reason=reason, now=self._clock.now())
             set_aside_anew()
             return self._told(changed=True)
 

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from gateway.domain.agreement import Agreement, Flow, choose_agreement, is_in_force
 from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
+from gateway.domain.wording import Wording, WordingKind
 from gateway.errors import AgreementError
-from gateway.policy import Policy
+from gateway.policy import Policy, flatten
 from gateway.schema import CodeCatalogue, RuleSet, SchemaSet, SchemaTree, check_set_valid
 from gateway.settings import Configuration
 
@@ -22,7 +23,8 @@ from gateway.settings import Configuration
 class Rulebook:
     """Implements `ports.Agreements`. `policies` by their SHA-256, not compiled yet. `own`: the parties of this node.
 
-    `trees`: those of the sets that policies are written for, read once here and not again in every worker.
+    `texts`: of the agreements, as they stand in their files. `trees`: those of the sets that policies are written for,
+    read once here and not again in every worker.
     """
 
     own: frozenset[PartyId]
@@ -30,8 +32,25 @@ class Rulebook:
     sets: Mapping[SchemaSetId, SchemaSet] = field(repr=False)
     trees: Mapping[SchemaSetId, SchemaTree] = field(repr=False, compare=False)
     policies: Mapping[str, Policy] = field(repr=False)
+    texts: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict, repr=False, compare=False)
     rule_sets: Mapping[RuleSetId, RuleSet] = field(repr=False)
     code_lists: CodeCatalogue = field(repr=False)
+
+    def wordings(self) -> tuple[Wording, ...]:
+        """Return every text that is followed: agreements as they stand in their files, policies with all they include.
+
+        An agreement that is suspended is followed too: it says that nothing is sent.
+        """
+        agreements = (
+            Wording(kind=WordingKind.AGREEMENT, id=one.id, version=one.version, sha256=one.sha256, text=text)
+            for one in self.agreements
+            if (text := self.texts.get((one.id, one.version))) is not None
+        )
+        policies = (
+            Wording(kind=WordingKind.POLICY, id=one.id, version=one.version, sha256=one.sha256, text=flatten(one))
+            for one in self.policies.values()
+        )
+        return (*agreements, *policies)
 
     def choose(
         self, *, sender: PartyId, recipient: PartyId, kind: MessageKind, now: datetime
@@ -115,6 +134,7 @@ def rulebook_of(configuration: Configuration) -> Rulebook:
         sets=configuration.catalogue,
         trees=configuration.book.trees,
         policies=configuration.book.policies,
+        texts=configuration.book.texts,
         rule_sets=configuration.book.rule_sets,
         code_lists=configuration.book.code_lists,
     )

@@ -21,6 +21,10 @@ class AuditEvent(StrEnum):
     NODE_DRAINING = "node.draining"
     NODE_RESUMED = "node.resumed"
     NODE_INSECURE = "node.insecure_setting"
+    AGREEMENT_IN_FORCE = "agreement.in_force"
+    AGREEMENT_WITHDRAWN = "agreement.withdrawn"
+    POLICY_IN_FORCE = "policy.in_force"
+    POLICY_WITHDRAWN = "policy.withdrawn"
     NODE_CLOCK_SET_BACK = "node.clock_set_back"
     STORE_TAIL_DROPPED = "store.tail_dropped"
     STORE_RESTORED = "store.restored"
@@ -92,6 +96,7 @@ FACTS: Final[frozenset[str]] = frozenset(
         "key_id",
         "kind",
         "next_attempt_at",
+        "policy",
         "policy_sha256",
         "reason",
         "recipient",

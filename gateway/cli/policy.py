@@ -11,6 +11,7 @@ from gateway.cli.policy_cases import run_cases
 from gateway.cli.policy_choice import AgreementFile, DocumentFile, PolicyFile, Recipient, open_document
 from gateway.cli.policy_coverage import cover
 from gateway.cli.policy_diff import diff_document
+from gateway.cli.policy_history import history, restore
 from gateway.cli.policy_simulate import simulate
 from gateway.cli.policy_text import print_schema, show_policy
 
@@ -26,6 +27,8 @@ app.command("test")(run_cases)
 app.command("simulate")(simulate)
 app.command("show")(show_policy)
 app.command("schema")(print_schema)
+app.command("history")(history)
+app.command("restore")(restore)
 
 Given = Annotated[Path, typer.Argument(help="Policy file (YAML).", exists=True, dir_okay=False)]
 

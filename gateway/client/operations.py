@@ -47,6 +47,15 @@ class OperationsClient(Connection):
         """
         return await self._act("/v1/reload", reason, dict)
 
+    async def rule_history(self, *, of: str = "", limit: int = 50) -> tuple[Mapping[str, Any], ...]:
+        """Return which texts of agreements and policies are or were in force, the newest first. `of`: only this id."""
+        query = {"limit": str(limit), **({"of": of} if of else {})}
+        return await self._read("/v1/rules/history", lambda value: tuple(value["texts"]), query=query)
+
+    async def rule_text(self, text_sha256: str) -> Mapping[str, Any]:
+        """Return a text that was in force, with its kind, id and version. Raises ClientError `request.not_found`."""
+        return await self._read(f"/v1/rules/texts/{text_sha256}", dict)
+
     async def drain(self, *, reason: str, end: bool = False) -> Mapping[str, Any]:
         """Have the node take nothing new and finish what is under way, or `end` that. Return `draining` and how much is
         `under_way`. Needs the admin's role."""

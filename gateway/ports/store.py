@@ -37,9 +37,10 @@ from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
 from gateway.ports.later import LaterStore
 from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement
+from gateway.ports.wordings import WordingStore
 
 
-class Store(LaterStore, Protocol):
+class Store(LaterStore, WordingStore, Protocol):
     """Durable state of one node. Every change commits with its audit entry, or not at all."""
 
     # ── submissions ──

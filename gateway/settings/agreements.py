@@ -42,7 +42,8 @@ __all__ = ["AgreementBook", "agreement_content", "load_agreements"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementBook:
-    """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read.
+    """All agreements of a node, and the policies of their flows by hash. `files`: where each version was read,
+    `texts`: what stood there.
 
     `trees`: those of the schema sets that the policies are written for; reading one takes long, so each is read once.
     `rule_sets`: every rule set there is, by id; `code_lists`: every code list. `warnings`: of the policies.
@@ -52,6 +53,7 @@ class AgreementBook:
     policies: Mapping[str, Policy]
     files: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict)
     trees: Mapping[SchemaSetId, SchemaTree] = field(default_factory=dict, repr=False)
+    texts: Mapping[tuple[AgreementId, int], str] = field(default_factory=dict, repr=False)
     rule_sets: RuleSets = field(default_factory=dict)
     code_lists: CodeCatalogue = field(default_factory=lambda: CodeCatalogue(lists={}, bindings=()), repr=False)
     warnings: tuple[Finding, ...] = ()
@@ -90,6 +92,7 @@ def read_agreements(
         agreements=tuple(shelf.agreements),
         policies=shelf.policies,
         files=shelf.files,
+        texts=shelf.texts,
         trees=shelf.trees(),
         rule_sets=rule_sets,
         code_lists=code_lists,
@@ -118,6 +121,7 @@ class _Shelf:
         self.agreements: list[Agreement] = []
         self.policies: dict[str, Policy] = {}
         self.files: dict[tuple[AgreementId, int], str] = {}
+        self.texts: dict[tuple[AgreementId, int], str] = {}
         self.findings: list[Finding] = []
         self.warnings: list[Finding] = []
         self._read: dict[Path, Policy | None] = {}
@@ -131,7 +135,8 @@ class _Shelf:
         """Read one agreement file; what is wrong is noted."""
         reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists, self.check_lists)
         try:
-            agreement = reading.agreement(read_source(file.read_bytes(), file=str(file)))
+            raw = file.read_bytes()
+            agreement = reading.agreement(read_source(raw, file=str(file)))
         except SourceError as error:
             self.findings.append(error.finding)
             return
@@ -147,6 +152,7 @@ class _Shelf:
             self.note(str(file), problem, "Give the newer one a higher version", key="version")
             return
         self.agreements.append(_with_hash(agreement))
+        self.texts[agreement.id, agreement.version] = raw.decode("utf-8-sig")
 
     def policy(self, file: Path) -> Policy | None:
         """Return the policy in `file`, checked; None when it was found wrong (and noted, once)."""

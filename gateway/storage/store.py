@@ -58,10 +58,11 @@ from gateway.storage import (
 from gateway.storage.engine import Transaction
 from gateway.storage.later_store import SqlLaterStore
 from gateway.storage.readers import Readers
+from gateway.storage.wordings import SqlWordingStore
 from gateway.storage.writer import Change, Writer
 
 
-class SqlStore(SqlLaterStore):
+class SqlStore(SqlLaterStore, SqlWordingStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(

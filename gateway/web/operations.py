@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.domain.access import Caller, Role
 from gateway.domain.ids import ClientId
-from gateway.web import console, operations_api
+from gateway.web import console, operations_api, wordings
 from gateway.web.door import Admits, Route, admit_caller, build_app, permitted
 from gateway.web.operations_api import OperationsParts
 from gateway.web.problem import Audience
@@ -20,7 +20,7 @@ __all__ = ["ROUTES", "OperationsParts", "operations_app"]
 ANONYMOUS: Final = Caller(client=ClientId("anonymous"), roles=frozenset())
 _MAX_BODY_BYTES: Final = 16 * 1024
 
-ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = operations_api.ROUTES + console.ROUTES
+ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = operations_api.ROUTES + wordings.ROUTES + console.ROUTES
 
 
 def operations_app(parts: OperationsParts) -> web.Application:

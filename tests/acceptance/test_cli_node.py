@@ -251,3 +251,20 @@ def test_a_second_process_can_not_take_the_same_database(gateways: TwoGateways) 
     ran = gateway("serve", "--config", gateways.gb.layout.config, "--json")
     assert ran.code == 1
     assert ran.problem["code"] == "storage.locked"
+
+
+def test_a_text_that_is_in_force_is_listed_and_written_into_a_file_again(gateways: TwoGateways, tmp_path: Path) -> None:
+    listed = as_operator(gateways, "policy", "history", "--json")
+    assert listed.code == 0, listed.err
+    policy = next(one for one in listed.json if one["kind"] == "policy" and one["id"] == "customs-cooperation")
+    assert policy["text_sha256"][:12] in as_operator(gateways, "policy", "history").out
+    file = tmp_path / "restored.yaml"
+    restored = as_operator(gateways, "policy", "restore", policy["text_sha256"][:12], "--file", file)
+    assert restored.code == 0, restored.err
+    assert "gateway reload" in restored.out
+    checked = gateway("policy", "check", file, "--json")
+    assert (checked.code, checked.json[0]["sha256"]) == (0, policy["sha256"])
+    again = as_operator(gateways, "policy", "restore", policy["text_sha256"], "--file", file, "--json")
+    assert (again.code, again.problem["code"]) == (1, "system.refused")
+    unknown = as_operator(gateways, "policy", "restore", "0" * 64, "--file", tmp_path / "none.yaml", "--json")
+    assert (unknown.code, unknown.problem["code"]) == (1, "request.not_found")

@@ -47,6 +47,8 @@ COMMANDS = {
     "policy test",
     "policy diff",
     "policy explain",
+    "policy history",
+    "policy restore",
     "policy secret",
     "audit verify",
     "audit export",

@@ -40,7 +40,10 @@ def recorded(layout: NodeLayout) -> list[tuple[AuditEvent, dict[str, str | int]]
 async def test_a_node_records_its_start_and_its_stop(layout: NodeLayout) -> None:
     async with node_of(load_configuration(layout.config)) as node:
         assert set(node.listeners) == {"submission", "operations", "partner"}
-    assert [event for event, _ in recorded(layout)] == [AuditEvent.NODE_STARTED, AuditEvent.NODE_STOPPED]
+    first, *followed, last = [event for event, _ in recorded(layout)]
+    assert (first, last) == (AuditEvent.NODE_STARTED, AuditEvent.NODE_STOPPED)
+    # A first start brings the texts of its rules into force, which is evidence too.
+    assert set(followed) == {AuditEvent.AGREEMENT_IN_FORCE, AuditEvent.POLICY_IN_FORCE}
     assert [verdict.intact for verdict in verify_database(layout.data / DATABASE)] == [True]
 
 

@@ -11,10 +11,11 @@ from gateway.app import Node, rulebook_of
 from gateway.app.node import DATABASE
 from gateway.audit import AuditEvent
 from gateway.bundled import schema_folder
-from gateway.client import SubmissionClient
+from gateway.client import OperationsClient, SubmissionClient
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
 from gateway.domain.ids import PartyId
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.policy import read_policy
 from gateway.settings import load_configuration
 from gateway.storage import database_chains, database_records
 from tests.integration.desk_pair import QuietTelemetry
@@ -130,3 +131,23 @@ async def test_submissions_during_a_reload_are_all_accepted_under_one_of_the_two
     assert len(versions(layout)) == sent + 1
     assert set(versions(layout)) == {1, 2, 3, 4}
     assert versions(layout)[-1] == 4
+
+
+async def test_every_text_that_was_in_force_can_be_read_again(layout: NodeLayout, node: Node) -> None:
+    file = layout.folder.parent / "config" / "agreements" / "gb-fr.yaml"
+    before = file.read_text(encoding="utf-8")
+    change(layout, "version: 1", "version: 2")
+    await node.reload(actor="operator:eve")
+    async with OperationsClient(layout.operations_url, layout.operator_token) as client:
+        newer, older = await client.rule_history(of="gb-fr")
+        assert (newer["version"], newer["until"], newer["by"]) == (2, None, "operator:eve")
+        assert (older["version"], older["until"]) == (1, newer["since"])
+        assert (await client.rule_text(older["text_sha256"]))["text"] == before
+        (policy,) = {one["text_sha256"] for one in await client.rule_history(of="customs-cooperation")}
+        text = await client.rule_text(policy)
+    assert read_policy(text["text"].encode(), file="restored.yaml").sha256 == text["sha256"]
+    came = recorded(layout, AuditEvent.AGREEMENT_IN_FORCE)
+    assert [one["agreement_version"] for one in came] == [1, 2]
+    assert [one["agreement_version"] for one in recorded(layout, AuditEvent.AGREEMENT_WITHDRAWN)] == [1]
+    assert recorded(layout, AuditEvent.POLICY_WITHDRAWN) == []
+    assert {one["policy"] for one in recorded(layout, AuditEvent.POLICY_IN_FORCE)} >= {"customs-cooperation"}

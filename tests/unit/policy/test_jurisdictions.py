@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.ids import SchemaSetId
 from gateway.policy import Demand, Policy, Rule, check_policy, read_policy
 from gateway.schema import CompiledSet, compile_set
-from gateway.settings import load_catalogue
+from gateway.settings import load_agreements, load_catalogue
 from tests.unit.policy.rules import ROOT
 from tests.unit.schema.sets import DATA
 
@@ -48,3 +48,8 @@ def test_each_rule_says_why_and_under_what_law(file: Path) -> None:
     entries: list[Rule | Demand] = [*found.rules, *found.require, *found.hold]
     assert [one.line for one in entries if not one.reason or not one.legal] == []
     assert len(found.files) >= 3, "shares nothing with the others"
+
+
+def test_each_has_an_agreement_that_can_be_in_force() -> None:
+    book = load_agreements([FOLDER / "agreements"], load_catalogue(DATA))
+    assert {policy.id for policy in book.policies.values()} == {one.stem for one in POLICIES}

@@ -454,6 +454,28 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("superseded_of_transfer", "superseded", ["transfer_id", "superseded"])
+    op.create_table(
+        "wording",
+        *_texts("text_sha256", "kind", "id"),
+        sa.Column("version", _NUMBER, nullable=False),
+        *_texts("sha256", "text"),
+        sa.CheckConstraint("kind IN ('agreement', 'policy')", name=op.f("wording_kind_is_known")),
+        sa.PrimaryKeyConstraint("text_sha256", name="wording_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "in_force",
+        sa.Column("text_sha256", sa.Text, nullable=False),
+        sa.Column("since", _NUMBER, nullable=False),
+        sa.Column("until", _NUMBER, nullable=True),
+        *_texts("actor", "reason"),
+        sa.ForeignKeyConstraint(["text_sha256"], ["wording.text_sha256"], name="in_force_text_sha256_known"),
+        sa.PrimaryKeyConstraint("text_sha256", "since", name="in_force_primary"),
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    _partial("in_force_now", "in_force", "text_sha256", "until IS NULL", unique=True)
     if op.get_bind().dialect.name == "sqlite":
         _only_append()
 

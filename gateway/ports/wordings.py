@@ -1,0 +1,26 @@
+"""The part of the store that keeps every text that was ever in force. See `store.py` for what holds of every method."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from gateway.domain.wording import InForce, Wording
+
+
+class WordingStore(Protocol):
+    """Texts of agreements and policies, and when each was followed. Nothing here is ever deleted."""
+
+    async def put_in_force(
+        self, wordings: Collection[Wording], *, actor: str, reason: str = "", now: datetime
+    ) -> tuple[int, int]:
+        """Note that these texts, and no others, are followed from now on. Return how many came and how many went; each
+        has its audit record in the same commit. Those that stay are left as they are."""
+        ...
+
+    async def history(self, *, of: str = "", limit: int = 100) -> list[InForce]:
+        """Return when which texts were followed, the newest first. `of`: only the agreement or policy of this id."""
+        ...
+
+    async def wording(self, text_sha256: str) -> Wording | None:
+        """Return a text by the hash over its bytes."""
+        ...

@@ -1,0 +1,54 @@
+"""The operations API about texts that are or were in force: agreements and policies, from when to when, by whom."""
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.domain.access import Caller, Role
+from gateway.domain.wording import InForce
+from gateway.errors import RequestError
+from gateway.web.door import Route
+from gateway.web.operations_api import READERS, OperationsParts
+from gateway.web.query import Query
+from gateway.web.shapes import json_response, timestamp
+
+__all__ = ["ROUTES"]
+
+_QUERY: Final = frozenset({"of", "limit"})
+
+
+async def _history(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    query = Query(request, _QUERY)
+    found = await parts.store.history(of=query.text("of") or "", limit=query.limit())
+    return json_response({"texts": [_in_force(one) for one in found]})
+
+
+def _in_force(one: InForce) -> dict[str, Any]:
+    return {
+        "kind": one.kind.value,
+        "id": one.id,
+        "version": one.version,
+        "sha256": one.sha256,
+        "text_sha256": one.text_sha256,
+        "since": timestamp(one.since),
+        "until": timestamp(one.until),
+        "by": one.actor,
+        "reason": one.reason,
+    }
+
+
+async def _text(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    found = await parts.store.wording(request.match_info["id"])
+    if found is None:
+        raise RequestError("request.not_found", "No text with this hash was ever in force here")
+    named = {"kind": found.kind.value, "id": found.id, "version": found.version, "sha256": found.sha256}
+    return json_response({**named, "text_sha256": found.text_sha256, "text": found.text})
+
+
+_ADMITS: Final = READERS | {Role.SECURITY, Role.ADMIN}
+
+ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
+    Route(method="GET", path="/v1/rules/history", handler=_history, admits=_ADMITS),
+    Route(method="GET", path="/v1/rules/texts/{id}", handler=_text, admits=_ADMITS),
+)
