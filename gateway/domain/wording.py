@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["InForce", "Wording", "WordingKind"]
+__all__ = ["Followed", "Wording", "WordingKind"]
 
 
 class WordingKind(StrEnum):
@@ -36,7 +36,7 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class Followed:
     """A time during which a wording was followed. `until` None: it still is. `actor` as in an audit record."""
 
     kind: WordingKind

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.wording import InForce, Wording
+from gateway.domain.wording import Followed, Wording
 
 
 class WordingStore(Protocol):
@@ -17,7 +17,7 @@ class WordingStore(Protocol):
         has its audit record in the same commit. Those that stay are left as they are."""
         ...
 
-    async def history(self, *, of: str = "", limit: int = 100) -> list[InForce]:
+    async def history(self, *, of: str = "", limit: int = 100) -> list[Followed]:
         """Return when which texts were followed, the newest first. `of`: only the agreement or policy of this id."""
         ...
 

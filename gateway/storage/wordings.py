@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import bindparam, or_, select, update
 
 from gateway.audit import AuditEntry, AuditEvent
-from gateway.domain.wording import InForce, Wording, WordingKind
+from gateway.domain.wording import Followed, Wording, WordingKind
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.readers import Readers
 from gateway.storage.values import micros, time_of
@@ -60,7 +60,7 @@ class SqlWordingStore:
         """Note that these texts, and no others, are followed from now on."""
         return await self._writer.write(partial(put, wordings=wordings, actor=actor, reason=reason, now=now))
 
-    async def history(self, *, of: str = "", limit: int = 100) -> list[InForce]:
+    async def history(self, *, of: str = "", limit: int = 100) -> list[Followed]:
         return await self._readers.read(lambda ask: [_in_force(row) for row in ask.rows(_HISTORY, _asked(of, limit))])
 
     async def wording(self, text_sha256: str) -> Wording | None:
@@ -110,7 +110,7 @@ def _asked(of: str, limit: int) -> dict[str, str | int]:
     return {"of": of, "most": limit}
 
 
-def _entry(one: Wording | InForce, *, came: bool, actor: str, reason: str, now: datetime) -> AuditEntry:
+def _entry(one: Wording | Followed, *, came: bool, actor: str, reason: str, now: datetime) -> AuditEntry:
     facts: dict[str, str | int] = {"digest": one.text_sha256}
     if one.kind is WordingKind.AGREEMENT:
         facts |= {"agreement": one.id, "agreement_version": one.version, "rules_sha256": one.sha256}
@@ -121,8 +121,8 @@ def _entry(one: Wording | InForce, *, came: bool, actor: str, reason: str, now: 
     return AuditEntry(event=_EVENTS[one.kind, came], at=now, actor=actor, facts=facts)
 
 
-def _in_force(row: Row) -> InForce:
-    return InForce(
+def _in_force(row: Row) -> Followed:
+    return Followed(
         kind=WordingKind(row["kind"]),
         id=row["id"],
         version=row["version"],

@@ -5,7 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.domain.access import Caller, Role
-from gateway.domain.wording import InForce
+from gateway.domain.wording import Followed
 from gateway.errors import RequestError
 from gateway.web.door import Route
 from gateway.web.operations_api import READERS, OperationsParts
@@ -23,7 +23,7 @@ async def _history(request: web.Request, parts: OperationsParts, _caller: Caller
     return json_response({"texts": [_in_force(one) for one in found]})
 
 
-def _in_force(one: InForce) -> dict[str, Any]:
+def _in_force(one: Followed) -> dict[str, Any]:
     return {
         "kind": one.kind.value,
         "id": one.id,
