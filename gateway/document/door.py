@@ -14,7 +14,6 @@ import functools
 import re
 import threading
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
@@ -34,37 +33,30 @@ _LONG_NAME: Final = re.compile(rb"""<[^<>\s"'=/!?]{%d}""" % _LONG_TAG_BYTES)
 _LONG_TEXT_BYTES: Final = 1024 * 1024
 """No element of a customs message holds as much; a pattern of the schema would be tried on all of it."""
 _LONG_VALUE: Final = re.compile(rb"""<[^<>"']*+(?:"[^"<]{10000000}|'[^'<]{10000000})""")  # XML_MAX_TEXT_LENGTH
-_GLIMPSES: Final = (1024 * 1024, 4 * 1024 * 1024)
-"""How many bytes are looked at first: what is beyond the limits there need not be counted to its end."""
-_MAX_UNPARSED: Final = 20_000
-"""How many comments, CDATA sections and instructions are looked into where there are too many "<"."""
-_MOST_UNPARSED: Final = 50_000
+_MOST_UNPARSED: Final = 20_000
 """How many comments and CDATA sections together, and how many instructions, a message may have."""
 _UNPARSED_BYTES: Final = 5
-_MOST_VALUES: Final = 200_000
-"""How many attributes a message may have altogether; as many as elements, though each of those may have 64."""
-_VALUE_BYTES: Final = 5
-_VALUE: Final = re.compile(rb"""=[ \t\r\n]*["']""")
+_MOST_TAG_SIGNS: Final = 500_000
+"""How many "<" a message may hold, wherever they stand: two of each element, and more in comments."""
+_MOST_VALUE_SIGNS: Final = 250_000
+"""How many "=" a message may hold, wherever they stand: one attribute of each element, and more in texts."""
 _OWN: Final = threading.local()
 
 
 class Signs(NamedTuple):
-    """How many "<" and how many "=" are in the bytes of a message; None where nobody had to count them."""
+    """How many "<" and how many "=" are in the bytes of a message."""
 
-    tags: int | None = None
-    equals: int | None = None
-
-
-UNCOUNTED: Final = Signs()
+    tags: int
+    equals: int
 
 
 class Document:
     """A message that passed the door: well-formed, within limits, of a known root. Only the door makes one.
 
     `root` is its tree without comments and processing instructions and must not be changed; `body` is its Declaration
-    or first Response. `raw` are the bytes as they came, `signs` what was counted in them. `unmeasured` are
-    the limits of which nobody has made sure yet that the tree keeps them, None when someone has.
-    It stays in the process that read it.
+    or first Response. `raw` are the bytes as they came, `signs` what was counted in them if that had to be.
+    `unmeasured` are the limits of which nobody has made sure yet that the tree keeps them, None when someone has. It
+    stays in the process that read it.
     """
 
     __slots__ = ("_facts", "_kind", "body", "raw", "root", "signs", "unmeasured")
@@ -72,10 +64,12 @@ class Document:
     root: Final[etree._Element]
     body: Final[etree._Element]
     raw: Final[bytes]
-    signs: Final[Signs]
+    signs: Final[Signs | None]
     unmeasured: DocumentLimits | None
 
-    def __init__(self, root: etree._Element, raw: bytes, signs: Signs, limits: DocumentLimits, door: object) -> None:
+    def __init__(
+        self, root: etree._Element, raw: bytes, signs: Signs | None, limits: DocumentLimits, door: object
+    ) -> None:
         if door is not _DOOR:
             raise TypeError("only gateway.document.read makes a Document")
         self.root = root
@@ -145,8 +139,8 @@ def read_root(raw: bytes, limits: DocumentLimits) -> etree._Element:
     return root
 
 
-def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, Signs]:
-    """Return the root of the tree, and what was counted in the bytes."""
+def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, Signs | None]:
+    """Return the root of the tree, and what was counted in the bytes if that had to be."""
     # 1. Size, before anything looks inside.
     if len(raw) > limits.size_bytes:
         raise DocumentError("document.too_large", facts={"limit_bytes": limits.size_bytes})
@@ -157,7 +151,7 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, Signs]:
         _count_unparsed(raw)
     if len(raw) > _LONG_TEXT_BYTES:
         _check_broken_texts(raw)
-    signs = _counted(raw, limits) if len(raw) > 4 * limits.elements else UNCOUNTED
+    signs = _counted(raw, limits) if len(raw) > 4 * limits.elements else None
     # 4. Tags and texts so long that the parser would take its time over them. Shorter tags are measured on
     # the tree.
     if len(raw) > _LONG_TAG_BYTES:
@@ -252,38 +246,25 @@ def _count_unparsed(raw: bytes) -> None:
 
 def _counted(raw: bytes, limits: DocumentLimits) -> Signs:
     """Count what a large document has of elements and attributes, and refuse it if that is too much for any tree."""
-    signs = Signs(raw.count(b"<"), raw.count(b"=") if len(raw) > _MOST_VALUES * _VALUE_BYTES else None)
-    if signs.tags is not None and signs.tags > limits.elements:
-        _count_elements(raw, limits)
-    if signs.equals is not None and signs.equals > _MOST_VALUES and _has_more_values_than(_MOST_VALUES, raw):
-        raise DocumentError(
-            "document.too_many_attributes", "Too many attributes altogether", facts={"limit": _MOST_VALUES}
-        )
+    signs = Signs(raw.count(b"<"), raw.count(b"="))
+    if signs.equals > _MOST_VALUE_SIGNS:
+        raise DocumentError("document.too_many_attributes", "Too many equals signs", facts={"limit": _MOST_VALUE_SIGNS})
+    if signs.tags > _MOST_TAG_SIGNS or (signs.tags > limits.elements and _has_more_elements_than(limits.elements, raw)):
+        raise DocumentError("document.too_many_elements", facts={"limit": limits.elements})
     return signs
 
 
-def _has_more_values_than(most: int, raw: bytes) -> bool:
-    # Text may look like attributes too, but nobody needs a text of so many.
-    return next(islice(_VALUE.finditer(raw), most, None), None) is not None
-
-
-def _count_elements(raw: bytes, limits: DocumentLimits) -> None:
-    """Count the elements of a suspicious document before its tree is built, which would cost a second and a gigabyte.
+def _has_more_elements_than(most: int, raw: bytes) -> bool:
+    """Tell of a suspicious document, before its tree is built, whether it has too many elements.
 
     A start tag begins with a "<" that no "/", "!" or "?" follows; so may text inside a comment, a CDATA section or a
     processing instruction, and nothing else in what is well-formed. The parser judges what is not.
     """
-    for size in (*_GLIMPSES, len(raw)):
-        if _more_elements_than(limits.elements, raw[:size]):
-            raise DocumentError("document.too_many_elements", facts={"limit": limits.elements})
-
-
-def _more_elements_than(most: int, part: bytes) -> bool:
-    tags = _start_tags(part, 0, len(part), most)
-    for pieces, (start, end) in enumerate(_unparsed(part)):
-        if tags <= most or pieces == _MAX_UNPARSED:
+    tags = _start_tags(raw, 0, len(raw), most)
+    for start, end in _unparsed(raw):
+        if tags <= most:
             break
-        tags -= _start_tags(part, start, end)
+        tags -= _start_tags(raw, start, end)
     return tags > most
 
 

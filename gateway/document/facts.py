@@ -23,7 +23,6 @@ from gateway.errors import DocumentError
 _KIND_OF_TYPE: Final = {"INV": MessageKind.CANCELLATION, "GPR": MessageKind.ARRIVAL}
 _ADDITIONAL: Final = "13"
 _ANY_BODY: Final = tuple(f"{{*}}{name}" for name in sorted(BODIES))
-_DECLARATION_ENDS: Final = "}Declaration"
 _KNOWN_NAMESPACES: Final = 64
 """How many namespaces are remembered at once. Senders choose namespaces, so what is kept for them must be bounded."""
 
@@ -62,7 +61,7 @@ _names: Final = functools.lru_cache(_KNOWN_NAMESPACES)(_Names)
 def find_body(root: etree._Element) -> etree._Element:
     """Return the body of a parsed message: its Declaration or its first Response, of any namespace or none.
 
-    Of several bodies, which no bundled set allows but as responses, a Declaration at the end counts.
+    Where several stand, which bundled sets allow of responses alone, a Declaration at the end comes before the first.
 
     Raises DocumentError `document.unknown_root` when the root is neither called MetaData nor like a body, and
     `document.unknown_kind` when MetaData holds no body.
@@ -83,7 +82,8 @@ def _first_body(metadata: etree._Element) -> etree._Element | None:
     if not len(metadata):
         return None
     last = metadata[-1]
-    if str(last.tag).endswith(_DECLARATION_ENDS):
+    name = str(last.tag)
+    if name.endswith("}Declaration") or name == "Declaration":
         return last
     return next(metadata.iterchildren(*_ANY_BODY), None)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document.door import UNCOUNTED, Signs, parser_options
+from gateway.document.door import Signs, parser_options
 
 __all__ = ["first_breach", "is_crowded", "read_start"]
 
@@ -33,18 +33,18 @@ _NO_TAG: Final = b"!?"
 _SLASH: Final = ord("/")
 
 
-def is_crowded(raw: bytes, root: etree._Element, signs: Signs = UNCOUNTED) -> bool:
+def is_crowded(raw: bytes, root: etree._Element, signs: Signs | None = None) -> bool:
     """Tell whether a document has the shape of which judging could take long: many siblings, attributes or elements.
 
-    Every large message pays for this, so what its length rules out is not counted. `signs`: what was counted before.
+    Every large message pays for this, so what its length rules out is not counted. `signs`: if they were counted.
     """
     if len(raw) <= _FEW_TAGS * _TAG_BYTES:
         return False
     if len(raw) > _MOST_ATTRIBUTES * _ATTRIBUTE_BYTES:
-        equals = raw.count(b"=") if signs.equals is None else signs.equals
+        equals = raw.count(b"=") if signs is None else signs.equals
         if equals > _MOST_ATTRIBUTES:
             return True
-    tags = raw.count(b"<") if signs.tags is None else signs.tags
+    tags = raw.count(b"<") if signs is None else signs.tags
     return tags > _MOST_TAGS or (tags > _FEW_TAGS and _has_many_siblings(root))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document.door import _DOOR, UNCOUNTED, Document, check_texts, read
+from gateway.document.door import _DOOR, Document, check_texts, read
 from gateway.document.names import PREFIXES
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError
@@ -46,7 +46,7 @@ def built(root: etree._Element, limits: DocumentLimits) -> Document:
     check_texts(raw)
     if len(raw) > _LONGEST_VALUE:
         read(raw, limits)
-    return Document(root, raw, UNCOUNTED, limits, _DOOR)
+    return Document(root, raw, None, limits, _DOOR)
 
 
 def serialise(root: etree._Element, prefixes: Mapping[str, str] | None = None) -> bytes:

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 from lxml import etree
 
 from gateway.document import (
-    UNCOUNTED,
     Document,
     Signs,
     file_of,
@@ -98,11 +97,11 @@ class CompiledSet:
                 self._names = names_only(self.schema_set)
         return self._names
 
-    def accepts(self, root: etree._Element, raw: bytes = b"", signs: Signs = UNCOUNTED) -> bool:
+    def accepts(self, root: etree._Element, raw: bytes = b"", signs: Signs | None = None) -> bool:
         """Tell lxml's verdict on the tree under `root`, and whether the set allows that root.
 
         `raw`: the bytes it was read from, if it came from elsewhere: one that is made to hold errors without end is
-        judged piece by piece (document/flood.py). `signs`: what was counted in them.
+        judged piece by piece (document/flood.py). `signs`: what was counted in them, if that had to be.
         """
         # Nothing is kept of what is accepted, for nobody asks why: held until the next document came, its tree would be
         # let go when it is cold, and two trees would share the cache.

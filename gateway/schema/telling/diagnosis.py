@@ -14,7 +14,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.document import BODIES, METADATA_ROOT, split_name
+from gateway.document import BODIES, METADATA_ROOT, as_compiled, split_name
 from gateway.schema.facts.nodes import SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.telling.breach import Breach
 
@@ -104,7 +104,7 @@ def _digits_breach(text: str, facts: ValueFacts, *, decimals: bool) -> tuple[Bre
 
 
 def _pattern_breach(length: int, facts: ValueFacts, name: str, said: str) -> tuple[Breach, int]:
-    broken = next((one for one in facts.patterns if said.endswith(f"by the pattern '{one}'.")), "")
+    broken = next((one for one in facts.patterns if said.endswith(f"by the pattern '{as_compiled(one)}'.")), "")
     if broken == _NOT_BLANK:  # it holds something, so it is the `.` that fails: it matches no line break
         return Breach.LINE_BREAK, 0
     if (bounds := _ANY_OF_LENGTH.fullmatch(broken)) is not None:

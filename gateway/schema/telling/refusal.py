@@ -7,6 +7,7 @@ most telling: what is expected there says the rest.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -103,10 +104,19 @@ def _of_the_whole(seen: Diagnosis, unended: Mapping[etree._Element, etree._Eleme
             there = len(list(inside.iterchildren(seen.node.qualified)))
             later = next(islice(unended[inside].iterchildren(seen.node.qualified), there, None), None)
         if later is None or seen.node is None:
-            return seen
+            return replace(seen, element=_like(element, unended), inside=_like(inside, unended))
         return out_of_order(later, seen.node, str(seen.fills["other"]))
     certain = element not in unended or seen.breach in _SEEN_AT_ONCE or seen.attribute is not None
-    return seen if certain else None
+    return replace(seen, element=_like(element, unended), inside=_like(inside, unended)) if certain else None
+
+
+def _like(element: etree._Element | None, unended: Mapping[etree._Element, etree._Element]) -> etree._Element | None:
+    """Return the element of the whole document that one of its start is: only there it has all its siblings."""
+    if element is None or element in unended:
+        return element if element is None else unended[element]
+    parent = element.getparent()
+    above = _like(parent, unended)
+    return element if parent is None or above is None else above[parent.index(element)]
 
 
 def not_judged(root: etree._Element, tree: SchemaTree, telling: Telling) -> Violation:

@@ -135,7 +135,7 @@ KINDS: Final[Mapping[str, tuple[Callable[[], bytes], str]]] = {
         "document.too_large",
     ),
     "a number without end in many pieces": (
-        lambda: declaration("<FunctionCode>" + ("<![CDATA[" + "9" * 200 + "]]>") * 45_000 + "</FunctionCode>"),
+        lambda: declaration("<FunctionCode>" + ("<![CDATA[" + "9" * 450 + "]]>") * 19_000 + "</FunctionCode>"),
         "document.too_large",
     ),
     "a number without end": (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.document import UNCOUNTED, Document, read
+from gateway.document import Document, read
 from gateway.document.sniff import sniff
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import DocumentError
@@ -161,11 +161,10 @@ def test_only_what_is_an_element_counts_as_one(piece: str) -> None:
     assert refused(declaration("<a/>" * 99 + piece * 150), limits).code == "document.too_many_elements"
 
 
-def test_too_many_tags_among_too_many_comments_are_not_counted_to_the_end() -> None:
-    raw = declaration("<!-- <a/> -->" * 30_000)
-    assert read(raw, DocumentLimits(elements=30_002))
-    assert read(raw, DocumentLimits(elements=10_002))
-    assert refused(raw, DocumentLimits(elements=9_990)).code == "document.too_many_elements"
+def test_what_looks_like_elements_in_comments_is_none_however_many_there_are() -> None:
+    raw = declaration("<!-- <a/> -->" * 19_000 + "<a/>" * 100)
+    assert read(raw, DocumentLimits(elements=110))
+    assert refused(raw, DocumentLimits(elements=99)).code == "document.too_many_elements"
 
 
 def test_a_bad_document_with_very_many_tags_is_still_called_not_well_formed() -> None:
@@ -224,9 +223,23 @@ def test_what_a_text_or_a_value_says_of_namespaces_declares_none() -> None:
 
 def test_comments_and_instructions_are_many_but_not_without_number() -> None:
     for one in ("<!---->", "<?a?>"):
-        assert read(declaration(one * 50_000), LIMITS)
-        assert refused(declaration(one * 50_001)).code == "document.too_many_elements"
+        assert read(declaration(one * 20_000), LIMITS)
+        assert refused(declaration(one * 20_001)).code == "document.too_many_elements"
     assert read(declaration("<a>" + "!?" * 100_000 + "</a>"), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("sign", "most", "code"),
+    [("=", 250_000, "document.too_many_attributes"), ("<", 500_000, "document.too_many_elements")],
+)
+def test_signs_of_markup_are_counted_wherever_they_stand(sign: str, most: int, code: str) -> None:
+    signs = declaration(f"<!--{'x' * 900_000}-->").decode().count(sign)
+    for number, refusal in ((most - signs, None), (most - signs + 1, code)):
+        raw = declaration(f"<!--{'x' * 900_000}{sign * number}-->")
+        if refusal is None:
+            assert read(raw, LIMITS)
+        else:
+            assert refused(raw).code == refusal
 
 
 def test_a_text_is_long_but_not_without_end() -> None:
@@ -342,7 +355,7 @@ def test_threads_do_not_see_each_others_errors() -> None:
 def test_only_read_makes_a_document() -> None:
     document = read(declaration(), LIMITS)
     with pytest.raises(TypeError, match="only"):
-        Document(document.root, document.raw, UNCOUNTED, LIMITS, object())
+        Document(document.root, document.raw, None, LIMITS, object())
 
 
 def test_a_document_does_not_travel_and_does_not_show_itself() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.document import as_compiled
 from gateway.schema import ValueFacts
 from gateway.schema.telling.diagnosis import value_breach
 
@@ -54,7 +55,7 @@ def test_a_value_breaks_the_rule_that_a_person_would_name(
 )
 def test_a_pattern_is_told_by_what_it_is_for(pattern: str, text: str, name: str, expected: tuple[str, int]) -> None:
     facts = ValueFacts(base="string", patterns=("other", pattern))
-    said = f"Element 'x': [facet 'pattern'] The value '{text}' is not accepted by the pattern '{pattern}'."
+    said = f"Element 'x': [facet 'pattern'] The value '{text}' is not accepted by the pattern '{as_compiled(pattern)}'."
     assert broken("CVC_PATTERN_VALID", text, facts, said, name) == expected
 
 

@@ -174,7 +174,7 @@ def test_a_crowded_document_is_told_only_what_a_small_one_is_told(defect: str) -
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_wherever_a_start_ends_it_tells_what_the_whole_tells(defect: str) -> None:
     raw = planted(defect, 2)
-    true = rules_and_places(explain("f", raw, SET, LIMITS).violations)
+    true = {(one.rule, one.path) for one in explain("f", raw, SET, LIMITS).violations}
     whole = read_root(raw, LIMITS)
     breached = False
     parser = etree.XMLPullParser(events=(), schema=SET._xsd, **parser_options())
@@ -186,10 +186,18 @@ def test_wherever_a_start_ends_it_tells_what_the_whole_tells(defect: str) -> Non
             continue
         root, unended = read_start(raw, start + 5, whole)
         assert not SET._xsd(root)
-        told = rules_and_places(violations(SET._xsd.error_log, root, SET.tree, PLAIN, unended=unended))
-        assert told
-        assert told <= true
+        found = violations(SET._xsd.error_log, root, SET.tree, PLAIN, unended=unended)
+        assert found
+        assert {(one.rule, one.path) for one in found} <= true
     assert breached
+
+
+def test_a_path_has_the_index_that_it_has_in_the_whole_document() -> None:
+    bad = GOOD.replace("<TypeCode>", f"<ID>{'x' * 71}</ID><TypeCode>")
+    items = (f"<SequenceNumeric>1</SequenceNumeric>{bad}{GOOD * 3_000}", f"<SequenceNumeric>2</SequenceNumeric>{GOOD}")
+    inside = "".join(f"<GovernmentAgencyGoodsItem>{item}</GovernmentAgencyGoodsItem>" for item in items)
+    found = explain("f", declaration(f"<GoodsShipment>{inside}</GoodsShipment>"), SET, LIMITS).violations[0]
+    assert found.path == f"/{BODY}/GoodsShipment/GovernmentAgencyGoodsItem[1]/AdditionalDocument[1]/ID"
 
 
 def test_what_comes_too_early_is_told_though_it_has_not_ended() -> None:
