@@ -2,8 +2,9 @@
 
 A policy is held against every place of its schema set at once. First each rule is looked at by itself (check_rules.py):
 does it stand anywhere, can its change fit, does another say the same? Then what the rules come to together, with each
-condition taken both ways (worlds.py): could the view of every class stand (check_views.py), and what does it say of
-people (check_privacy.py)? All findings come back together, each with file, line, and what to write instead.
+condition taken both ways (worlds.py): could the view of every class stand (check_views.py), what does it say of people
+(check_privacy.py), what would have to be counted anew (check_consistency.py)? All findings come back together, each
+with file, line, and what to write instead.
 
 With an error a policy is not used. A policy without errors gives, for every valid document, a valid view or a refusal;
 warnings are about what somebody surely did not mean.
@@ -13,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.errors import Finding
+from gateway.policy.check_consistency import consistency_findings
 from gateway.policy.check_privacy import privacy_findings
 from gateway.policy.check_rules import rule_findings, unknown_selectors
-from gateway.policy.check_views import consistency_findings, view_findings
+from gateway.policy.check_views import view_findings
 from gateway.policy.rules import Policy
 from gateway.policy.worlds import Worlds
 from gateway.schema import CompiledSet
@@ -40,7 +42,8 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
         every = list(worlds.all())
         findings += view_findings(policy, worlds, every)
         findings += privacy_findings(policy, worlds, every)
-        findings += consistency_findings(policy, worlds, every)
+        if not any(one.is_error for one in findings):
+            findings += consistency_findings(policy, compiled.tree)
     own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}
     return tuple(
         sorted(dict.fromkeys(findings), key=lambda one: (own_first.get(one.file, 0), one.line or 0, one.problem))

@@ -26,7 +26,7 @@ _HIDING: Final = frozenset({ChangeKind.REPLACE, ChangeKind.PSEUDONYM})
 def privacy_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
     """Return credentials that are kept (errors), and personal values that no rule names (warnings), by rule."""
     for rule, paths in _credentials(worlds, list(every)):
-        problem = f"keeps {_named(paths)}: who has that can act with it"
+        problem = f"keeps {_named(paths)}, a credential: who has it can act with it"
         fix = "Add `drop: privacy:credential`" if len(paths) > 1 else f"Add `drop: {paths[0]}`"
         yield finding(policy, rule, rule.action, problem, fix)
     for rule, paths in _unnamed(worlds):

@@ -143,13 +143,14 @@ def rule_findings(policy: Policy, worlds: Worlds, *, whole: bool) -> Iterator[Fi
         if worlds.anchors[id(rule)]:
             yield from look.changes(rule)
             yield from look.unknown_attributes(rule)
-    yield from look.ties()
+    if not whole:
+        return
     entries: Iterable[Rule | Demand] = (*policy.rules, *policy.require, *policy.hold)
     for entry in entries:
         yield from look.never(entry)
-    if whole:
-        yield from look.unanswered()
-        yield from look.shadowed()
+    yield from look.ties()
+    yield from look.unanswered()
+    yield from look.shadowed()
 
 
 class _Look:

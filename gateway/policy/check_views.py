@@ -2,33 +2,25 @@
 
 The pass goes down the tree with the rules that decide, then up again asking of every class whether its view could be
 written: whatever the schema requires in an element of which something is kept must be kept too. And what is kept must
-still mean what it meant: the kind of the message, values that lean on prefixes, numbers of items that may be missing.
+still mean what it meant: the kind of the message, and values that lean on prefixes.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.errors import Finding, Level
+from gateway.errors import Finding
 from gateway.policy.check_rules import finding, such_as
-from gateway.policy.rules import REFUSE, Action, Policy, Rule
-from gateway.policy.selectors import Anchor
+from gateway.policy.rules import Action, Policy, Rule
 from gateway.policy.worlds import World, Worlds
 from gateway.schema import SchemaNode
 
-__all__ = ["consistency_findings", "view_findings"]
+__all__ = ["view_findings"]
 
 # How a message shows its kind (gateway/document/facts.py); without these the receiver would take it for another.
 _KIND_LEAVES: Final = ("FunctionCode", "TypeCode")
 # A value of these types means something only together with the prefixes of its document, which a view does not keep.
 _PREFIXED_TYPES: Final = frozenset({"QName", "NOTATION"})
-_SEQUENCE: Final = "SequenceNumeric"
-# What says something about items that may be missing, by the word of `consistency` that mends it.
-_TOLD_OF_ITEMS: Final = {
-    "counts": frozenset({"GoodsItemQuantity"}),
-    "totals": frozenset({"TotalGrossMassMeasure", "TotalPackageQuantity", "InvoiceAmount"}),
-    "pointers": frozenset({"Pointer"}),
-}
 
 
 def view_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
@@ -144,53 +136,3 @@ class _View:
                     lacks = f"{'drops' if rule.action is Action.DROP else 'changes'} {leaf.path}"
                 problem = f"{lacks}, without which the receiver can not tell the kind of message"
                 yield finding(self.policy, rule, "rules" if rule is None else rule.action, problem, f"Keep {leaf.name}")
-
-
-# ── numbers of items ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def consistency_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
-    """Numbers, counts, sums and pointers that would have to be mended when a condition takes out some of several items,
-    while `consistency` says to refuse the message then."""
-    every = list(every)
-    gone = [node for node in _numbered(worlds) if _may_go(node, worlds, every)]
-    if not gone:
-        return
-    for word, paths in _speaking_of_items(worlds, gone):
-        kept = [path for path in paths if any(_keeps(world, path) for world in every)]
-        if kept and getattr(policy.consistency, word) == REFUSE:
-            problem = (
-                f"some {gone[0].path} may be taken out while others stay, and {such_as(kept)} would not fit any more"
-            )
-            fix = f"Add `consistency: {{{word}: …}}`; as it stands, such a message is refused (docs/policy.md)"
-            yield finding(policy, None, f"consistency.{word}", problem, fix, Level.WARNING)
-
-
-def _keeps(world: World, path: str) -> bool:
-    rule = world.rule(path)
-    return rule is not None and rule.is_keeping
-
-
-def _numbered(worlds: Worlds) -> Iterator[SchemaNode]:
-    """Classes that may stand several times side by side, with a number each."""
-    for home in worlds.tree.homes:
-        for node in worlds.tree.below(home):
-            if node.most != 1 and any(child.name == _SEQUENCE for child in node.children):
-                yield node
-
-
-def _may_go(node: SchemaNode, worlds: Worlds, every: list[World]) -> bool:
-    """Whether conditions asked within one item can take it out as a whole."""
-    paths = [one.path for one in worlds.tree.below(node)]
-    atoms = (atom for path in paths for atom in worlds.asked_at(Anchor(path)))
-    if not any(f"{atom.scope.path}/".startswith(f"{node.path}/") for atom in atoms):
-        return False
-    leaves = [path for path in paths if worlds.tree.nodes[path].is_leaf]
-    standing = {any(_keeps(world, path) for path in leaves) for world in every}
-    return len(standing) > 1
-
-
-def _speaking_of_items(worlds: Worlds, gone: list[SchemaNode]) -> Iterator[tuple[str, list[str]]]:
-    yield "sequence", [child.path for node in gone for child in node.children if child.name == _SEQUENCE]
-    for word, names in _TOLD_OF_ITEMS.items():
-        yield word, [node.path for home in worlds.tree.homes for node in worlds.tree.below(home) if node.name in names]

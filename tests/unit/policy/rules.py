@@ -4,9 +4,11 @@ from functools import cache
 from pathlib import Path
 
 from gateway.document import read
+from gateway.domain.ids import SchemaSetId
 from gateway.domain.message import View
 from gateway.policy import CompiledPolicy, Policy, apply_policy, compile_policy, read_policy
-from gateway.schema import ValidDocument, validate
+from gateway.schema import CompiledSet, ValidDocument, compile_set, validate
+from gateway.settings import load_catalogue
 from tests.oracle.xsd_paths import Place, read_paths
 from tests.unit.schema.sets import DATA, DEC, LIMITS, MD, bundled
 
@@ -38,6 +40,12 @@ def example(name: str) -> CompiledPolicy:
     file = ROOT / "config" / "policies" / f"{name}.yaml"
     found = read_policy(file.read_bytes(), file=file.name)
     return compile_policy(found, bundled(found.schema_set))
+
+
+@cache
+def reviewed(set_id: str) -> CompiledSet:
+    """Return a bundled set as a node has it: with the privacy classes that people reviewed."""
+    return compile_set(load_catalogue(DATA)[SchemaSetId(set_id)])
 
 
 @cache
