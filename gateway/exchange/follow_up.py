@@ -86,15 +86,22 @@ class FollowUp:
         except GatewayError as error:
             code = error.code
             await asyncio.sleep(self._limits.poll.total_seconds())
+        except asyncio.CancelledError:
+            code = ""  # the node stops: it is followed up after the next start
+            raise
         finally:
             self._under_way.discard(row.id)
-            self._telemetry.line(
-                "transfer.follow_up",
-                outcome="success" if code == "ok" else "failure",
-                code="" if code == "ok" else code,
-                partner=row.recipient,
-                transfer_id=row.id,
-            )
+            if code:
+                self._line(row, code)
+
+    def _line(self, row: TransferRow, code: str) -> None:
+        self._telemetry.line(
+            "transfer.follow_up",
+            outcome="success" if code == "ok" else "failure",
+            code="" if code == "ok" else code,
+            partner=row.recipient,
+            transfer_id=row.id,
+        )
 
     async def one(self, row: TransferRow) -> str:
         """Follow up one transfer; return `ok` or the code that explains why nothing more was learnt."""

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections import Counter
 
 from tests.faults.noting import note
 from tests.simulation.run import simulate
@@ -30,15 +31,18 @@ def main() -> int:
 def many(seeds: range) -> int:
     """Run seeds one after the other; print each that fails, and a summary."""
     failed, messages, crashes, began = 0, 0, 0, time.process_time()
+    happened: Counter[str] = Counter()
     for seed in seeds:
         outcome = simulate(seed)
         messages, crashes = messages + outcome.messages, crashes + outcome.crashes
+        happened += outcome.happened
         if outcome.breaches:
             failed += 1
             print(told(outcome), flush=True)
     seconds = time.process_time() - began
     seen = f"{len(seeds)} seeds, {failed} failed; {messages} messages, {crashes} crashes; {seconds:.0f} s of CPU"
     print(seen)
+    print("\n".join(f"{times:>8}  {what}" for what, times in happened.most_common()))
     if len(seeds) >= WORTH_NOTING:
         note("simulation", seen)
     return int(failed > 0)

@@ -1,10 +1,14 @@
 """The machine of one party: its disk and its clock outlive the node, which crashes and is started again."""
 
 import asyncio
+import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from gateway.audit import AuditEvent
+from gateway.domain.agreement import Agreement
 from gateway.domain.ids import PartyId
 from gateway.errors import GatewayError
 from gateway.settings import NodeSettings
@@ -46,6 +50,8 @@ class Machine:
         self.crashed = 0
         self._parts = parts
         self._rulebook = parts.rulebook
+        self._suspended = False
+        self._ends: tuple[datetime, ...] = ()
         self._newest: SimulatedNode | None = None
         self._seed = seed
         self._network = network
@@ -165,9 +171,27 @@ class Machine:
 
     def suspend(self, *, suspended: bool) -> None:
         """Have this party's agreements suspended, or no longer."""
+        self._suspended = suspended
+        self._follow()
+        self._trace.say(self.name, "agreements are", suspended=suspended)
+
+    def renew(self, ends: tuple[datetime, ...]) -> None:
+        """Have a version of each agreement end at each of these times, and the next one begin."""
+        self._ends = ends
+        self._follow()
+        self._trace.say(self.name, "agreements end", version=len(ends))
+
+    def _follow(self) -> None:
         book = self._parts.rulebook
-        agreements = tuple(replace(one, suspended=suspended) for one in book.agreements)
-        self._rulebook = replace(book, agreements=agreements)
+        agreements = (version for one in book.agreements for version in _versions(one, self._ends))
+        self._rulebook = replace(book, agreements=tuple(replace(one, suspended=self._suspended) for one in agreements))
         if self._newest is not None:
             self._newest.follow(self._rulebook)
-        self._trace.say(self.name, "agreements are", suspended=suspended)
+
+
+def _versions(first: Agreement, ends: tuple[datetime, ...]) -> Iterator[Agreement]:
+    """Yield every version there is: both parties make the same ones of the same times."""
+    begins = (first.valid_from, *ends)
+    for number, (begin, end) in enumerate(zip(begins, (*ends, first.valid_until), strict=True)):
+        text = first.sha256 if number == 0 else hashlib.sha256(f"{first.sha256}/{number}".encode()).hexdigest()
+        yield replace(first, version=first.version + number, sha256=text, valid_from=begin, valid_until=end)

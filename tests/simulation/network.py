@@ -23,8 +23,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from gateway.channels.http import Answer, HttpLine
-from gateway.channels.partner import HttpsPartnerChannel
+from gateway.channels.partner import BATCHES_PATH, RECEIPTS_PATH, HttpsPartnerChannel
 from gateway.channels.retry_after import read_retry_after
+from gateway.domain.batch import ANSWERS_TYPE
 from gateway.domain.ids import PartyId
 from gateway.domain.outcome import TransientFailure
 from gateway.ports import Clock
@@ -69,6 +70,12 @@ class _Progress:
 Forge = Callable[[Request], Answer | None]
 """Returns what a confused or hostile partner answers without having looked, or None where it has nothing to say."""
 
+ForgeLines = Callable[[Request, bytes], bytes]
+"""Returns the answer to a batch as a confused or hostile partner gives it, which has worked on all of it."""
+
+Race = Callable[[Request], float]
+"""Is told of a receipt that is about to arrive by itself, and returns how many seconds later it does."""
+
 
 class Stall:
     """A time in which a node does not come to look at what became of what it sent, longer than its leases may last."""
@@ -83,10 +90,12 @@ class Stall:
 class Network:
     """All connections. `servers`: who listens now. `cut`: pairs that can not reach each other."""
 
-    def __init__(self, chance: Random, trace: Trace, forge: Forge) -> None:
+    def __init__(self, chance: Random, trace: Trace, forge: Forge, forge_lines: ForgeLines, race: Race) -> None:
         self._chance = chance
         self._trace = trace
         self._forge = forge
+        self._forge_lines = forge_lines
+        self._race = race
         self.faults: Faults = NONE
         self.servers: dict[PartyId, Server] = {}
         self.cut: set[tuple[PartyId, PartyId]] = set()
@@ -148,6 +157,8 @@ class Network:
         forged = self._forge(request) if fate == "forged" else None
         if forged is not None:
             return forged
+        if (request.method, request.path) == ("POST", RECEIPTS_PATH):
+            await asyncio.sleep(self._race(request))
         task = server.owner.spawn(ask(server.app, request))
         await asyncio.wait({task})
         if fate == "reset" or task.cancelled() or server.owner.dead:
@@ -156,8 +167,15 @@ class Network:
             await _for_ever()
         await self._travel(request.target, request.source)
         response = task.result()
+        if response.media_type == ANSWERS_TYPE and request.path == BATCHES_PATH:
+            response = self._some_forged(request, response)
         answer = _answer(response, reads, clock)
         return self._garbled(answer) if fate == "garbled" else answer
+
+    def _some_forged(self, request: Request, response: "Response") -> "Response":
+        if self._chance.random() >= self.faults.forged_lines:
+            return response
+        return replace(response, body=self._forge_lines(request, response.body))
 
     async def _travel(self, source: PartyId, target: PartyId) -> None:
         await asyncio.sleep(self._chance.uniform(0.001, 0.08))

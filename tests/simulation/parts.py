@@ -74,6 +74,12 @@ class PartyParts:
         partners = tuple(replace(one, receipts="later") for one in self.settings.partners)
         return replace(self, settings=replace(self.settings, partners=partners))
 
+    def living(self, seconds: int) -> "PartyParts":
+        """Return the same with agreements by which a message lives so long."""
+        lifetime = timedelta(seconds=seconds)
+        agreements = tuple(replace(one, message_lifetime=lifetime) for one in self.rulebook.agreements)
+        return replace(self, rulebook=replace(self.rulebook, agreements=agreements))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -158,12 +159,46 @@ class Operators:
         except GoneError:
             return
 
+    async def drain(self, machine: Machine, seconds: float) -> None:
+        """Drain a node for a while; a restart ends it earlier, and whoever tidies up ends it at last."""
+        node = machine.node
+        if node is None:
+            return
+        with suppress(GoneError):
+            await self._try(machine, "drains", "", node, node.use.drain.begin(operator="olga", reason="an upgrade"))
+        await asyncio.sleep(seconds)
+        for _ in range(_TRIES):
+            if machine.node is not node or await self._resume(machine, node):
+                return
+            await asyncio.sleep(1.0)
+
+    async def _resume(self, machine: Machine, node: SimulatedNode) -> bool:
+        try:
+            work = node.use.drain.end(operator="olga", reason="done")
+            return await self._try(machine, "ends a drain", "", node, work)
+        except GoneError:
+            return False
+
+    async def race(self, machine: Machine, message_id: MessageId, after: float) -> None:
+        """Act on a transfer whose receipt arrives at this moment."""
+        await asyncio.sleep(after)
+        node = machine.node
+        try:
+            if node is None or (row := await call(node, node.store.transfer_by_message(message_id))) is None:
+                return
+            self._trace.say("operator", f"races a late receipt at {machine.name}", about=short(row.id), state=row.state)
+            act = self._chance.choice(_FITTING.get(row.state, ("requeue",)))
+            await self._do(machine, node, act, row.id)
+        except GoneError:
+            return
+
     async def tidy(self, machine: Machine) -> None:
         """Let go whatever waits for a person."""
         node = machine.node
         try:
             if node is None:
                 return
+            await self._resume(machine, node)
             for state, act in ((TransferState.HELD, "release"), (TransferState.DEAD_LETTERED, "requeue")):
                 for row in await call(node, node.store.transfers(limit=100, state=state, oldest_first=True)):
                     if not row.skipped and not await self._do(machine, node, act, row.id):

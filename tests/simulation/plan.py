@@ -13,6 +13,7 @@ from tests.simulation.chance import stream
 from tests.simulation.parts import FR, GB, MARK, SAMPLES
 
 FAULTS_SECONDS: Final = (20.0, 45.0)
+LIFETIME_SECONDS: Final = (12, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,10 @@ class Faults:
     backend_slow: float = 0.0
     # of one piece of work in a worker
     hangs: float = 0.0
+    # of one answer to a batch
+    forged_lines: float = 0.0
+    # of one receipt that comes later: an operator acts on its transfer at the same moment
+    races: float = 0.0
     # how many in the run
     crashes: int = 0
     crashes_at_commit: int = 0
@@ -65,6 +70,8 @@ class Faults:
     jumps: int = 0
     stalls: int = 0
     suspensions: int = 0
+    renewals: int = 0
+    drains: int = 0
     acts: int = 0
 
 
@@ -75,6 +82,8 @@ _RATES: Final = {
     "damaged": 0.03,
     "hangs": 0.01,
     "slow": 0.1,
+    "races": 1.0,
+    "forged_lines": 1.0,
 }
 _USUAL_RATE: Final = 0.25
 _COUNTS: Final = {
@@ -85,17 +94,21 @@ _COUNTS: Final = {
     "jumps": 3,
     "stalls": 2,
     "suspensions": 3,
+    "renewals": 2,
+    "drains": 2,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run. `seconds`: how long faults go on. `later`: who answers with 202, and gives receipts later."""
+    """One run. `seconds`: how long faults go on. `later`: who answers with 202, and gives receipts later. `lifetime`:
+    of a message in seconds, where it is so short that messages expire."""
 
     seed: int
     seconds: float
     faults: Faults
     later: frozenset[PartyId] = frozenset()
+    lifetime: int | None = None
     submissions: tuple[Submission, ...] = field(repr=False)
 
 
@@ -108,6 +121,7 @@ def plan(seed: int) -> Plan:
         seconds=seconds,
         faults=_faults(chance),
         later=frozenset(party for party in (GB, FR) if chance.random() < 0.3),
+        lifetime=chance.randint(*LIFETIME_SECONDS) if chance.random() < 0.3 else None,
         submissions=tuple(_submissions(chance, seconds * 0.7)),
     )
 

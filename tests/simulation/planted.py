@@ -11,18 +11,20 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import bindparam, literal_column, select, update
 
+from gateway.app import rulebook
 from gateway.audit import ChainHead
 from gateway.domain.jobs import Admitted, Refused
 from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
-from gateway.domain.records import AdmitStored
+from gateway.domain.records import AdmitStored, TransferRow
 from gateway.envelope import statement
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
+from gateway.exchange import ask, operate
 from gateway.exchange import check as checking
 from gateway.storage import hand_overs, receiving, transfers, writer
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.tables import DUE, transfer
-from tests.simulation.plan import Faults
+from tests.simulation.plan import Plan
 
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
@@ -136,29 +138,78 @@ def keep_the_audit_head(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transaction, "restore", restore)
 
 
+def believe_any_line(patch: pytest.MonkeyPatch) -> None:
+    """A receipt counts for whatever line of an answer it stands in, be it another message's."""
+    verify = statement.verify_receipt
+
+    def displaced(token: str, **given: Any) -> Any:
+        said = statement._read_receipt(parse_json(parse_jws(token, max_bytes=MAX_STATEMENT_BYTES).payload))
+        if said.message_id == given["message_id"]:
+            return verify(token, **given)
+        return verify(token, **{**given, "message_id": said.message_id, "digest": said.digest})
+
+    patch.setattr(checking, "verify_receipt", displaced)
+
+
+def send_what_expired(patch: pytest.MonkeyPatch) -> None:
+    """A dead letter is requeued as it is, though its message expired."""
+    patch.setattr(operate.Operate, "_is_over", lambda _self, _row: False)
+
+
+def send_under_what_ended(patch: pytest.MonkeyPatch) -> None:
+    """A claim does not ask whether the agreement of a transfer is still in force."""
+    patch.setattr(
+        rulebook.RulesInForce, "in_force", lambda self, _now: frozenset(one.sha256 for one in self.agreements())
+    )
+
+
+def supersede_without_asking(patch: pytest.MonkeyPatch) -> None:
+    """What expired is made anew at once, whatever the partner may have of it."""
+
+    async def unasked(_self: ask.Ask, row: TransferRow) -> TransferRow:
+        return row
+
+    patch.setattr(ask.Ask, "until_known", unasked)
+    patch.setattr(TransferRow, "outcome_known", True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
-    """One bug: how it is planted, and in which mixture of faults it can show at all."""
+    """One bug: how it is planted, and in which runs it can show at all."""
 
     plant: Callable[[pytest.MonkeyPatch], None]
-    shows: Callable[[Faults], bool] = lambda _: True
+    shows: Callable[[Plan], bool] = lambda _: True
 
 
 BUGS: Final[Mapping[str, Bug]] = {
     "acknowledging before commit": Bug(
-        plant=acknowledge_before_commit, shows=lambda faults: faults.commit_lost > 0 or faults.outages > 0
+        plant=acknowledge_before_commit, shows=lambda plan: plan.faults.commit_lost > 0 or plan.faults.outages > 0
     ),
     "no fencing token": Bug(
         plant=forget_the_fence,
-        shows=lambda faults: faults.stalls > 0 and faults.backend_fails + faults.backend_forgets > 0,
+        shows=lambda plan: plan.faults.stalls > 0 and plan.faults.backend_fails + plan.faults.backend_forgets > 0,
     ),
     "dedupe after admit": Bug(
         plant=judge_before_looking_up,
-        shows=lambda faults: faults.suspensions > 0 and faults.lost_after + faults.twice + faults.reset > 0,
+        shows=lambda plan: (
+            plan.faults.suspensions > 0 and plan.faults.lost_after + plan.faults.twice + plan.faults.reset > 0
+        ),
     ),
-    "a receipt that is not bound to the digest": Bug(plant=believe_any_digest, shows=lambda faults: faults.forged > 0),
-    "order ignored on requeue": Bug(plant=ignore_order_on_requeue, shows=lambda faults: faults.acts > 0),
+    "a receipt that is not bound to the digest": Bug(
+        plant=believe_any_digest, shows=lambda plan: plan.faults.forged > 0
+    ),
+    "order ignored on requeue": Bug(plant=ignore_order_on_requeue, shows=lambda plan: plan.faults.acts > 0),
     "a savepoint that does not restore the audit head": Bug(
-        plant=keep_the_audit_head, shows=lambda faults: faults.damaged > 0
+        plant=keep_the_audit_head, shows=lambda plan: plan.faults.damaged > 0
+    ),
+    "a receipt that counts for any line of a batch": Bug(
+        plant=believe_any_line, shows=lambda plan: plan.faults.forged_lines > 0
+    ),
+    "an expired message that is sent again": Bug(plant=send_what_expired, shows=lambda plan: plan.lifetime is not None),
+    "sending under an agreement that ended": Bug(
+        plant=send_under_what_ended, shows=lambda plan: plan.faults.renewals > 0
+    ),
+    "superseding without asking": Bug(
+        plant=supersede_without_asking, shows=lambda plan: plan.lifetime is not None and bool(plan.later)
     ),
 }

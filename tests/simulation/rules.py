@@ -240,6 +240,8 @@ class _Played:
         if becomes is None:
             yield Breach("I7", f"{entry.event} of {name} at {self._party}, which was {was or 'nothing'}")
             return
+        if entry.event is _E.TRANSFER_SUPERSEDED and "digest" not in entry.facts:
+            becomes = "HELD"  # the new message is not signed: a person has to look at it first
         self.states[name] = becomes
         if entry.event is self._claimed:
             self._attempts[name] = entry.facts.get("attempt")

@@ -10,28 +10,31 @@ import base64
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from gateway.channels.http import Answer
 from gateway.channels.partner import MEDIA_TYPE, MESSAGES_PATH
+from gateway.domain.batch import read_answers, write_answers
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.statement import Receipt, Verdict
 from gateway.envelope import sign_receipt
-from tests.simulation.chance import stream
+from tests.simulation.chance import stream, world_time
+from tests.simulation.happenings import happenings
 from tests.simulation.loop import OWNER, Owner, VirtualLoop
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network, Request
-from tests.simulation.parts import PARTIES, Parts, parts
+from tests.simulation.parts import PARTIES, Parts, PartyParts, parts
 from tests.simulation.people import Clients, Operators
 from tests.simulation.plan import NONE, Plan, plan
 from tests.simulation.rules import Seen, breaches_of, unfinished
-from tests.simulation.trace import Trace
+from tests.simulation.trace import Trace, short
 
 QUIET: Final = 600.0
 """Seconds of virtual time within which everything must have come to an end after the last fault."""
@@ -43,7 +46,7 @@ file, so nothing is gained by a disk."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one seed."""
+    """What came of one seed. `happened`: how often what is meant to happen did."""
 
     seed: int
     breaches: tuple[str, ...]
@@ -51,6 +54,7 @@ class Outcome:
     seconds: float
     crashes: int
     messages: int
+    happened: Counter[str]
 
 
 def simulate(seed: int, *, planned: Plan | None = None) -> Outcome:
@@ -80,9 +84,9 @@ class World:
         self._folder = folder
         self._chance = stream(planned.seed, "world")
         self._owner = Owner(stream(planned.seed, "world's own work"))
-        self._faulty = True
         self._hangs = planned.faults.hangs
-        self.network = Network(stream(planned.seed, "network"), self.trace, self._forge)
+        self._ends: tuple[datetime, ...] = ()
+        self.network = Network(stream(planned.seed, "network"), self.trace, self._forge, self._forge_lines, self._race)
         self.clients = Clients(stream(planned.seed, "clients"), self.trace)
         self.operators = Operators(stream(planned.seed, "operators"), self.trace)
         self.machines: dict[PartyId, Machine] = {}
@@ -103,7 +107,7 @@ class World:
             shutil.copy(self._parts.empty, file)
             self.machines[party] = Machine(
                 party,
-                self._parts.parties[party].giving_later() if party in self.plan.later else self._parts.parties[party],
+                self._of(party),
                 seed=self.plan.seed,
                 file=file,
                 network=self.network,
@@ -122,6 +126,12 @@ class World:
             machine.end()
         return outcome
 
+    def _of(self, party: PartyId) -> PartyParts:
+        """Return the parts of one party, as this plan has them."""
+        made = self._parts.parties[party]
+        made = made.giving_later() if party in self.plan.later else made
+        return made if self.plan.lifetime is None else made.living(self.plan.lifetime)
+
     # ── faults ──
 
     async def _break_things(self) -> None:
@@ -138,6 +148,8 @@ class World:
                 (faults.jumps, self._jump),
                 (faults.stalls, self._stall),
                 (faults.suspensions, self._suspend),
+                (faults.renewals, self._renew),
+                (faults.drains, self._drain),
                 (faults.acts, self._act),
             ):
                 for _ in range(count):
@@ -150,6 +162,8 @@ class World:
         self.network.faults = NONE
         self.network.cut.clear()
         self._hangs = 0.0
+        for machine in self.machines.values():
+            machine.renew(self._ends)
         for machine in self.machines.values():
             machine.faults = machine.backend.faults = NONE
             machine.dies_at_commit = 0
@@ -205,6 +219,25 @@ class World:
         await asyncio.sleep(self._left(2.0, 20.0))
         machine.suspend(suspended=False)
 
+    async def _renew(self, machine: Machine) -> None:
+        """Have every agreement end, and its next version begin, as two parties do it: one a little after the other."""
+        self._ends = (*self._ends, world_time())
+        machine.renew(self._ends)
+        await asyncio.sleep(self._left(0.0, 8.0))
+        for other in self.machines.values():
+            other.renew(self._ends)
+
+    async def _drain(self, machine: Machine) -> None:
+        await self.operators.drain(machine, self._left(2.0, 15.0))
+
+    def _race(self, request: Request) -> float:
+        """Have an operator act on the transfer whose receipt arrives in a moment, and return how long that moment is."""
+        if self._chance.random() >= self.network.faults.races:
+            return 0.0
+        machine = self.machines[request.target]
+        self._owner.begin(self.operators.race(machine, _about(request.body), self._chance.uniform(0.0, 0.15)))
+        return self._chance.uniform(0.0, 0.3)
+
     async def _act(self, machine: Machine) -> None:
         await self.operators.act(machine)
 
@@ -212,7 +245,24 @@ class World:
         """Return a receipt that the partner's own key signs, about the right message and a wrong digest."""
         if request.path != MESSAGES_PATH:
             return None
-        message_id = _message_id(request.body)
+        token = self._forged(request, _message_id(request.body))
+        return Answer(status=200, media_type=MEDIA_TYPE, body=token.encode("ascii"), retry_after=None)
+
+    def _forge_lines(self, request: Request, body: bytes) -> bytes:
+        """Return the answer to a batch with a line that is not true: another's receipt, or one of a wrong digest."""
+        lines = read_answers(body)
+        at, other = self._chance.randrange(len(lines)), self._chance.randrange(len(lines))
+        one, message_id = lines[at], lines[at].message_id
+        if message_id is None:
+            return body
+        if at != other and lines[other].token is not None:
+            what, lines[at] = "another's receipt", replace(one, status=200, token=lines[other].token)
+        else:
+            what, lines[at] = "a wrong digest", replace(one, status=200, token=self._forged(request, message_id))
+        self.trace.say("network", "forges a line", about=short(message_id), what=what)
+        return write_answers(lines)
+
+    def _forged(self, request: Request, message_id: MessageId) -> str:
         now = self.machines[request.target].clock.now().replace(microsecond=0)
         accepted = self._chance.random() < 0.5
         receipt = Receipt(
@@ -226,8 +276,7 @@ class World:
             issued_at=now,
             statement_id="0b6cf0de-7f0f-4c9f-8d35-2e1f5a7b9c10",
         )
-        token = sign_receipt(receipt, self._parts.parties[request.target].trust.signer(request.target, now))
-        return Answer(status=200, media_type=MEDIA_TYPE, body=token.encode("ascii"), retry_after=None)
+        return sign_receipt(receipt, self._parts.parties[request.target].trust.signer(request.target, now))
 
     # ── rest ──
 
@@ -259,7 +308,14 @@ class World:
             seconds=asyncio.get_running_loop().time(),
             crashes=sum(machine.crashed for machine in self.machines.values()),
             messages=len(self.plan.submissions),
+            happened=happenings(seen, self.trace),
         )
+
+
+def _about(token: bytes) -> MessageId:
+    """Return the id of the message that a statement is about."""
+    said = token.split(b".")[1]
+    return MessageId(json.loads(base64.urlsafe_b64decode(said + b"=" * (-len(said) % 4)))["message_id"])
 
 
 def _message_id(jwe: bytes) -> MessageId:

@@ -11,7 +11,7 @@ from tests.simulation.seeds import OF_CI
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS.keys())
 def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
     bug.plant(monkeypatch)
-    seeds = (seed for seed in OF_CI if bug.shows(plan(seed).faults))
+    seeds = (seed for seed in OF_CI if bug.shows(plan(seed)))
     found = next((outcome for outcome in map(simulate, seeds) if outcome.breaches), None)
     assert found is not None
     print(f"seed {found.seed}: {found.breaches[0]}")
