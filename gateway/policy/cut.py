@@ -36,6 +36,8 @@ _WITHHELD: Final = etree.XPath("count(//*[not(*)]/text()) + count(//@*[. != ''])
 _EARLY_BYTES: Final = 1024
 # In the fixed form, where ">" stands nowhere but at the end of a tag: a text that begins with white space.
 _BLANK: Final = re.compile(rb">(?:[ \t\n]|&#13;)")
+# The same in bytes as they come, be it written out, by reference, or after what the parser leaves out.
+_MAY_BE_BLANK: Final = re.compile(rb">(?:[ \t\r\n]|&#|<[!?])")
 _EMPTY: Final = b"/>"
 _POINTERS: Final = b"Pointer"
 # Pointers are followed after numbers; what they empty goes, which may be what others point to.
@@ -97,7 +99,7 @@ def cut_document(given: Given, limits: DocumentLimits) -> tuple[Cut, Document] |
     document, quick = given.document, given.policy.quick
     if quick is not None and given.relations is None:
         cut = _copied(given)
-        if _cut_by_names(cut, given.place, quick, document.document.kind):
+        if _cut_by_names(cut, given, quick):
             # What is compact at its start mostly is to its end.
             if cut.root.text is not None or _BLANK.search(document.document.raw, 0, _EARLY_BYTES):
                 _take_out_blanks(cut.root)
@@ -121,31 +123,45 @@ def _copied(given: Given) -> Cut:
 # ── by names ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _cut_by_names(cut: Cut, place: Place, quick: Quick, kind: MessageKind) -> bool:
+def _cut_by_names(cut: Cut, given: Given, quick: Quick) -> bool:
     """Take out what is not kept, and tell whether that was decided; blanks and empty elements are for the caller."""
-    root = cut.root
+    root, place = cut.root, given.place
     for element in dict.fromkeys(quick.beyond(root, place)):
-        parent = element.getparent()
-        cut.withheld.append(element)
-        while parent is not None and len(parent) == 0:
-            if parent is root or parent.tag in quick.required:
-                return False
-            parent.text = None
-            above = parent.getparent()
-            cut.withheld.append(parent)
-            parent = above
+        if not _taken_out(element, cut, quick):
+            return False
     if len(root) == 0:
         return False
+    cutting = _Cutting(cut, given.document.document.kind, given.pseudonyms, may_hold_nil=False)
+    # What can not be changed is taken out, so the tree must not be gone through meanwhile.
+    for leaf, change in list(quick.to_change(root, place)):
+        if not cutting.change(leaf, change) and not _taken_out(leaf, cut, quick, is_kept=True):
+            return False
     found = quick.attributed(root)
-    if found is None:
+    if found is None or len(root) == 0:
         return False
-    cutting = _Cutting(cut, kind, None, may_hold_nil=False)
+    values = cut.values
     for owner in found.doubtful:
         there = place_of(owner, root, place)
         if there is None:
             return False
         cutting.attributes(owner, there)
-    cut.attributes = found.filled - cut.values  # nothing else was counted so far
+    cut.attributes = found.filled - (cut.values - values)
+    return True
+
+
+def _taken_out(element: etree._Element, cut: Cut, quick: Quick, *, is_kept: bool = False) -> bool:
+    """Take out an element and what is empty then, and tell whether that was decided. `is_kept`: its place keeps it."""
+    if is_kept and element.tag in quick.required:
+        return False
+    parent = element.getparent()
+    cut.withheld.append(element)
+    while parent is not None and len(parent) == 0:
+        if parent is cut.root or parent.tag in quick.required:
+            return False
+        parent.text = None
+        above = parent.getparent()
+        cut.withheld.append(parent)
+        parent = above
     return True
 
 
@@ -166,7 +182,14 @@ def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
     if place is None:
         return None
     observed = None if relations is None else observe(cut.root, relations)
-    cutting = _Cutting(cut, kind, given.pseudonyms, may_hold_nil=_MAY_SAY_NIL in given.document.document.raw)
+    raw = given.document.document.raw
+    cutting = _Cutting(
+        cut,
+        kind,
+        given.pseudonyms,
+        may_hold_nil=_MAY_SAY_NIL in raw,
+        may_hold_blanks=_MAY_BE_BLANK.search(raw) is not None,
+    )
     if not cutting.below(cut.root, place):
         return None
     cutting.attributes(cut.root, place)
@@ -177,22 +200,26 @@ def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
 
 @dataclass(slots=True)
 class _Cutting:
-    """A walk that cuts. `may_hold_nil`: whether the document may say of an element that it has no value."""
+    """A walk that cuts. `may_hold_nil`: whether the document may say of an element that it has no value;
+    `may_hold_blanks`: whether white space may stand between its elements."""
 
     cut: Cut
     kind: MessageKind
     pseudonyms: Pseudonyms | None
     may_hold_nil: bool
+    may_hold_blanks: bool = True
 
     def below(self, element: etree._Element, place: Place) -> bool:
         """Take out what is not kept below `element`, and tell whether `element` itself may stand."""
-        cut, places, has_content = self.cut, place.children, False
+        cut, places, required, has_content = self.cut, place.children, place.required, False
         out: list[etree._Element] = []
         standing: list[object] = []
-        element.text = None
+        if self.may_hold_blanks:
+            element.text = None
         for child in element:
             tag = child.tag
-            child.tail = None
+            if self.may_hold_blanks:
+                child.tail = None
             below = places.get(tag)
             if below is not None and below.choice is not None:
                 below = below.choice.place(child, self.kind)
@@ -215,11 +242,13 @@ class _Cutting:
             else:
                 out.append(child)
                 continue
-            self.attributes(child, below)
-            if place.required:
+            if child.keys():
+                self.attributes(child, below)
+            if required:
                 standing.append(tag)
-        cut.withheld.extend(out)
-        return has_content and all(standing.count(tag) >= least for tag, least in place.required)
+        if out:
+            cut.withheld.extend(out)
+        return has_content and (not required or all(standing.count(tag) >= least for tag, least in required))
 
     def change(self, leaf: etree._Element, change: Changing) -> bool:
         """Change the value of a leaf, and tell whether that could be done."""

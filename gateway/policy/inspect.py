@@ -74,13 +74,17 @@ def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | Non
         return False
     if next(quick.beyond(root, place), None) is not None:
         return False
+    if not all(change.may_have_made(leaf.text or "") for leaf, change in quick.to_change(root, place)):
+        return False
     found = quick.attributed(root)
     return found is not None and all(_has_kept_attributes(one, place_of(one, root, place)) for one in found.doubtful)
 
 
 def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
     names = element.keys()
-    return not names or (place is not None and set(names) <= set(place.attributes))
+    if not names:
+        return True
+    return place is not None and set(names) <= set(place.attributes) and not place.attribute_changes
 
 
 class _Beyond:

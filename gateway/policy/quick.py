@@ -22,7 +22,7 @@ from lxml import etree
 from gateway.schema import SchemaNode
 
 if TYPE_CHECKING:
-    from gateway.policy.compiled import Place
+    from gateway.policy.compiled import Changing, Place
 
 __all__ = ["Quick", "place_of", "quick"]
 
@@ -45,7 +45,8 @@ class Quick:
 
     `names`: of elements that some place does not keep; `nowhere`: those of them that no place keeps. Of the others,
     `not_under` has the names of parents under which no place keeps them, `unclear_under` those under which some do.
-    `attributes`: kept wherever the set has them. `required`: names of elements that the schema requires somewhere.
+    `attributes`: kept wherever the set has them, as they are. `required`: names of elements that the schema requires
+    somewhere. `changed`: of leaves that some place changes.
     """
 
     names: tuple[str, ...] = field(repr=False)
@@ -54,6 +55,7 @@ class Quick:
     unclear_under: Mapping[str, frozenset[str]] = field(repr=False)
     attributes: frozenset[str]
     required: frozenset[str] = field(repr=False)
+    changed: tuple[str, ...] = field(default=(), repr=False)
 
     def beyond(self, root: etree._Element, place: "Place") -> Iterator[etree._Element]:
         """Yield the elements below `root` that have no place, and of what is within them perhaps some. The tree must
@@ -73,6 +75,15 @@ class Quick:
                 there = place_of(parent, root, place)
                 if there is not None and tag not in there.children:
                     yield element
+
+    def to_change(self, root: etree._Element, place: "Place") -> Iterator[tuple[etree._Element, "Changing"]]:
+        """Yield the leaves below `root` that leave as others, with what changes them."""
+        if not self.changed:  # without names lxml would go to every element
+            return
+        for element in root.iterdescendants(*self.changed):
+            there = place_of(element, root, place)
+            if there is not None and there.change is not None:
+                yield element, there.change
 
     def attributed(self, root: etree._Element) -> Attributed | None:
         """Return what is to be known of the attributes at and below `root`. None: the document is not for this."""
@@ -124,6 +135,7 @@ def quick(roots: Mapping[object, "Place"], nodes: Mapping[object, SchemaNode]) -
         unclear_under={name: frozenset(reading.dropped[name] & reading.kept[name]) for name in dropped & kept},
         attributes=frozenset(reading.attributes - reading.other_attributes),
         required=frozenset(reading.required),
+        changed=tuple(sorted(reading.changed)),
     )
 
 
@@ -137,17 +149,21 @@ class _Reading:
         self.attributes: set[str] = set()
         self.other_attributes: set[str] = set()
         self.required: set[str] = set()
+        self.changed: set[str] = set()
 
     def below(self, node: SchemaNode, place: "Place", *, is_root: bool = False) -> bool:
         """Read a kept place and all below it; tell whether names are enough so far."""
-        if place.choice is not None or place.change is not None or place.attribute_changes:
+        if place.choice is not None:
             return False
         if node.is_open or node.is_mixed or node.repeats or (node.is_indirect and not is_root):
             return False
         if not all(tag in place.children for tag, _ in place.required):
             return False
-        self.attributes |= set(place.attributes)
-        self.other_attributes |= set(node.attributes) - set(place.attributes)
+        unchanged = set(place.attributes) - set(place.attribute_changes)
+        self.attributes |= unchanged
+        self.other_attributes |= set(node.attributes) - unchanged
+        if place.change is not None:
+            self.changed.add(node.qualified)
         self.required |= {child.qualified for child in node.children if child.least}
         for child in node.children:
             found = self.kept if child.qualified in place.children else self.dropped
