@@ -280,10 +280,13 @@ class _Look:
                 yield finding(self.policy, entry, key, problem, "Take a value out of one of them", Level.WARNING)
 
     def unanswered(self) -> Iterator[Finding]:
-        """Rules that ask what the view may not hold: its receiver could not tell whether the rule spoke."""
+        """Rules that ask what the view may not hold: its receiver could not tell whether the rule spoke.
+
+        A rule that drops may ask what it drops itself, or what a rule around it does: then nothing is left to ask.
+        """
         for rule in self.policy.rules:
             for condition in rule.conditions:
-                missing = [place for place in self.asked(rule, condition) if not self.is_plainly_kept(place)]
+                missing = [place for place in self.asked(rule, condition) if not self.is_plainly_kept(place, rule)]
                 if missing:
                     name = condition.criterion.name
                     problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
@@ -295,21 +298,30 @@ class _Look:
         if condition.criterion.name == KIND:
             return []
         found: dict[str, None] = {}
-        for anchor in self.speaking.get(id(rule), ()):
+        for anchor in self.worlds.anchors[id(rule)]:
             found.update(dict.fromkeys(self.worlds.atom(condition, anchor).scope.places))
         return list(found)
 
-    def is_plainly_kept(self, place: str) -> bool:
+    def is_plainly_kept(self, place: str, asking: Rule) -> bool:
+        """Whether a view has what stands at a place as it was, whenever it has what `asking` speaks for."""
         path, _, attribute = place.partition("/@")
         anchor = Anchor(path, attribute)
         ruling = self.worlds.rulings[anchor]
-        first = next(iter(ruling.candidates), None)
-        if first is None or first.conditions or first.action is not Action.KEEP:
+        others = (at for at, one in enumerate(ruling.candidates) if not self.drops_with(one, asking))
+        first = next(others, None)
+        if first is None or ruling.candidates[first].conditions or ruling.candidates[first].action is not Action.KEEP:
             return False
         if not attribute:
             return True
         facts = self.tree.nodes[path].attributes[attribute]
-        return ruling.attribute_action(0, facts) is Action.KEEP
+        return ruling.attribute_action(first, facts) is Action.KEEP
+
+    def drops_with(self, rule: Rule, asking: Rule) -> bool:
+        """Whether a rule, where it speaks, drops all that another is about, which drops too."""
+        if rule.action is not Action.DROP or asking.action is not Action.DROP or not rule.conditions:
+            return False
+        around = tuple(f"{anchor.path}/" for anchor in self.worlds.anchors[id(rule)] if not anchor.attribute)
+        return all(f"{anchor.path}/".startswith(around) for anchor in self.worlds.anchors[id(asking)])
 
 
 def _meaning(rule: Rule) -> object:

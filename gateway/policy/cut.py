@@ -68,7 +68,7 @@ class Cut:
 
     `changes`: the elements of which a value is another now, once for each. `attributes`: how many with content are
     kept, if someone had to count them. `inconsistent`: what would have to be mended where the policy says to refuse;
-    `mended`: the leaves that were.
+    `mended`: the leaves that were, and the pointers that were taken out.
     """
 
     root: etree._Element
@@ -303,9 +303,9 @@ def _mend(cut: Cut, observed: Observed, policy: CompiledPolicy) -> None:
         if refused or not mends:
             return
         for mend in mends:
+            cut.mended[mend.element] = mend.part
             if mend.text is not None:
                 mend.element.text = mend.text
-                cut.mended[mend.element] = mend.part
             else:
                 _take_out(cut, mend.element)
 

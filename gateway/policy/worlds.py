@@ -69,9 +69,17 @@ class Worlds:
                 self._asked[anchor] = [self._asks(rule, anchor) for rule in ruling.candidates]
 
     def _asks(self, rule: Rule, anchor: Anchor) -> list[tuple[Atom, bool]]:
-        asked = [(self.atom(one, anchor), not one.negated) for one in rule.conditions]
+        stands = self.standing(rule, anchor)
+        asked = [(self.atom(one, stands), not one.negated) for one in rule.conditions]
         self._atoms.update(dict.fromkeys(atom for atom, _ in asked))
         return asked
+
+    def standing(self, rule: Rule, anchor: Anchor) -> Anchor:
+        """Return where a rule that may decide at an anchor stands: there, or on the nearest element around it."""
+        stands_on = set(self.anchors[id(rule)])
+        while anchor not in stands_on:
+            anchor = Anchor(anchor.path if anchor.attribute else anchor.path.rpartition("/")[0])
+        return anchor
 
     # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -83,7 +91,7 @@ class Worlds:
         return self._places[criterion]
 
     def atom(self, condition: Condition, anchor: Anchor) -> Atom:
-        """Return what a condition of a rule asks at one anchor."""
+        """Return what a condition of a rule asks that stands on an anchor."""
         asked = replace(condition, negated=False, values=tuple(sorted(condition.values)))
         if condition.criterion.name == KIND:
             return Atom(condition=asked, scope=_MESSAGE)
