@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, schema_sets
 from gateway.cli.output import AsJson, print_json, reporting, say
-from gateway.cli.policy_choice import read_policy_file
 
 if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from gateway.schema import CompiledSet
 
 __all__ = ["run_cases"]
-
-_EXPECT: Final = re.compile(r"^expect:.*$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -35,6 +32,7 @@ class _Bench:
         from gateway.errors import SchemaError
         from gateway.policy import compile_policy
         from gateway.schema import compile_set
+        from gateway.settings import read_policy_file
 
         path = file.resolve()
         if path not in self.policies:
@@ -85,7 +83,7 @@ def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, lis
 
     case = read_case(file.read_bytes(), file=str(file))
     policy, compiled = bench.policy(file.parent / case.policy)
-    made = make((file.parent / case.input).read_bytes(), policy, compiled)
+    made = make((file.parent / case.input).read_bytes(), policy, compiled, case.at)
     expected = file.parent / "expected.xml"
     written: list[str] = []
     if update:
@@ -99,10 +97,10 @@ def _update(file: Path, expected: Path, case: "Case", made: "Made") -> Iterator[
     """Make the files of a case say what came out; yield the names of those that changed."""
     from gateway.policy.cases import VIEW, in_lines
 
-    if made.code != case.expect:
-        text = file.read_text(encoding="utf-8")
-        line = f"expect: {made.code}"
-        text = _EXPECT.sub(line, text) if _EXPECT.search(text) else f"{text.rstrip()}\n{line}\n"
+    if (made.code, bool(made.held)) != (case.expect, case.held):
+        text = _with_line(file.read_text(encoding="utf-8"), "expect", made.code)
+        if bool(made.held) is not case.held:
+            text = _with_line(text, "held", str(bool(made.held)).lower())
         file.write_text(text, encoding="utf-8")
         yield file.name
     if made.code != VIEW:
@@ -112,6 +110,12 @@ def _update(file: Path, expected: Path, case: "Case", made: "Made") -> Iterator[
     elif not expected.exists() or expected.read_bytes() != in_lines(made.view):
         expected.write_bytes(in_lines(made.view))
         yield expected.name
+
+
+def _with_line(text: str, key: str, value: str) -> str:
+    """Return the text of a case with one key said anew."""
+    line, pattern = f"{key}: {value}", re.compile(rf"^{key}:.*$", re.MULTILINE)
+    return pattern.sub(line, text) if pattern.search(text) else f"{text.rstrip()}\n{line}\n"
 
 
 def _show(name: Path, case: "Case", result: "Result", written: list[str], *, as_json: bool) -> None:

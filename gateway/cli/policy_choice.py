@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy, Policy
     from gateway.schema import CompiledSet, ValidDocument
 
-__all__ = ["AgreementFile", "DocumentFile", "Opened", "PolicyFile", "Recipient", "open_document", "read_policy_file"]
+__all__ = ["AgreementFile", "DocumentFile", "Opened", "PolicyFile", "Recipient", "open_document"]
 
 DocumentFile = Annotated[Path, typer.Argument(help="Document (XML).", exists=True, dir_okay=False)]
 PolicyFile = Annotated[
@@ -52,6 +52,7 @@ def open_document(
     from gateway.domain.limits import DocumentLimits
     from gateway.policy import compile_policy
     from gateway.schema import validate
+    from gateway.settings import read_policy_file
 
     if (policy is None) == (agreement is None):
         raise typer.BadParameter("give one of --policy and --agreement")
@@ -61,13 +62,6 @@ def open_document(
     found = _of_agreement(agreement, to, parsed.kind, catalogue) if agreement else read_policy_file(policy or Path())
     compiled = compiled_set(found.schema_set, catalogue)
     return Opened(document=validate(parsed, compiled), policy=compile_policy(found, compiled), compiled=compiled)
-
-
-def read_policy_file(file: Path) -> "Policy":
-    """Return the policy in a file. Raises ConfigurationError `policy.invalid`, OSError."""
-    from gateway import settings
-
-    return settings.read_policy_file(file)
 
 
 def _of_agreement(file: Path, recipient: str, kind: "MessageKind", catalogue: Path | None) -> "Policy":

@@ -9,7 +9,6 @@ import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set, schema_sets
 from gateway.cli.output import AsJson, print_json, print_table, reporting, say
-from gateway.cli.policy_choice import read_policy_file
 
 if TYPE_CHECKING:
     from gateway.policy import Policy
@@ -66,6 +65,7 @@ def _columns(paths: Sequence[Path], to: str, set_id: str, catalogue: Path | None
 
     from gateway.errors import RequestError
     from gateway.policy.coverage import coverage
+    from gateway.settings import read_policy_file
 
     found: dict[str, list[_Column]] = {}
     for path in paths:

@@ -15,7 +15,6 @@ from gateway.cli.policy_choice import (
     PolicyFile,
     Recipient,
     open_document,
-    read_policy_file,
 )
 from gateway.cli.side_by_side import Row, print_columns
 
@@ -50,6 +49,7 @@ def diff_document(
     """
     from gateway.policy import compile_policy
     from gateway.policy.diff import diff
+    from gateway.settings import read_policy_file
 
     if only not in _SHOWN:
         raise typer.BadParameter(f"write one of {', '.join(_SHOWN)}", param_hint="--only")
@@ -101,7 +101,11 @@ def _side_json(side: "Side") -> dict[str, Any]:
 
 def _summary_json(found: "Diff") -> dict[str, Any]:
     """Return the last object: what became of the whole document under each policy."""
-    return {"summary": [{**counts, "code": one.code, "detail": one.detail} for one, counts in _counted(found)]}
+    told = []
+    for one, counts in _counted(found):
+        held = [demand.reason for demand in one.held]
+        told.append({**counts, "code": one.code, "detail": one.detail, "held": held})
+    return {"summary": told}
 
 
 def _counted(found: "Diff") -> "Iterable[tuple[Any, dict[str, Any]]]":
@@ -125,6 +129,8 @@ def _print(found: "Diff", shown: "Sequence[DiffPlace]", to: str, width: int) -> 
     for outcome, counts in _counted(found):
         told = f"{counts['kept']} kept, {counts['changed']} changed, {counts['withheld']} withheld"
         say(f"{told} under {counts['policy']} version {counts['version']}")
+        for demand in outcome.held:
+            say(f"HELD for release: {demand.reason}")
         if outcome.view is None:
             say(f"REFUSED {outcome.code}: {outcome.detail}")
 

@@ -10,7 +10,6 @@ import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
 from gateway.cli.output import AsJson, print_json, print_table, reporting, say
-from gateway.cli.policy_choice import read_policy_file
 
 if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy
@@ -45,6 +44,7 @@ def simulate(
     when a document that is sent today would be refused.
     """
     from gateway.policy import compile_policy
+    from gateway.settings import read_policy_file
 
     effects: list[Effect] = []
     left_out = 0

@@ -16,7 +16,9 @@ from gateway.document import read
 from gateway.domain.limits import DocumentLimits
 from gateway.errors import ConfigurationError, GatewayError, PolicyError
 from gateway.policy.apply import apply_policy
-from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.compiled import CompiledPolicy, demands
+from gateway.policy.demands import check_required
+from gateway.policy.diff import example_pseudonyms
 from gateway.policy.inspect import inspect
 from gateway.policy.reading import Reading
 from gateway.policy.source import SourceError, read_source
@@ -34,7 +36,7 @@ _PLAIN_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 class Case:
     """What a `case.yaml` says. `policy`, `input`: paths from the case's folder. `at`: when the document is sent.
 
-    `expect`: `view`, or the code of the refusal.
+    `expect`: `view`, or the code of the refusal. `held`: whether a human must release it first.
     """
 
     title: str
@@ -42,15 +44,18 @@ class Case:
     input: str
     at: datetime
     expect: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What came of a document: a view, or a refusal with its code (`view` for none) and detail."""
+    """What came of a document: a view, or a refusal with its code (`view` for none) and detail. `held`: why a human
+    must release it first."""
 
     code: str
     detail: str = ""
     view: bytes = field(default=b"", repr=False)
+    held: tuple[str, ...] = ()
 
 
 def read_case(raw: bytes, *, file: str) -> Case:
@@ -60,7 +65,7 @@ def read_case(raw: bytes, *, file: str) -> Case:
     except SourceError as error:
         raise ConfigurationError("config.invalid", findings=(error.finding,)) from None
     reading = Reading(file)
-    top = reading.fields(node, "", required=("policy",), optional=("title", "input", "at", "expect"))
+    top = reading.fields(node, "", required=("policy",), optional=("title", "input", "at", "expect", "held"))
     at, expect = reading.text(top, "at"), reading.text(top, "expect", default=VIEW)
     if at and not _is_time(at):
         fix = "Write it in UTC, such as 2026-03-01T12:00:00Z"
@@ -75,6 +80,7 @@ def read_case(raw: bytes, *, file: str) -> Case:
         input=reading.text(top, "input", default="input.xml"),
         at=datetime.fromisoformat(at) if at else _PLAIN_TIME,
         expect=expect,
+        held=reading.truth(top, "held", default=False),
     )
     if findings := reading.ordered():
         raise ConfigurationError("config.invalid", findings=findings)
@@ -89,13 +95,16 @@ def _is_time(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
-def make(raw: bytes, policy: CompiledPolicy, compiled: CompiledSet) -> Made:
-    """Return what comes of a document under a policy, from its bytes on."""
+def make(raw: bytes, policy: CompiledPolicy, compiled: CompiledSet, at: datetime) -> Made:
+    """Return what comes of a document sent at `at`, from its bytes on. Pseudonyms are under a key everybody knows."""
     try:
-        view = apply_policy(validate(read(raw, DocumentLimits()), compiled), policy, compiled)
+        document = validate(read(raw, DocumentLimits()), compiled)
+        demanded = demands(document, policy)
+        check_required(demanded, policy.policy)
+        view = apply_policy(document, policy, compiled, pseudonyms=example_pseudonyms(at.year))
     except GatewayError as error:
         return Made(code=error.code, detail=error.detail)
-    return Made(code=VIEW, view=view.xml)
+    return Made(code=VIEW, view=view.xml, held=tuple(one.reason for one in demanded.held))
 
 
 def in_lines(view: bytes) -> bytes:
@@ -116,13 +125,16 @@ def difference(case: Case, expected: bytes | None, made: Made, policy: CompiledP
     if made.code != case.expect:
         told = f"expected {_told(case.expect)}, but got {_told(made.code)}"
         return Result(problem=f"{told}: {made.detail}" if made.detail else told)
+    if bool(made.held) is not case.held:
+        why = f"would be held for release: {'; '.join(made.held)}" if made.held else "would not be held for release"
+        return Result(problem=why)
     if made.code != VIEW:
         return Result(problem="has an expected.xml, but expects a refusal" if expected is not None else "")
     if expected is None:
         return Result(problem="has no expected.xml; --update writes it")
     if expected.rstrip(b"\n").replace(b">\n<", b"><") != made.view.replace(b">\n<", b"><"):
         return Result(problem="the view is not as expected", lines=tuple(_changed_lines(expected, made.view)))
-    return Result(problem=_unstable(made.view, policy, compiled))
+    return Result(problem=_unstable(made.view, policy, compiled, case.at))
 
 
 def _told(code: str) -> str:
@@ -135,13 +147,12 @@ def _changed_lines(expected: bytes, view: bytes) -> Iterator[str]:
     yield from list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]
 
 
-def _unstable(view: bytes, policy: CompiledPolicy, compiled: CompiledSet) -> str:
+def _unstable(view: bytes, policy: CompiledPolicy, compiled: CompiledSet, at: datetime) -> str:
     """Return what is wrong with a view as a document of its own; nothing when the receiver would take it as it is."""
-    again = make(view, policy, compiled)
-    if again.view != view:
-        return "the policy makes something else of its own view"
     try:
-        inspect(validate(read(view, DocumentLimits()), compiled), policy)
+        document = validate(read(view, DocumentLimits()), compiled)
+        again = apply_policy(document, policy, compiled, pseudonyms=example_pseudonyms(at.year))
+        inspect(document, policy)
     except PolicyError as error:
         return f"the receiver would refuse the view: {error.code}"
-    return ""
+    return "" if again.xml == view else "the policy makes something else of its own view"

@@ -6,6 +6,7 @@ only says why. A value that explain takes for kept and the view does not hold is
 Unlike an explanation this holds the document's values. It is for the one who holds the document; never log or store it.
 """
 
+import hashlib
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,11 +21,14 @@ from gateway.domain.limits import CEILING_DOCUMENT_BYTES, DocumentLimits
 from gateway.domain.message import View
 from gateway.errors import PolicyError
 from gateway.policy.apply import apply_policy
-from gateway.policy.compiled import CompiledPolicy
+from gateway.policy.compiled import CompiledPolicy, demands
+from gateway.policy.demands import check_required
 from gateway.policy.explain import Explained, explain
+from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.rules import Demand
 from gateway.schema import CompiledSet, ValidDocument
 
-__all__ = ["Diff", "DiffPlace", "Mark", "Outcome", "Side", "diff"]
+__all__ = ["Diff", "DiffPlace", "Mark", "Outcome", "Side", "diff", "example_pseudonyms"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _VIEW_LIMITS: Final = DocumentLimits(size_bytes=CEILING_DOCUMENT_BYTES)
@@ -61,7 +65,7 @@ class DiffPlace:
     @property
     def is_empty(self) -> bool:
         """Whether it holds nothing, so that it counts neither as kept nor as withheld."""
-        return not self.value
+        return not self.value and not any(side.value for side in self.sides)
 
     @property
     def differs(self) -> bool:
@@ -71,12 +75,14 @@ class DiffPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one policy makes of the whole document: a view, or a refusal with its code."""
+    """What one policy makes of the whole document: a view, or a refusal with its code. `held`: why a human must
+    release it before it is sent."""
 
     policy: CompiledPolicy = field(repr=False)
     view: View | None = field(repr=False)
     code: str = ""
     detail: str = ""
+    held: tuple[Demand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +97,26 @@ class Diff:
         return sum(1 for place in self.places if not place.is_empty and place.sides[side].mark is mark)
 
 
-def diff(document: ValidDocument, policies: Sequence[CompiledPolicy], compiled: CompiledSet) -> Diff:
+def example_pseudonyms(year: int) -> Pseudonyms:
+    """Return pseudonyms under a key that everybody knows, one for each year: where no node and no secret is at hand.
+
+    They look like those of a node and behave like them, and hide nothing.
+    """
+    return Pseudonyms(key=hashlib.sha256(f"a key that everybody knows {year}".encode()).digest())
+
+
+_EXAMPLE: Final = example_pseudonyms(2026)
+
+
+def diff(
+    document: ValidDocument,
+    policies: Sequence[CompiledPolicy],
+    compiled: CompiledSet,
+    pseudonyms: Pseudonyms = _EXAMPLE,
+) -> Diff:
     """Return what each of `policies`, all written for the set the document is valid under, leaves of the document."""
-    outcomes = tuple(_outcome(document, policy, compiled) for policy in policies)
-    columns = [list(_sides(document, outcome)) for outcome in outcomes]
+    outcomes = tuple(_outcome(document, policy, compiled, pseudonyms) for policy in policies)
+    columns = [list(_sides(document, outcome, pseudonyms)) for outcome in outcomes]
     values = _values(document.root)
     places = [
         DiffPlace(path=path, value=value, sides=sides)
@@ -103,9 +125,12 @@ def diff(document: ValidDocument, policies: Sequence[CompiledPolicy], compiled: 
     return Diff(outcomes=outcomes, places=tuple(places))
 
 
-def _outcome(document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet) -> Outcome:
+def _outcome(document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet, pseudonyms: Pseudonyms) -> Outcome:
     try:
-        return Outcome(policy=policy, view=apply_policy(document, policy, compiled))
+        demanded = demands(document, policy)
+        check_required(demanded, policy.policy)
+        view = apply_policy(document, policy, compiled, pseudonyms=pseudonyms)
+        return Outcome(policy=policy, view=view, held=demanded.held)
     except PolicyError as error:
         return Outcome(policy=policy, view=None, code=error.code, detail=error.detail)
 
@@ -131,10 +156,10 @@ def _below(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
         yield from _below(child, f"{path}/{segment(str(child.tag), str(element.tag))}{index}")
 
 
-def _sides(document: ValidDocument, outcome: Outcome) -> Iterator[Side]:
+def _sides(document: ValidDocument, outcome: Outcome, pseudonyms: Pseudonyms) -> Iterator[Side]:
     """Yield the side of every value. The view has what it keeps in the document's order, but for attributes."""
     leaving = _leaving(outcome.view)
-    for (path, value), why in zip(_values(document.root), explain(document, outcome.policy), strict=True):
+    for (path, value), why in zip(_values(document.root), explain(document, outcome.policy, pseudonyms), strict=True):
         waiting = leaving.get(_INDEX.sub("", path)) if why.kept else None
         yield _side(value, waiting.popleft() if waiting else None, why, outcome)
 

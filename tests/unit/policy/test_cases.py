@@ -15,6 +15,7 @@ from tests.unit.schema.sets import bundled
 
 D = "/MetaData/Declaration"
 SET = bundled("dms-declaration")
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OFFICE = declaration("<DeclarationOfficeID>GB1</DeclarationOfficeID><InvoiceAmount currencyID='EUR'>5</InvoiceAmount>")
 
 
@@ -48,7 +49,7 @@ def test_what_is_wrong_with_a_case_is_a_finding_with_line_and_fix(text: str, key
 
 def test_a_view_as_expected_passes_and_another_shows_the_line() -> None:
     how = compiled(CODES)
-    made = make(OFFICE.encode(), how, SET)
+    made = make(OFFICE.encode(), how, SET, AT)
     expected = in_lines(made.view)
     assert expected.count(b"\n") > 5
     assert difference(case(), expected, made, how, SET).problem == ""
@@ -61,13 +62,37 @@ def test_a_view_as_expected_passes_and_another_shows_the_line() -> None:
 
 def test_a_refusal_is_compared_by_its_code() -> None:
     how = compiled(CODES)
-    broken = make(b"<A/>", how, SET)
+    broken = make(b"<A/>", how, SET, AT)
     assert broken.code.partition(".")[0] in {"document", "schema"}
     assert difference(case(f"expect: {broken.code}\n"), None, broken, how, SET).problem == ""
     assert "expected a view, but got the refusal" in difference(case(), None, broken, how, SET).problem
-    made = make(OFFICE.encode(), how, SET)
+    made = make(OFFICE.encode(), how, SET, AT)
     assert "but got a view" in difference(case("expect: policy.nothing_kept\n"), None, made, how, SET).problem
     assert "--update" in difference(case(), None, made, how, SET).problem
+
+
+def test_a_view_that_waits_for_a_release_is_told_from_one_that_goes() -> None:
+    how = compiled(f"{CODES}hold:\n  - when: {{type-code: [IM*]}}\n    reason: an officer looks first\n")
+    made = make(OFFICE.encode(), how, SET, AT)
+    assert made.held == ("an officer looks first",)
+    expected = in_lines(made.view)
+    assert "would be held for release: an officer" in difference(case(), expected, made, how, SET).problem
+    assert difference(case("held: true\n"), expected, made, how, SET).problem == ""
+
+
+def test_a_message_that_a_policy_does_not_permit_is_refused_with_its_code() -> None:
+    how = compiled(f"{CODES}require:\n  - when: {{type-code: [EX*]}}\n    reason: only exports\n")
+    made = make(OFFICE.encode(), how, SET, AT)
+    assert (made.code, "only exports" in made.detail) == ("policy.not_permitted", True)
+
+
+def test_a_pseudonym_in_a_case_lasts_as_long_as_its_year() -> None:
+    how = compiled(f"{CODES}  - pseudonymise: {D}/Declarant/ID\n")
+    raw = declaration("<Declarant><ID>GB123456789000</ID></Declarant>").encode()
+    views = [make(raw, how, SET, at).view for at in (AT, AT.replace(month=12), AT.replace(year=2027))]
+    assert views[0] == views[1] != views[2]
+    assert b"GB123456789000" not in views[0]
+    assert difference(case(), in_lines(views[0]), make(raw, how, SET, AT), how, SET).problem == ""
 
 
 def simulated(old: CompiledPolicy, new: CompiledPolicy, raw: str = OFFICE) -> Effect:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.ids import SchemaSetId
-from gateway.policy import Demand, Policy, Rule, check_policy, read_policy
-from gateway.schema import CompiledSet, compile_set
+from gateway.policy import Demand, Policy, Rule, check_policy, compile_policy, read_policy
+from gateway.policy.cases import difference, make, read_case
+from gateway.policy.coverage import Fate, coverage
+from gateway.schema import CompiledSet, PrivacyClass, compile_set
 from gateway.settings import load_agreements, load_catalogue
 from tests.unit.policy.rules import ROOT
 from tests.unit.schema.sets import DATA
@@ -53,3 +55,25 @@ def test_each_rule_says_why_and_under_what_law(file: Path) -> None:
 def test_each_has_an_agreement_that_can_be_in_force() -> None:
     book = load_agreements([FOLDER / "agreements"], load_catalogue(DATA))
     assert {policy.id for policy in book.policies.values()} == {one.stem for one in POLICIES}
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_each_has_five_golden_cases_and_they_pass(file: Path) -> None:
+    found = policy(file)
+    how = compile_policy(found, classified())
+    cases = sorted((FOLDER / "cases" / file.stem).glob("*/case.yaml"))
+    assert len(cases) >= 5
+    for one in cases:
+        case = read_case(one.read_bytes(), file=str(one))
+        assert (one.parent / case.policy).resolve() == file.resolve()
+        made = make((one.parent / case.input).read_bytes(), how, classified(), case.at)
+        expected = one.with_name("expected.xml")
+        kept = expected.read_bytes() if expected.exists() else None
+        assert difference(case, kept, made, how, classified()).problem == "", one.parent.name
+
+
+def test_where_no_personal_data_may_leave_no_place_of_that_class_does() -> None:
+    (file,) = (one for one in POLICIES if one.stem == "no-personal-data")
+    counts = [node.counts() for node in coverage(policy(file), classified().tree)]
+    assert [set(one[PrivacyClass.PERSONAL]) for one in counts] == [{Fate.WITHHELD}]
+    assert [set(one[PrivacyClass.CREDENTIAL]) for one in counts] == [{Fate.WITHHELD}]
