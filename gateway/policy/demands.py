@@ -92,7 +92,7 @@ def held_by(demanded: Demanded, policy: Policy) -> tuple[Violation, ...]:
             code=HELD_BY_POLICY,
             rule=f"{policy.id}:{one.line}",
             path="/",
-            message=one.reason,
+            message=f"{one.reason} ({one.legal})" if one.legal else one.reason,
             expected=one.legal,
             fix=f"{_place(one, policy)}: {', '.join(asked.text for asked in one.conditions)}",
         )

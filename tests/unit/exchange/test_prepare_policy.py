@@ -95,7 +95,11 @@ def test_a_message_that_the_policy_holds_waits_unsigned_with_the_reason() -> Non
     found = transfer(desk_under(HOLD, release_approvals=2))
     assert (found.signed, found.approvals, found.envelope) == (False, 2, None)
     (reason,) = found.held_for
-    assert (reason.code, reason.message, reason.expected) == ("policy.hold", "Cocoa is looked at by hand", "Article 9")
+    assert (reason.code, reason.message, reason.expected) == (
+        "policy.hold",
+        "Cocoa is looked at by hand (Article 9)",
+        "Article 9",
+    )
     assert reason.rule.startswith("customs-cooperation:")
     assert "commodity is 1801*" in reason.fix
     assert "18010000" not in str(reason)
