@@ -151,7 +151,9 @@ def test_an_attribute_has_rules_of_its_own() -> None:
     mass = '<TotalGrossMassMeasure unitCode="KGM">1</TotalGrossMassMeasure>'
     rules = f"{CODES}  - keep: {D}/TotalGrossMassMeasure\n    attributes: [unitCode]\n"
     assert 'unitCode="KGM"' in body(holds_up(declaration(mass), compiled(rules)))
-    replaced = f"{CODES}  - keep: {D}/TotalGrossMassMeasure\n  - replace: {D}/TotalGrossMassMeasure/@unitCode\n    with: TNE\n"
+    replaced = (
+        f"{CODES}  - keep: {D}/TotalGrossMassMeasure\n  - replace: {D}/TotalGrossMassMeasure/@unitCode\n    with: TNE\n"
+    )
     assert 'unitCode="TNE"' in body(holds_up(declaration(mass), compiled(replaced)))
 
 
