@@ -175,7 +175,7 @@ class Receive:
             code="" if code == "ok" else code,
             partner=envelope.sender,
             message_id=envelope.message_id,
-            **_defect(result),
+            **_noted(result),
         )
 
     async def _not_judged(self, envelope: TakenEnvelope, result: Unopened) -> None:
@@ -210,7 +210,7 @@ class Receive:
             duration=timedelta(seconds=self._clock.monotonic() - clock),
             code="" if answer.code == "ok" else answer.code,
             partner=channel_party,
-            **_defect(result),
+            **_noted(result),
         )
         return answer
 
@@ -306,8 +306,11 @@ def _verdict(result: Admitted | Refused, now: datetime) -> AuditEntry:
     )
 
 
-def _defect(result: AdmitResult) -> dict[str, str]:
-    """Return what operators need of a failure that the partner is told nothing of: the place, never a value."""
+def _noted(result: AdmitResult) -> dict[str, str | int]:
+    """Return what operators need and the partner is not told: the place of a failure of ours, never a value, and at
+    how many places a message that was taken holds more than was agreed."""
     if isinstance(result, Unopened) and result.error.code == "internal":
         return {"detail": result.error.detail}
+    if isinstance(result, Admitted) and result.over_shared:
+        return {"over_shared": len(result.over_shared)}
     return {}
