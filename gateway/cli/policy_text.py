@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, print_json, print_table, reporting, say
+from gateway.cli.output import AsJson, print_json, reporting, say
 
 if TYPE_CHECKING:
     from gateway.policy import Condition
@@ -33,8 +33,12 @@ def show_policy(
     elif flat:
         typer.echo(text, nl=False)
     else:
-        rows = [(one.action, one.path, _asked(one.conditions), policy.place(one), one.reason) for one in policy.rules]
-        print_table("", ("", "Selector", "Asks", "Rule", "Reason"), rows)
+        for name in policy.files:
+            say(name)
+            for rule in policy.rules:
+                if rule.file == name:
+                    words = " · ".join(filter(None, (_asked(rule.conditions), rule.reason, rule.legal)))
+                    say(f"{rule.line:5}  {rule.action} {rule.path}{f'  ({words})' if words else ''}")
         say(f"{policy.id} version {policy.version}, from {len(policy.files)} files")
         say(f"SHA-256 {policy.sha256}")
 

@@ -3,7 +3,7 @@
 A criterion is a question to a document: what kind of message is it, which countries, which commodity. Its answers are
 the texts at its places. A condition holds when one of its values is among them (`unless`: when none is).
 
-*Scope.* A criterion is looked up in the nearest class that holds both what the rule speaks for and a place of the
+*Scope.* A criterion is looked up in the nearest class that holds both what the rule stands on and a place of the
 criterion; a class holds itself. Of several places those count that share that class. So inside an item the item's own
 commodity counts, and on the header any item's. `require` and `hold` look in the whole message.
 """

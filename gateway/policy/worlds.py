@@ -59,6 +59,7 @@ class Worlds:
         self.tree = compiled.tree
         self.kinds = tuple(sorted(compiled.schema_set.kinds))
         self.anchors = {id(rule): rule.selector.matches(compiled.tree) for rule in policy.rules}
+        self._stands_on = {id(rule): frozenset(self.anchors[id(rule)]) for rule in policy.rules}
         self.rulings = rulings(policy, compiled.tree)
         self._places: dict[Criterion, tuple[str, ...]] = {}
         self._atoms: dict[Atom, None] = {}
@@ -76,8 +77,7 @@ class Worlds:
 
     def standing(self, rule: Rule, anchor: Anchor) -> Anchor:
         """Return where a rule that may decide at an anchor stands: there, or on the nearest element around it."""
-        stands_on = set(self.anchors[id(rule)])
-        while anchor not in stands_on:
+        while anchor not in self._stands_on[id(rule)]:
             anchor = Anchor(anchor.path if anchor.attribute else anchor.path.rpartition("/")[0])
         return anchor
 

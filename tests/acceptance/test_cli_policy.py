@@ -73,3 +73,35 @@ def test_a_simulation_tells_what_documents_would_lose_and_shows_no_value(tmp_pat
     assert last["summary"]["left_out"] == 1
     assert "SAMPLE-IM-0001" not in ran.out
     assert "nothing changes: one.xml" in gateway("policy", "simulate", POLICY, tmp_path, "--against", POLICY).out
+
+
+def test_a_check_tells_warnings_and_only_strictly_fails_on_them(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    rules = "[/MetaData/Declaration/FunctionCode, /MetaData/Declaration/TypeCode, //GoodsShipment/Consignee]"
+    file.write_text(
+        f"policy: p\nversion: 1\nschema_set: dms-declaration\nrules:\n  - keep: {rules}\n", encoding="utf-8"
+    )
+    ran = gateway("policy", "check", file, "--json")
+    assert (ran.code, ran.json[0]["findings"]) == (0, [])
+    assert [one["level"] for one in ran.json[0]["warnings"]] == ["warning"]
+    assert "Warning: " in gateway("policy", "check", file).out
+    strict = gateway("policy", "check", file, "--strict", "--json")
+    assert strict.code == 1
+    assert [one["level"] for one in strict.problem["findings"]] == ["warning"]
+
+
+def test_a_policy_is_shown_with_what_it_includes_and_flat_it_hashes_the_same(tmp_path: Path) -> None:
+    file = ROOT / "config" / "jurisdictions" / "policies" / "safety-only.yaml"
+    shown = gateway("policy", "show", file, "--json").json[0]
+    assert {"safety-only.yaml", "never.yaml"} <= {Path(one).name for one in shown["files"]}
+    flat = tmp_path / "flat.yaml"
+    flat.write_text(gateway("policy", "show", file, "--flat").out, encoding="utf-8")
+    assert gateway("policy", "check", flat, "--json").json[0]["sha256"] == shown["sha256"]
+    lines = gateway("policy", "show", file).out.splitlines()
+    never = next(number for number, line in enumerate(lines) if line.endswith("parts/never.yaml"))
+    assert lines[never + 1].split()[1] == "drop"
+
+
+def test_the_json_schema_is_printed_for_editors() -> None:
+    assert gateway("policy", "schema", "--json").json[0]["title"] == "Policy"
+    assert gateway("policy", "schema").out.startswith("{\n")

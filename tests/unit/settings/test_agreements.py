@@ -321,3 +321,28 @@ def test_two_sets_with_one_id_and_a_folder_without_sets_are_reported(tmp_path: P
         shutil.copytree(schema_folder() / "dms-response", tmp_path / name)
     with pytest.raises(ConfigurationError, match="second set with the id dms-response"):
         load_catalogue(tmp_path)
+
+
+def test_a_policy_may_include_what_lies_beside_it_and_nothing_else(agreements: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policies" / "customs-cooperation.yaml"
+    (tmp_path / "elsewhere.yaml").write_text("rules:\n  - drop: //Contact\n    reason: base\n", encoding="utf-8")
+    inside = policy.with_name("beside.yaml")
+    shutil.copy(tmp_path / "elsewhere.yaml", inside)
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(f"include: beside.yaml\n{text}", encoding="utf-8")
+    found = next(one for one in load_agreements([agreements], catalogue()).policies.values() if len(one.files) == 2)
+    assert [rule.file.endswith("beside.yaml") for rule in found.rules].count(True) == 1
+    inside.unlink()
+    inside.symlink_to(tmp_path / "elsewhere.yaml")
+    (finding,) = findings_of(agreements)
+    assert (finding.key, finding.line) == ("include", 1)
+    assert "can not be read" in finding.problem
+
+
+def test_warnings_about_policies_do_not_keep_agreements_from_loading(agreements: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policies" / "customs-cooperation.yaml"
+    with policy.open("a", encoding="utf-8") as stream:
+        stream.write("  - drop: /MetaData/Declaration/DeclarationOfficeID\n    when: {kind: response}\n")
+    book, wrong = read_agreements([agreements], catalogue())
+    assert wrong == ()
+    assert any("never holds" in one.problem and not one.is_error for one in book.warnings)
