@@ -20,7 +20,7 @@ from gateway.domain.message import MessageKind
 from gateway.policy.compiled import Changing, CompiledPolicy, Place
 from gateway.policy.consistency import Mend, Observed, Relations, observe, settle
 from gateway.policy.pseudonyms import Pseudonyms
-from gateway.policy.quick import Quick, place_of
+from gateway.policy.quick import Placing, Quick
 from gateway.policy.rules import REFUSE
 from gateway.policy.ways import is_below
 from gateway.schema import ValidDocument
@@ -125,15 +125,16 @@ def _copied(given: Given) -> Cut:
 
 def _cut_by_names(cut: Cut, given: Given, quick: Quick) -> bool:
     """Take out what is not kept, and tell whether that was decided; blanks and empty elements are for the caller."""
-    root, place = cut.root, given.place
-    for element in dict.fromkeys(quick.beyond(root, place)):
+    root = cut.root
+    placing = Placing(root, given.place)
+    for element in dict.fromkeys(quick.beyond(root, placing)):
         if not _taken_out(element, cut, quick):
             return False
     if len(root) == 0:
         return False
     cutting = _Cutting(cut, given.document.document.kind, given.pseudonyms, may_hold_nil=False)
     # What can not be changed is taken out, so the tree must not be gone through meanwhile.
-    for leaf, change in list(quick.to_change(root, place)):
+    for leaf, change in list(quick.to_change(root, placing)):
         if not cutting.change(leaf, change) and not _taken_out(leaf, cut, quick, is_kept=True):
             return False
     found = quick.attributed(root)
@@ -141,7 +142,7 @@ def _cut_by_names(cut: Cut, given: Given, quick: Quick) -> bool:
         return False
     values = cut.values
     for owner in found.doubtful:
-        there = place_of(owner, root, place)
+        there = placing.of(owner)
         if there is None:
             return False
         cutting.attributes(owner, there)

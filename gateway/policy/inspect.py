@@ -20,7 +20,7 @@ from gateway.document import indexed_path
 from gateway.domain.message import MessageKind
 from gateway.errors import PolicyError
 from gateway.policy.compiled import CompiledPolicy, Place
-from gateway.policy.quick import Quick, place_of
+from gateway.policy.quick import Placing, Quick
 from gateway.schema import ValidDocument
 
 __all__ = ["inspect"]
@@ -72,12 +72,13 @@ def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | Non
     root = document.root
     if quick is None or _MAY_BE_BLANK.search(document.document.raw) or _HAS_EMPTY(root):
         return False
-    if next(quick.beyond(root, place), None) is not None:
+    placing = Placing(root, place)
+    if next(quick.beyond(root, placing), None) is not None:
         return False
-    if not all(change.may_have_made(leaf.text or "") for leaf, change in quick.to_change(root, place)):
+    if not all(change.may_have_made(leaf.text or "") for leaf, change in quick.to_change(root, placing)):
         return False
     found = quick.attributed(root)
-    return found is not None and all(_has_kept_attributes(one, place_of(one, root, place)) for one in found.doubtful)
+    return found is not None and all(_has_kept_attributes(one, placing.of(one)) for one in found.doubtful)
 
 
 def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:

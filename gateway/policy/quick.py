@@ -24,7 +24,7 @@ from gateway.schema import SchemaNode
 if TYPE_CHECKING:
     from gateway.policy.compiled import Changing, Place
 
-__all__ = ["Quick", "place_of", "quick"]
+__all__ = ["Placing", "Quick", "quick"]
 
 _ATTRIBUTES: Final = etree.XPath("//@*")
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -57,10 +57,11 @@ class Quick:
     required: frozenset[str] = field(repr=False)
     changed: tuple[str, ...] = field(default=(), repr=False)
 
-    def beyond(self, root: etree._Element, place: "Place") -> Iterator[etree._Element]:
+    def beyond(self, root: etree._Element, placing: "Placing") -> Iterator[etree._Element]:
         """Yield the elements below `root` that have no place, and of what is within them perhaps some. The tree must
         stay as it is meanwhile."""
-        yield from (child for child in root if child.tag not in place.children)
+        place = placing.of(root)
+        yield from (child for child in root if place is None or child.tag not in place.children)
         if not self.names:  # without names lxml would go to every element
             return
         for element in root.iterdescendants(*self.names):
@@ -72,16 +73,16 @@ class Quick:
             if parent.tag in self.not_under[tag]:
                 yield element
             elif parent.tag in self.unclear_under[tag]:
-                there = place_of(parent, root, place)
+                there = placing.of(parent)
                 if there is not None and tag not in there.children:
                     yield element
 
-    def to_change(self, root: etree._Element, place: "Place") -> Iterator[tuple[etree._Element, "Changing"]]:
+    def to_change(self, root: etree._Element, placing: "Placing") -> Iterator[tuple[etree._Element, "Changing"]]:
         """Yield the leaves below `root` that leave as others, with what changes them."""
         if not self.changed:  # without names lxml would go to every element
             return
         for element in root.iterdescendants(*self.changed):
-            there = place_of(element, root, place)
+            there = placing.of(element)
             if there is not None and there.change is not None:
                 yield element, there.change
 
@@ -103,19 +104,23 @@ class Quick:
         return Attributed(list(doubtful), filled)
 
 
-def place_of(element: etree._Element, root: etree._Element, place: "Place") -> "Place | None":
-    """Return the place of an element below `root`, whose place is given; None when it has none."""
-    tags: list[object] = []
-    while element is not root:
-        tags.append(element.tag)
-        above = element.getparent()
-        if above is None:
-            return None
-        element = above
-    found: Place | None = place
-    while tags and found is not None:
-        found = found.children.get(tags.pop())
-    return found
+class Placing:
+    """Finds the places of elements in one document, each once."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, root: etree._Element, place: "Place") -> None:
+        self._found: Final[dict[etree._Element, Place | None]] = {root: place}
+
+    def of(self, element: etree._Element) -> "Place | None":
+        """Return the place of an element below the root; None when it has none."""
+        try:
+            return self._found[element]
+        except KeyError:
+            above = element.getparent()
+            there = None if above is None else self.of(above)
+            found = self._found[element] = None if there is None else there.children.get(element.tag)
+            return found
 
 
 def quick(roots: Mapping[object, "Place"], nodes: Mapping[object, SchemaNode]) -> Quick | None:

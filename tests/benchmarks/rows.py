@@ -55,6 +55,7 @@ from gateway.settings.rule_file import read_rule_sets
 from gateway.system import SystemIds
 from tests.benchmarks.documents import BareJudge, sized
 from tests.benchmarks.floor import BATCH, Floor, declarations
+from tests.benchmarks.policies import Policies
 
 ItemT = TypeVar("ItemT")
 
@@ -152,6 +153,7 @@ class Parts:
                 bare=_over(lambda root: _cut(floor, root), roots),
             ),
             *self._filtering(),
+            *self._of_sixty_rules(),
             Row(
                 name="envelope",
                 title="sign, encrypt, decrypt, verify / the bare primitives",
@@ -199,6 +201,38 @@ class Parts:
                 bare=_over(lambda one: floor.withheld(one.root), arrived),
             ),
         ]
+
+    def _of_sixty_rules(self) -> list[Row]:
+        """Sixty rules with changes and conditions, at 10 KB and 280 KB, beside the same without, and what is bare."""
+        policies = Policies(self._set, {"10_kb": self._raws[0], "280_kb": sized()["280_kb"]})
+        rows = []
+        for name in policies.names:
+            size = name.replace("_kb", " KB")
+            works = {
+                "apply": (
+                    "apply 60 rules at {} / copy, validate, serialise",
+                    policies.apply(name),
+                    policies.bare_apply(name),
+                ),
+                "changes": (
+                    "apply 60 rules at {} / without changes and conditions",
+                    policies.apply(name),
+                    policies.apply(name, plain=True),
+                ),
+                "explain": ("explain 60 rules at {} / apply them", policies.explain(name), policies.apply(name)),
+                "inspect": (
+                    "inspect under 60 rules at {} / without changes and conditions",
+                    policies.inspect(name),
+                    policies.inspect(name, plain=True),
+                ),
+            }
+            rows += [
+                Row(name=f"policy_{what}_{name}", title=title.format(size), ours=ours, bare=bare, messages=1)
+                for what, (title, ours, bare) in works.items()
+            ]
+        title = "check 60 rules against their set / without changes and conditions"
+        check, plain = policies.check(), policies.check(plain=True)
+        return [*rows, Row(name="policy_check", title=title, ours=check, bare=plain, messages=1)]
 
     def _judging(self) -> list[Row]:
         """Parse and validate at every size, and what a KB costs in a large document against a small one."""
