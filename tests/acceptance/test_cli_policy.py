@@ -105,3 +105,14 @@ def test_a_policy_is_shown_with_what_it_includes_and_flat_it_hashes_the_same(tmp
 def test_the_json_schema_is_printed_for_editors() -> None:
     assert gateway("policy", "schema", "--json").json[0]["title"] == "Policy"
     assert gateway("policy", "schema").out.startswith("{\n")
+
+
+def test_the_secret_of_pseudonyms_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "pseudonym.key"
+    made = gateway("policy", "secret", file, "--json")
+    assert (made.code, made.json[0]["file"]) == (0, str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    kept = file.read_bytes()
+    again = gateway("policy", "secret", file)
+    assert (again.code, file.read_bytes()) == (1, kept)
+    assert kept.decode() not in again.out + made.out
