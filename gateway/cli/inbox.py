@@ -22,10 +22,11 @@ from gateway.domain.lifecycle import HandOverState
 
 if TYPE_CHECKING:
     from gateway.client import InboxDetail, InboxMessage
+    from gateway.domain.later import Unjudged
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Received messages: list, show, release, pull, ack, ack-all.")
+app = typer.Typer(no_args_is_help=True, help="Received messages: list, unjudged, show, release, pull, ack, ack-all.")
 app.command("pull")(pull)
 app.command("ack")(acknowledge)
 app.command("ack-all")(acknowledge_all)
@@ -73,6 +74,32 @@ def list_inbox(
     )
     if following is not None:
         say(f"More: --before {following}")
+
+
+@app.command("unjudged")
+def list_unjudged(
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """List how many envelopes of each partner were taken and wait to be judged (`receipts = "later"`)."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "tuple[Unjudged, ...]":
+        async with operations(target) as client:
+            return await client.unjudged()
+
+    rows = calling(work, as_json=as_json)
+    if as_json:
+        from dataclasses import asdict
+
+        for row in rows:
+            print_json(asdict(row))
+        return
+    print_table("", ("From", "Waiting", "Oldest"), [(row.sender, row.count, clock(row.oldest)) for row in rows])
 
 
 @app.command("show")

@@ -21,6 +21,7 @@ from gateway.client.results import (
     read_transfer_detail,
 )
 from gateway.domain.ids import MessageId, PartyId, TransferId
+from gateway.domain.later import Unjudged
 from gateway.domain.lifecycle import HandOverState, TransferState
 
 __all__ = ["OperationsClient"]
@@ -68,6 +69,10 @@ class OperationsClient(Connection):
     async def partners(self) -> tuple[Partner, ...]:
         """Return how each partner has been answering."""
         return await self._read("/v1/partners", lambda value: tuple(map(read_partner, value["partners"])))
+
+    async def unjudged(self) -> tuple[Unjudged, ...]:
+        """Return how many envelopes of each partner were answered with 202 and wait to be judged."""
+        return await self._read("/v1/unjudged", lambda value: tuple(map(_unjudged, value["unjudged"])))
 
     async def transfers(
         self,
@@ -168,6 +173,12 @@ class OperationsClient(Connection):
         self, path: str, read: Callable[[Mapping[str, Any]], Value], *, query: Mapping[str, str] | None = None
     ) -> Value:
         return _shaped((await self.request("GET", path, query=query)).json(), read)
+
+
+def _unjudged(value: Mapping[str, Any]) -> Unjudged:
+    return Unjudged(
+        sender=PartyId(value["sender"]), count=value["count"], oldest=datetime.fromisoformat(value["oldest"])
+    )
 
 
 def _given(parameters: Mapping[str, str | None]) -> dict[str, str]:

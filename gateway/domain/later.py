@@ -47,6 +47,15 @@ class TakenEnvelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """How many envelopes of a partner wait to be judged, and since when the oldest of them does."""
+
+    sender: PartyId
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwedReceipt:
     """A receipt of ours that its `partner` is still to get, under the id that it sent, until `deadline`.
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from gateway.audit import AuditEntry
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.later import MAX_TAKEN, MAX_TAKEN_BYTES, OwedReceipt, Taken, TakenEnvelope
+from gateway.domain.later import MAX_TAKEN, MAX_TAKEN_BYTES, OwedReceipt, Taken, TakenEnvelope, Unjudged
 from gateway.domain.lifecycle import NoticeState
 from gateway.domain.records import AdmitStored
 from gateway.domain.statement import Receipt
@@ -29,6 +29,10 @@ class LaterStore(Protocol):
     async def taken_envelopes(self, sender: PartyId, *, limit: int, now: datetime) -> list[TakenEnvelope]:
         """Return envelopes of `sender` that are due to be judged, the longest waiting first: at most MAX_BATCH_BYTES
         but for a single one."""
+        ...
+
+    async def unjudged(self) -> list[Unjudged]:
+        """Return for each partner of whom envelopes wait to be judged how many do, by party id."""
         ...
 
     async def admit_taken(

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, func, literal_column, select, union, u
 from gateway.audit import AuditEntry
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.later import OwedReceipt, Taken, TakenEnvelope
+from gateway.domain.later import OwedReceipt, Taken, TakenEnvelope, Unjudged
 from gateway.domain.lifecycle import NoticeState
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, MAX_BATCH_BYTES, NOTICE_OWED
 from gateway.domain.records import AdmitStored
@@ -26,6 +26,11 @@ from gateway.storage.values import micros, micros_or_none, time_of, time_or_none
 _TAKE = insert_into(taken)
 _WAITING = select(func.count().label("number"), func.coalesce(func.sum(taken.c.size_bytes), 0).label("bytes")).where(
     taken.c.sender == bindparam("sender")
+)
+_UNJUDGED = (
+    select(taken.c.sender, func.count().label("number"), func.min(taken.c.received).label("oldest"))
+    .group_by(taken.c.sender)
+    .order_by(taken.c.sender)
 )
 _SIZE = select(taken.c.size_bytes).where(
     taken.c.sender == bindparam("sender"), taken.c.message_id == bindparam("message_id")
@@ -105,6 +110,14 @@ def take(transaction: Transaction, envelope: TakenEnvelope, *, audit: AuditEntry
     connection.run(_TAKE, values)
     transaction.record(audit)
     return Taken.NEW
+
+
+def read_unjudged(connection: Connection) -> list[Unjudged]:
+    """Return how much of each partner waits to be judged; see `ports.LaterStore.unjudged`."""
+    return [
+        Unjudged(sender=PartyId(row["sender"]), count=row["number"], oldest=time_of(row["oldest"]))
+        for row in connection.rows(_UNJUDGED, {})
+    ]
 
 
 def is_taken(connection: Connection, sender: PartyId, message_id: MessageId) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from gateway.audit import AuditEntry
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.later import MAX_TAKEN, MAX_TAKEN_BYTES, OwedReceipt, Taken, TakenEnvelope
+from gateway.domain.later import MAX_TAKEN, MAX_TAKEN_BYTES, OwedReceipt, Taken, TakenEnvelope, Unjudged
 from gateway.domain.lifecycle import NoticeState
 from gateway.domain.records import AdmitStored
 from gateway.domain.statement import Receipt
@@ -32,6 +32,9 @@ class SqlLaterStore:
 
     async def taken_envelopes(self, sender: PartyId, *, limit: int, now: datetime) -> list[TakenEnvelope]:
         return await self._readers.read(lambda ask: later.read_due(ask, sender, limit=limit, now=now))
+
+    async def unjudged(self) -> list[Unjudged]:
+        return await self._readers.read(later.read_unjudged)
 
     async def admit_taken(
         self, envelope: TakenEnvelope, result: Admitted | Refused, *, now: datetime, audit: AuditEntry

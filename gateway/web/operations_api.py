@@ -41,6 +41,7 @@ from gateway.web.shapes import (
     requeued_json,
     superseded_json,
     transfer_of_operator_json,
+    unjudged_json,
 )
 from gateway.web.waiting import transfers_as_they_wait
 
@@ -150,6 +151,11 @@ async def _resume(request: web.Request, parts: OperationsParts, caller: Caller) 
 async def _counts(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     Query(request, ())
     return json_response(dict(await parts.store.counts()))
+
+
+async def _unjudged(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
+    Query(request, ())
+    return json_response({"unjudged": [unjudged_json(one) for one in await parts.store.unjudged()]})
 
 
 async def _reload(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
@@ -388,6 +394,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="POST", path="/v1/resume", handler=_resume, admits=frozenset({Role.ADMIN})),
     Route(method="GET", path="/v1/counts", handler=_counts, admits=_NODE),
     Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
+    Route(method="GET", path="/v1/unjudged", handler=_unjudged, admits=_NODE),
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),
     Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
     Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.audit import AuditRecord
 from gateway.domain.hold import Hold
 from gateway.domain.ids import PartyId
+from gateway.domain.later import Unjudged
 from gateway.domain.lifecycle import submission_status
 from gateway.domain.records import (
     Answer,
@@ -49,6 +50,7 @@ __all__ = [
     "timestamp",
     "transfer_json",
     "transfer_of_operator_json",
+    "unjudged_json",
     "warnings_json",
 ]
 
@@ -310,6 +312,11 @@ def health_json(health: PartnerHealth) -> dict[str, Any]:
         "last_code": health.last_code,
         "last_detail": health.last_detail,
     }
+
+
+def unjudged_json(one: Unjudged) -> dict[str, Any]:
+    """Return how much of a partner waits to be judged."""
+    return {"sender": one.sender, "count": one.count, "oldest": timestamp(one.oldest)}
 
 
 def record_json(record: AuditRecord) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.ids import PartyId
+from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.ids import MessageId, PartyId
+from gateway.domain.later import TakenEnvelope
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.records import TransferRow
 from gateway.system import SystemIds
@@ -176,4 +178,17 @@ async def test_drain(node: Node, session: Transcript) -> None:
     await session.run("drain", token="admin")
     await session.run("drain", "--reason", "", token="admin")
     await session.run("drain", "--reason", "upgrade")
+    session.check()
+
+
+async def test_unjudged(node: Node, session: Transcript) -> None:
+    await session.run("inbox", "unjudged")
+    await session.run("inbox", "unjudged", "--json")
+    one = TakenEnvelope(
+        sender=PARTNER, message_id=MessageId(NOBODY), jwe="a.b.c.d.e", received=NOW, until=NOW + timedelta(hours=1)
+    )
+    await node.store.take_envelope(one, audit=AuditEntry(event=AuditEvent.MESSAGE_TAKEN, at=NOW, actor="system"))
+    await session.run("inbox", "unjudged")
+    await session.run("inbox", "unjudged", "--json")
+    await session.run("inbox", "unjudged", token="submitter")
     session.check()

@@ -26,6 +26,7 @@ COMMANDS = {
     "transfer cancel",
     "inbox list",
     "inbox show",
+    "inbox unjudged",
     "inbox release",
     "inbox pull",
     "inbox ack",

@@ -8,7 +8,7 @@ import pytest
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.later import OwedReceipt, Taken, TakenEnvelope
+from gateway.domain.later import OwedReceipt, Taken, TakenEnvelope, Unjudged
 from gateway.domain.lifecycle import NoticeState
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, MAX_BATCH_BYTES, NOTICE_OWED
 from gateway.domain.records import AdmitStored
@@ -51,6 +51,20 @@ def opened(values: StoreValues, one: TakenEnvelope, content: str = "content") ->
     return values.admitted(message_id=one.message_id, content=content)
 
 
+async def test_what_waits_to_be_judged_is_counted_for_each_partner_since_the_oldest(
+    store: Store, values: StoreValues
+) -> None:
+    assert await store.unjudged() == []
+    late, early = (envelope(values, received=at) for at in (LATER, NOW))
+    other = replace(envelope(values, received=LATER), sender=OTHER)
+    for one in (late, early, other):
+        await take(store, one)
+    ours, theirs = Unjudged(sender=PARTNER, count=2, oldest=NOW), Unjudged(sender=OTHER, count=1, oldest=LATER)
+    assert await store.unjudged() == sorted((ours, theirs), key=lambda one: one.sender)
+    await judge(store, early, opened(values, early))
+    assert replace(ours, count=1, oldest=LATER) in await store.unjudged()
+
+
 async def test_an_envelope_that_was_taken_is_there_after_a_restart_as_it_came(
     case: StoreCase, values: StoreValues
 ) -> None:
@@ -62,6 +76,7 @@ async def test_an_envelope_that_was_taken_is_there_after_a_restart_as_it_came(
         assert await store.is_taken(PARTNER, one.message_id)
         assert not await store.is_taken(OTHER, one.message_id)
         assert await store.owing_later() == {PARTNER}
+        assert await store.unjudged() == [Unjudged(sender=PARTNER, count=1, oldest=NOW)]
         assert await events(store) == [AuditEvent.MESSAGE_TAKEN]
 
 

@@ -12,7 +12,7 @@ from gateway.web.console.pages import page
 from gateway.web.door import Route
 from gateway.web.operations_api import READERS, OperationsParts
 from gateway.web.query import Query
-from gateway.web.shapes import health_json, inbox_json, transfer_of_operator_json
+from gateway.web.shapes import health_json, inbox_json, transfer_of_operator_json, unjudged_json
 
 __all__ = ["ROUTES"]
 
@@ -37,6 +37,7 @@ async def _overview(request: web.Request, parts: OperationsParts, caller: Caller
         quarantined=[inbox_json(row) for row in await parts.store.inbox(limit=_FEW, state=HandOverState.QUARANTINED)],
         troubled=[{**health_json(one), "alone": is_left_alone(one, now)} for one in health if one.failures],
         oldest=await _oldest_waiting(parts),
+        unjudged=[unjudged_json(one) for one in await parts.store.unjudged()],
         few=_FEW,
     )
 

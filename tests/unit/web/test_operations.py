@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.audit import AuditEvent, verify_export
+from gateway.audit import AuditEntry, AuditEvent, verify_export
+from gateway.client import OperationsClient
+from gateway.domain.ids import MessageId
 from gateway.domain.jobs import ReferenceKind
+from gateway.domain.later import TakenEnvelope, Unjudged
 from gateway.domain.lifecycle import HandOverEvent, HandOverState, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import GatewayError, TrustError, Violation
@@ -277,6 +280,23 @@ async def test_counts_tell_each_state(node: Node, operations: str) -> None:
     await accepted(node)
     told = (await ask(f"{operations}/v1/counts", token="admin")).json()
     assert told["transfer.QUEUED"] == 1
+
+
+async def test_envelopes_that_wait_to_be_judged_show_with_their_number_and_age(node: Node, operations: str) -> None:
+    assert (await ask(f"{operations}/v1/unjudged", token="admin")).json() == {"unjudged": []}
+    assert "not judged yet" not in (await ask(f"{operations}/console", cookies=signed_in(operations, "operator"))).text
+    for at in (NOW, NOW + LEASE):
+        audit = AuditEntry(event=AuditEvent.MESSAGE_TAKEN, at=at, actor="system")
+        one = TakenEnvelope(
+            sender=PARTNER, message_id=MessageId(node.values.uuid7()), jwe="a.b.c.d.e", received=at, until=at + LEASE
+        )
+        await node.store.take_envelope(one, audit=audit)
+    told = (await ask(f"{operations}/v1/unjudged", token="operator")).json()
+    assert told == {"unjudged": [{"sender": PARTNER, "count": 2, "oldest": timestamp(NOW)}]}
+    async with OperationsClient(operations, "auditor") as client:
+        assert await client.unjudged() == (Unjudged(sender=PARTNER, count=2, oldest=NOW),)
+    page = (await ask(f"{operations}/console", cookies=signed_in(operations, "operator"))).text
+    assert f"Taken from {PARTNER} and not judged yet: 2" in page
 
 
 async def test_the_audit_leaves_as_an_export_that_verifies(node: Node, operations: str) -> None:
