@@ -186,9 +186,14 @@ class Submit:
         same key.
         """
         (outcome,) = await self.several([request])
-        if isinstance(outcome, GatewayError):
+        if not isinstance(outcome, GatewayError):
+            return outcome
+        try:
             raise outcome
-        return outcome
+        finally:
+            # The error knows this place by its traceback. Known here too, it would keep itself, and the document with
+            # it, until Python's collector comes by: many refused documents, much memory.
+            del outcome
 
     async def several(self, requests: Sequence[SubmitRequest]) -> list[Submitted | GatewayError]:
         """Return for each of `requests` what it alone would have come to, an error as a value.

@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -56,6 +58,20 @@ async def test_a_refused_document_stores_nothing_but_its_evidence_and_frees_the_
     assert await events(pair) == [AuditEvent.SUBMISSION_REFUSED]
     row, replayed = await pair.gb.submit(request())
     assert (len(row.transfers), replayed) == (1, False)
+
+
+async def test_a_refused_document_is_let_go_at_once(pair: Pair) -> None:
+    """An error that knows itself by its traceback would keep the request, until Python's collector comes by."""
+    gc.disable()
+    try:
+        known: list[weakref.ref[RecipientsRefusedError]] = []
+        try:
+            await pair.gb.submit(request(b"<a/>"))
+        except RecipientsRefusedError as refused:
+            known.append(weakref.ref(refused))
+        assert [one() for one in known] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_one_recipient_without_an_agreement_refuses_all(pair: Pair) -> None:
