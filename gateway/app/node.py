@@ -369,6 +369,7 @@ class Node:
             reload=use.reload,
             keys=KnownKeys(settings, below.trust).of,
             show=Show(store=below.store, clock=clock, look=below.documents.look),
+            try_out=below.documents.try_out,
             checks={
                 "store": below.store.ready,
                 "revocation": lambda: check_revocation(below.trust, clock.now()),

@@ -8,10 +8,14 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from gateway.app.desk import Snapshot, lay_desk
+from gateway.document import read
 from gateway.domain.ids import PartyId
 from gateway.domain.records import KeyFacts
+from gateway.errors import RequestError
 from gateway.exchange.beside import Beside, BesideJob, beside
 from gateway.exchange.desk import Desk
+from gateway.policy.diff import Diff, diff
+from gateway.schema import validate
 from gateway.settings import NodeSettings
 from gateway.trust import FileTrust
 from gateway.trust.certificates import fingerprint, read_certificates
@@ -30,6 +34,10 @@ class DocumentDesk:
         """Return the view beside its original. Raises GatewayError."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, job)
 
+    async def try_out(self, raw: bytes, policy_sha256: str) -> Diff:
+        """Return a document beside the view that a policy in force would make of it. Raises GatewayError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._try_out, raw, policy_sha256)
+
     def renew(self, snapshot: Snapshot) -> None:
         """Lay out a desk by another snapshot before the next look."""
         self._snapshot = snapshot
@@ -39,10 +47,21 @@ class DocumentDesk:
         await asyncio.to_thread(self._thread.shutdown)
 
     def _look(self, job: BesideJob) -> Beside:
+        return beside(job, self._laid_out_now())
+
+    def _try_out(self, raw: bytes, policy_sha256: str) -> Diff:
+        desk = self._laid_out_now()
+        policy = desk.policies.get(policy_sha256)
+        if policy is None:
+            raise RequestError("request.not_found", "No agreement here names that policy")
+        compiled = desk.sets[policy.schema_set]
+        return diff(validate(read(raw, desk.limits), compiled), [policy], compiled)
+
+    def _laid_out_now(self) -> Desk:
         snapshot = self._snapshot
         if self._desk is None or self._laid_out is not snapshot:
             self._desk, self._laid_out = lay_desk(snapshot), snapshot
-        return beside(job, self._desk)
+        return self._desk
 
 
 class KnownKeys:

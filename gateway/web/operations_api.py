@@ -22,6 +22,7 @@ from gateway.exchange.drain import Drain
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
+from gateway.policy.diff import Diff
 from gateway.ports import Store, Tokens
 from gateway.schema import SchemaSet, SchemaTree
 from gateway.web.door import Admits, Door, Route
@@ -76,6 +77,9 @@ class Reload(Protocol):
         ...
 
 
+TryOut = Callable[[bytes, str], Awaitable[Diff]]
+"""Returns a document beside the view that the policy with this hash would make of it. Raises GatewayError."""
+
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well; raises GatewayError when it is not."""
 
@@ -86,9 +90,9 @@ class OperationsParts:
 
     `reference_index(kind, value)` returns the keyed hash that the store finds a reference by. `partners` lists every
     party we have an agreement with, `own` the parties of this node, `schema_sets` the sets that policies are written
-    for with their trees, `keys` the public keys known of a party. `show` opens documents for those allowed, `reload`
-    takes the rules as they stand in the files. `checks` are what readiness asks, by name. `node`: what this node is
-    called.
+    for with their trees, `keys` the public keys known of a party. `show` opens documents for those allowed, `try_out`
+    holds a document against a policy and forgets it, `reload` takes the rules as they stand in the files. `checks` are
+    what readiness asks, by name. `node`: what this node is called.
     """
 
     node: str
@@ -107,6 +111,7 @@ class OperationsParts:
     reload: Reload
     keys: Callable[[PartyId], tuple[KeyFacts, ...]]
     show: Show
+    try_out: TryOut
     checks: Mapping[str, Check]
     version: str
 

@@ -90,6 +90,7 @@ class Stage:
             "schema-set": "/console/schema-sets/dms-declaration",
             "schema-set-filtered": "/console/schema-sets/dms-declaration?class=credential",
             "schema-set-place": "/console/schema-sets/dms-declaration?path=499",
+            "policies": "/console/policies",
             "error": "/console/transfers/nothing",
         }
 

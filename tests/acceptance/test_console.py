@@ -9,6 +9,7 @@ from playwright.async_api import Page, Response
 
 from gateway.audit import AuditEvent
 from gateway.domain.access import Role
+from tests.acceptance.commands import VALID
 from tests.acceptance.console_world import Stage, open_stage, shoot, violations
 from tests.integration.hostile_sending import Underway
 from tests.integration.one_gateway import GB, NL, US
@@ -111,6 +112,32 @@ async def test_transfers_are_found_by_state_partner_and_reference(stage: Stage) 
         await page.get_by_label("Reference").fill(f"lrn:{stage.lrn}")
         await page.get_by_role("button", name="Show").click()
         assert await page.locator("tbody .id").all_inner_texts() == [stage.delivered]
+
+
+# ── what would leave ──
+
+
+async def test_a_document_of_ones_own_is_held_against_an_agreement_and_forgotten(stage: Stage) -> None:
+    before = stage.world.last_seq()
+    document = b"<!-- -->" + VALID.read_bytes().partition(b"?>")[2].replace(b"Cocoa beans", b"CANARY beans")
+    async with stage.visit(Role.AUDITOR, scripts=True) as page:
+        await page.get_by_role("link", name="Policies").click()
+        await page.get_by_label("Agreement and direction").select_option(index=0)
+        chosen = await page.locator("#flow option:checked").inner_text()
+        await page.get_by_label("Document (XML").set_input_files(
+            {"name": "mine.xml", "mimeType": "text/xml", "buffer": document}
+        )
+        await page.get_by_role("button", name="Show what would leave").click()
+        await page.get_by_role("status").wait_for()
+        told = await _text(page)
+        assert await page.locator("tr.withheld").count() > 0
+        assert await page.locator("#flow option:checked").inner_text() == chosen
+        await shoot(page, "policies-shown")
+        assert await violations(page) == []
+    assert "would leave" in told
+    assert "CANARY" in told
+    assert "no rule keeps it" in told or "Contact data" in told
+    assert stage.world.last_seq() == before
 
 
 # ── documents ──

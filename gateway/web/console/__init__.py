@@ -8,7 +8,7 @@ and nothing else. Signing in puts the bearer token into a cookie that scripts an
 from typing import Final
 
 from gateway.domain.access import Caller
-from gateway.web.console import inbox, overview, partners, schema_sets, sign_in, transfers
+from gateway.web.console import inbox, overview, partners, policies, schema_sets, sign_in, transfers
 from gateway.web.console.pages import ASSETS, is_console, show_error
 from gateway.web.console.session import authorization
 from gateway.web.door import Route
@@ -24,4 +24,5 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     *inbox.ROUTES,
     *partners.ROUTES,
     *schema_sets.ROUTES,
+    *policies.ROUTES,
 )

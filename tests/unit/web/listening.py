@@ -76,7 +76,7 @@ from gateway.web import (
 )
 from gateway.web.console.session import cookie_name
 from tests.store_values import AGREEMENT, HOME, LEASE, NOW, OTHER, PARTNER, TERMS, StoreValues, sha
-from tests.unit.web.sets_shown import schema_sets
+from tests.unit.web.sets_shown import schema_sets, try_out
 from tests.unit.web.stand_ins import FixedClock, Lines, ScriptedPartner
 
 FINE = b"<MetaData/>"
@@ -299,6 +299,7 @@ class Node:
             reload=self.reload,
             keys=keys_of,
             show=Show(store=self.store, clock=self.clock, look=self.look),
+            try_out=try_out,
             checks={"store": self.store.ready, "revocation": self._check_revocation},
             version="9.9",
         )

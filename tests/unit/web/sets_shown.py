@@ -1,12 +1,15 @@
-"""The schema sets that the console of the tests shows."""
+"""The schema sets, and the policy, that the console of the tests shows."""
 
 from collections.abc import Mapping
 from functools import cache
 
 from gateway.bundled import schema_folder
 from gateway.domain.ids import SchemaSetId
+from gateway.policy.diff import Diff, diff
 from gateway.schema import SchemaSet, SchemaTree, read_tree
 from gateway.settings import load_catalogue
+from tests.unit.policy.rules import example, valid
+from tests.unit.schema.sets import bundled
 
 
 @cache
@@ -15,3 +18,9 @@ def schema_sets() -> Mapping[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
     set_id = SchemaSetId("dms-cancellation")
     rules = load_catalogue(schema_folder())[set_id]
     return {set_id: (rules, read_tree(rules))}
+
+
+async def try_out(raw: bytes, _policy_sha256: str) -> Diff:
+    """Hold a document against an example policy, whatever the agreement of these tests names."""
+    how = example("safety-and-security")
+    return diff(valid(raw), [how], bundled("dms-declaration"))
