@@ -14,6 +14,7 @@ from gateway.ports import Store
 from tests.contract.store_steps import LATER, accept, claim_one, row_of, settle
 from tests.store_values import (
     CLIENT,
+    HOME,
     LEASE,
     NOW,
     OTHER,
@@ -200,9 +201,12 @@ async def test_an_answer_joins_the_conversation_of_what_it_answers(store: Store,
 
 
 async def test_references_of_one_partner_say_nothing_about_another(store: Store, values: StoreValues) -> None:
-    await accept(store, values.submission(PARTNER, references=[reference("L1")]))
-    await accept(store, values.submission(OTHER, references=[reference("L1")]))
-    await accept(store, values.submission(PARTNER, references=[reference("L1")], sender=PartyId("GB-BF")))
+    others = ((PARTNER, HOME), (OTHER, HOME), (PARTNER, PartyId("GB-BF")))
+    made = [values.submission(to, references=[reference("L1")], sender=sender) for to, sender in others]
+    found = [await store.transfer(await accept(store, one)) for one in made]
+    places = [(one.row.conversation, one.row.sequence) for one in found if one is not None]
+    assert places == [(one.prepared.transfers[0].slot.conversation, 1) for one in made]
+    assert len({conversation for conversation, _ in places}) == 3
 
 
 async def test_a_wrong_sequence_is_set_right(store: Store, values: StoreValues) -> None:

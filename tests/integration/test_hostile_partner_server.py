@@ -121,6 +121,8 @@ async def test_the_same_server_with_the_right_certificate_hears_the_message(worl
     async with listening_as(world.gb.node.tls, world.ports[GB]) as heard:
         transfer = await submit(world)
         await eventually(lambda: b"POST /exchange/v1/messages" in heard.content)
+    assert heard.connections >= 1
+    assert b"application/jose" in heard.content
     await _delivered_at_last(world, transfer)
 
 

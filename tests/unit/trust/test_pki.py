@@ -1,6 +1,5 @@
 """The development authority: what it writes, and what openssl thinks of it."""
 
-import shutil
 import subprocess
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -131,7 +130,6 @@ def test_a_lost_list_is_an_error_and_no_new_beginning(authority: Authority, tls:
     assert not authority.crls[1].exists()
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
 @pytest.mark.parametrize(
     ("use", "purpose"), [(Use.TLS, "sslclient"), (Use.TLS, "sslserver"), (Use.SIGN, "any"), (Use.DECRYPT, "any")]
 )
