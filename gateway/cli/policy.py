@@ -86,21 +86,22 @@ def explain_document(
     policy_file: PolicyFile = None,
     agreement: AgreementFile = None,
     to: Recipient = "",
-    only: Annotated[str, typer.Option(help="Show only `kept` or only `withheld` places.")] = "all",
+    only: Annotated[str, typer.Option(help="Show only `kept`, `changed` or `withheld` places.")] = "all",
     catalogue: CatalogueFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show for every value of a document whether it would leave, by which rule, and why. Shows no value."""
+    """Show for every value of a document whether it would leave, as it is or changed, by which rule, and why. Shows no
+    value."""
     from dataclasses import asdict
 
     from gateway.policy import explain
 
-    if only not in {"all", "kept", "withheld"}:
-        raise typer.BadParameter("write kept, withheld or all", param_hint="--only")
+    if only not in {"all", "kept", "changed", "withheld"}:
+        raise typer.BadParameter("write kept, changed, withheld or all", param_hint="--only")
     with reporting(as_json=as_json):
         opened = open_document(document, policy=policy_file, agreement=agreement, to=to, catalogue=catalogue)
         found = explain(opened.document, opened.policy)
-    shown = [one for one in found if only == "all" or one.kept == (only == "kept")]
+    shown = [one for one in found if _is_wanted(one, only)]
     if as_json:
         for one in shown:
             print_json(asdict(one))
@@ -108,12 +109,23 @@ def explain_document(
         _show(shown, found, opened.policy.policy)
 
 
+def _is_wanted(one: "Explained", only: str) -> bool:
+    return {"kept": one.kept, "changed": one.changed, "withheld": not one.kept}.get(only, True)
+
+
 def _show(shown: "list[Explained]", found: "list[Explained]", policy: "Policy") -> None:
     rows = [
-        ("keep" if one.kept else "–", one.path, one.rule, " · ".join(filter(None, (one.reason, one.note))))
+        (
+            "change" if one.changed else "keep" if one.kept else "–",
+            one.path,
+            one.rule,
+            " · ".join(filter(None, (one.reason, one.note))),
+        )
         for one in shown
     ]
     print_table("", ("", "Place", "Rule", "Reason"), rows)
     full = [one for one in found if not one.is_empty]
     kept = sum(one.kept for one in full)
-    say(f"{kept} kept, {len(full) - kept} withheld under {policy.id} version {policy.version}")
+    changed = sum(one.changed for one in full)
+    told = f"{kept} kept ({changed} of them changed)" if changed else f"{kept} kept"
+    say(f"{told}, {len(full) - kept} withheld under {policy.id} version {policy.version}")
