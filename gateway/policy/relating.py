@@ -52,10 +52,10 @@ class _Relating:
 
     def may_go(self, node: SchemaNode) -> bool:
         """Whether one element of a kept class may go while another stays."""
-        if self.deciding.used[node.path]:
+        if self.deciding.used[node.path] or node.nillable:
             return True
         if node.is_leaf:
-            return self.is_changed(node.path) or node.nillable
+            return self.is_changed(node.path)
         return not any(child.least and self.is_always_kept(child.path) for child in node.children) or any(
             self.loose[child.path] for child in node.children if child.least
         )

@@ -168,6 +168,9 @@ class _Builder:
         self.stack.append(_Open(line, is_fields, [], {}))
 
     def scalar(self, event: Any, line: int) -> None:
+        # Half a character, written as an escape: no text that could be saved or hashed.
+        if any("\ud800" <= char <= "\udfff" for char in event.value):
+            raise _refusal(self.file, line, "holds half a character (an escape such as \\ud800)", "Write it out")
         top = self.stack[-1] if self.stack else None
         if top is None or not top.is_fields or top.key is not None:
             plain = event.implicit[0]

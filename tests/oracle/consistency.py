@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 
 from tests.oracle.documents import Element, walk
-from tests.oracle.pointing import pointers
+from tests.oracle.following import followed
 from tests.oracle.selecting import Deciding
 
 ITEM = "GovernmentAgencyGoodsItem"
@@ -26,34 +26,38 @@ class Inconsistent(Exception):  # noqa: N818 - it is what a view must not be
 
 def mended(view: Element, document: Element, said: Mapping[str, str], deciding: Deciding) -> Element:
     """Return the view with everything true again. Raises Inconsistent where the policy does not mend."""
-    mends = [("sequence", *one) for one in sequences(view)]
-    mends += [("counts", *one) for one in counts(view, deciding)]
-    mends += [("totals", *one) for one in totals(view)]
-    for part, leaf, text in mends:
-        if said.get(part, "refuse") == "refuse":
-            msg = f"{leaf.path} is no longer true ({part})"
-            raise Inconsistent(msg)
+    for part, leaf, text in [
+        *(("sequence", *one) for one in sequences(view)),
+        *(("counts", *one) for one in counts(view, deciding)),
+        *(("totals", *one) for one in totals(view, deciding)),
+    ]:
+        allowed(part, leaf, said)
         leaf.text = text
-    while led := list(pointers(view, document, deciding.places)):
-        if said.get("pointers", "refuse") == "refuse":
-            msg = f"{led[0][0].path} no longer leads where it did"
-            raise Inconsistent(msg)
-        for one, number in led:
-            if number is None:
-                take_out(one)
-            else:
-                one.text = number
+    while (turn := followed(view, document, deciding.places)).numbers or turn.lost:
+        for leaf, text in turn.numbers:
+            allowed("pointers", leaf, said)
+            leaf.text = text
+        for pointer in turn.lost:
+            allowed("pointers", pointer, said)
+            take_out(pointer)
     return view
 
 
+def allowed(part: str, where: Element, said: Mapping[str, str]) -> None:
+    """Raise Inconsistent where a policy does not mend this part."""
+    if said.get(part, "refuse") == "refuse":
+        msg = f"{where.path} is no longer true ({part})"
+        raise Inconsistent(msg)
+
+
 def take_out(element: Element) -> None:
-    """Take an element out of its view, and what stands empty then."""
-    above = element.parent
-    while above is not None:
+    """Take an element out of a view, and what stands empty around it then."""
+    while element.parent is not None and any(one is element for one in element.parent.children):
+        above = element.parent
         above.children = [one for one in above.children if one is not element]
-        if above.children or above.parent is None:
+        if above.children:
             return
-        element, above = above, above.parent
+        element = above
 
 
 def is_unchanged(leaf: Element | None) -> bool:
@@ -112,14 +116,18 @@ def counts(view: Element, deciding: Deciding) -> Iterator[tuple[Element, str]]:
             yield leaf, str(len(after))
 
 
-def totals(view: Element) -> Iterator[tuple[Element, str]]:
-    """Sums over the goods items, where they were right and every item that is left still says its part."""
+def totals(view: Element, deciding: Deciding) -> Iterator[tuple[Element, str]]:
+    """Sums over the goods items, where they were right and every item that is left still says its part, and where the
+    policy keeps such parts at all: else a total says how much there was."""
     for leaf in (one for one in walk(view) if one.name[1] in TOTALS and is_unchanged(one)):
         holder = leaf.parent
         if holder is None or holder.origin is None or leaf.origin is None:
             continue
         before, after = total(holder.origin, leaf.origin), total(holder, leaf)
-        said, unit = number(leaf), TOTALS[leaf.name[1]][2]
+        inside, part, unit = TOTALS[leaf.name[1]]
+        said = number(leaf)
+        if not deciding.may_stay(f"{holder.path}/GoodsShipment/{ITEM}/{inside}/{part}"):
+            continue
         slack = Decimal("0.01") if unit else Decimal(0)
         if said is None or before is None or after is None or abs(said - before) > slack:
             continue

@@ -41,6 +41,7 @@ def grow(places: Mapping[str, Place], seed: int, roots: Sequence[str] = ("/MetaD
     growth = _Growth(places, chance)
     piece = growth.piece(root)
     numbered(piece, chance)
+    pointed(piece, places, chance)
     return written(piece, chance)
 
 
@@ -109,6 +110,50 @@ def numbered(root: Piece, chance: random.Random) -> None:
         for child in piece.children:
             if child.name == "GoodsItemQuantity" and not child.is_nil:
                 child.text = str(len(items))
+
+
+def pointed(root: Piece, places: Mapping[str, Place], chance: random.Random) -> None:
+    """Let most pointers lead somewhere: to a class of their own body, down from that, and perhaps to a leaf in it."""
+    for body in [one for one in every(root) if places[one.path].wco_id in ("42A", "07B")]:
+        for holder in every(body):
+            old = [one for one in holder.children if places[one.path].wco_id == "97A"]
+            if not old or chance.random() < 0.3:
+                continue
+            chain = _chain(body, old[0], places, chance)
+            if not all(_is_allowed(one, places) for pointer in chain for one in pointer.children):
+                continue
+            at = next(at for at, one in enumerate(holder.children) if one is old[0])
+            holder.children = [one for one in holder.children if one.path != old[0].path]
+            holder.children[at:at] = chain
+
+
+def _is_allowed(leaf: Piece, places: Mapping[str, Place]) -> bool:
+    value = places[leaf.path].value if leaf.path in places else None
+    return value is not None and value.allows(leaf.text or "")
+
+
+def _chain(body: Piece, like: Piece, places: Mapping[str, Place], chance: random.Random) -> list[Piece]:
+    found, target, number = list[Piece](), body, "1"
+    while True:
+        leaves = [places[one.path].wco_id for one in target.children if one.text is not None]
+        tags = [one for one in leaves if 0 < len(one) <= 4] if chance.random() < 0.3 else []
+        found.append(_pointer(like, number, places[target.path].wco_id, chance.choice(tags) if tags else ""))
+        classes = [one for one in target.children if one.text is None and places[one.path].wco_id]
+        if tags or not classes or chance.random() < 0.2:
+            return found
+        # Mostly to goods items, which are what policies take out one by one.
+        shipment = [one for one in classes if one.name in ("GoodsShipment", "GovernmentAgencyGoodsItem")]
+        target_now = chance.choice(shipment if shipment and chance.random() < 0.7 else classes)
+        own = [leaf.text for leaf in target_now.children if leaf.name == "SequenceNumeric" and leaf.text]
+        same = [one for one in target.children if one.path == target_now.path]
+        number = own[0] if own else str(1 + next(at for at, one in enumerate(same) if one is target_now))
+        target = target_now
+
+
+def _pointer(like: Piece, number: str, section: str, tag: str) -> Piece:
+    values = (("SequenceNumeric", number), ("DocumentSectionCode", section), ("TagID", tag))
+    leaves = [Piece(f"{like.path}/{name}", like.namespace, text=text) for name, text in values if text]
+    return Piece(like.path, like.namespace, children=leaves)
 
 
 def every(piece: Piece) -> list[Piece]:

@@ -10,6 +10,7 @@ time: policy_file.py reads, selecting.py decides, changing.py changes, consisten
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tests.oracle.changing import ANY_PSEUDONYM, changed, is_pseudonym
 from tests.oracle.consistency import Inconsistent, mended
@@ -42,24 +43,29 @@ class Judge:
     def __post_init__(self) -> None:
         self.file = read_policy_file(self.policy, self.included)
         self.deciding = Deciding(self.file, self.places, self.privacy)
+        self._root = lru_cache(1)(lambda raw: parse(raw).root)
+        self._expected = lru_cache(1)(self._worked_out)
 
     # ── what must be said of a message as a whole ────────────────────────────────────────────────────────────────
 
     def refused_by(self, original: bytes) -> Demand | None:
         """Return the first demand that a message does not meet."""
-        root = parse(original).root
+        root = self._root(original)
         return next((one for one in self.file.require if not self.deciding.hold_anywhere(one.asked, root)), None)
 
     def held_by(self, original: bytes) -> list[Demand]:
         """Return what would have a human look at a message first."""
-        root = parse(original).root
+        root = self._root(original)
         return [one for one in self.file.hold if self.deciding.hold_anywhere(one.asked, root)]
 
     # ── what must be in the view ─────────────────────────────────────────────────────────────────────────────────
 
     def expected(self, original: bytes) -> Element | None:
         """Return the root of the view there must be; None when there must be none. Raises Inconsistent."""
-        root = parse(original).root
+        return self._expected(original)
+
+    def _worked_out(self, original: bytes) -> Element | None:
+        root = self._root(original)
         kept = self.written(root)
         return None if kept is None else mended(kept, root, self.file.consistency, self.deciding)
 

@@ -33,8 +33,9 @@ def anchors(selector: str, places: Mapping[str, Place], privacy: Privacy) -> lis
         return [(path, "") for path, place in places.items() if place.wco_id == name and at_home(path, places)]
     steps = selector.split("/")[1:]
     attribute = steps.pop()[1:] if steps[-1].startswith("@") else ""
-    loose = "" in steps
-    found = [path for path in places if at_home(path, places) and fits(tuple(steps), tuple(path.split("/")[1:]), loose)]
+    loose, last = "" in steps, steps[-1].rpartition(":")[2]
+    near = (path for path in places if last == "*" or path.endswith(last))
+    found = [path for path in near if at_home(path, places) and fits(tuple(steps), tuple(path.split("/")[1:]), loose)]
     return [(path, attribute) for path in found if not attribute or attribute in places[path].attributes]
 
 
@@ -145,6 +146,11 @@ class Deciding:
         """Tell whether any answers to the questions of a policy would keep a leaf at or below a place."""
         leaves = [one for one, place in self.places.items() if place.leaf and f"{one}/".startswith(f"{path}/")]
         return any(rule.action != "drop" for leaf in leaves for rule in self.candidates(leaf))
+
+    def may_stay(self, path: str) -> bool:
+        """Tell whether some answers keep a leaf, and none change it."""
+        actions = {rule.action for rule in self.candidates(path)}
+        return "keep" in actions and actions <= {"keep", "drop"}
 
     def candidates(self, path: str) -> Iterator[Rule]:
         """Yield who might decide about an element, up to the first that asks nothing."""

@@ -5,9 +5,13 @@ from functools import cache
 
 from lxml import etree
 
+from gateway.bundled import schema_folder
+from gateway.domain.ids import SchemaSetId
 from gateway.schema import CompiledSet, assemble_set, compile_set
+from gateway.settings import load_catalogue
+from tests.oracle.selecting import Privacy, read_privacy
 from tests.oracle.xsd_paths import Place, read_files
-from tests.unit.schema.sets import bundled, files_of
+from tests.unit.schema.sets import DATA, files_of
 
 NILLABLE = "dms-declaration-nil"
 """The declaration set, but every optional element in it may say `xsi:nil`."""
@@ -40,11 +44,19 @@ def grown_roots(set_id: str) -> tuple[str, ...]:
 
 
 @cache
+def set_privacy(set_id: str) -> Privacy:
+    """Return the privacy classes of a bundled set, as the oracle reads them; nobody has reviewed any for another."""
+    if set_id == NILLABLE:
+        return {}
+    return read_privacy((DATA / "privacy" / "dms.toml").read_bytes(), set_places(set_id))
+
+
+@cache
 def compiled_set(set_id: str) -> CompiledSet:
-    """Return a set as the gateway has it."""
+    """Return a set as a node has it, with its privacy classes."""
     if set_id != NILLABLE:
-        return bundled(set_id)
-    like = bundled(_OF).schema_set
+        return compile_set(load_catalogue(schema_folder())[SchemaSetId(set_id)])
+    like = compiled_set(_OF).schema_set
     made = assemble_set(
         set_files(NILLABLE),
         set_id=NILLABLE,

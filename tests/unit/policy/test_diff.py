@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.document import leaves, read
-from gateway.policy import explain
+from gateway.policy import apply_policy, explain
 from gateway.policy.diff import Mark, diff
+from gateway.policy.pseudonyms import Pseudonyms
 from tests.unit.policy.rules import CODES, HEAD, SAMPLES, apply, compiled, declaration, example, fitting, valid
 from tests.unit.policy.test_apply import ANSWER, RES
 from tests.unit.schema.sets import LIMITS, bundled
@@ -73,6 +74,19 @@ def test_under_a_policy_that_refuses_nothing_leaves_and_the_code_says_why() -> N
     (outcome,) = found.outcomes
     assert (outcome.view, outcome.code) == (None, "policy.view_invalid")
     assert {place.sides[0].value for place in found.places} == {None}
+
+
+def test_a_pseudonym_is_shown_where_it_stands_with_the_key_or_without() -> None:
+    how = compiled(f"{CODES}  - pseudonymise: {D}/AdditionalDocument/ID\n")
+    raw = declaration("<AdditionalDocument><ID>NL1</ID></AdditionalDocument>")
+    key = Pseudonyms(key=bytes(range(32)))
+    view = apply_policy(valid(raw), how, bundled("dms-declaration"), pseudonyms=key)
+    with_key = diff(valid(raw), [how], bundled("dms-declaration"), key)
+    without = diff(valid(raw), [how], bundled("dms-declaration"))
+    shown = [one.sides[0] for one in (*with_key.places, *without.places) if one.path.endswith("/ID")]
+    assert [one.mark for one in shown] == [Mark.CHANGED, Mark.CHANGED]
+    assert f"<dec:ID>{shown[0].value}</dec:ID>".encode() in view.xml
+    assert shown[1].value != shown[0].value
 
 
 def test_values_do_not_show_in_a_representation() -> None:

@@ -4,9 +4,11 @@ import pytest
 
 from gateway.document import read
 from gateway.document.names import DECLARATION
+from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain
 from gateway.schema import CompiledSet, ValidDocument, assemble_set, compile_set, validate
-from tests.unit.policy.rules import HEAD, XSI, policy
+from tests.unit.policy.grown import NILLABLE, compiled_set
+from tests.unit.policy.rules import HEAD, XSI, declaration, policy
 from tests.unit.schema.sets import LIMITS
 
 XSD = f"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{DECLARATION}"
@@ -64,3 +66,18 @@ def test_a_required_child_that_is_nil_takes_its_optional_parent_along() -> None:
     found = document('<Part><ID xsi:nil="true"/></Part>')
     assert b"Part" not in apply_policy(found, HOW, SET).xml
     assert not [one for one in explain(found, HOW) if "Part" in one.path and one.kept]
+
+
+def test_goods_items_that_are_nil_are_counted_no_longer() -> None:
+    """Every item is kept, and yet one can go: the count would say one too many."""
+    places, compiled_nil = "/MetaData/Declaration", compiled_set(NILLABLE)
+    head = HEAD.replace("dms-declaration", NILLABLE) + f"  - keep: {places}\n    attributes: required\n"
+    raw = declaration(
+        "<GoodsItemQuantity>1</GoodsItemQuantity><GoodsShipment>"
+        f'<GovernmentAgencyGoodsItem xmlns:xsi="{XSI}" xsi:nil="true"/></GoodsShipment>'
+    )
+    found = validate(read(raw.encode(), LIMITS), compiled_nil)
+    with pytest.raises(PolicyError, match=r"policy.inconsistent"):
+        apply_policy(found, compile_policy(policy("", head), compiled_nil), compiled_nil)
+    mending = compile_policy(policy("consistency: {counts: recount}\n", head), compiled_nil)
+    assert b"<dec:GoodsItemQuantity>0</dec:GoodsItemQuantity>" in apply_policy(found, mending, compiled_nil).xml

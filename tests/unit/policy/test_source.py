@@ -90,6 +90,12 @@ def test_what_is_refused_is_refused_with_its_line(text: str, line: int | None, w
     assert at == line
 
 
+def test_half_a_character_is_no_text() -> None:
+    """It could be neither saved nor hashed."""
+    line, problem = refused('a: b\nwith: "\\ud834"\n')
+    assert (line, "half a character" in problem) == (2, True)
+
+
 def test_other_encodings_and_huge_files_are_refused() -> None:
     assert "UTF-8" in refused("a: 1".encode("utf-16"))[1]
     assert "larger" in refused(b"#" * (1024 * 1024 + 1))[1]

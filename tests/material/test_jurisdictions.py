@@ -1,0 +1,78 @@
+"""The five example jurisdictions over every valid real declaration: views, explanations and diffs that agree, and the
+independent oracle with them."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from gateway.document import in_fixed_form, read
+from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain, inspect, read_policy
+from gateway.policy.diff import Mark, diff
+from gateway.policy.pseudonyms import Pseudonyms
+from gateway.schema import validate
+from tests.material.conftest import Labelled
+from tests.oracle.oracle import Judge
+from tests.unit.policy.grown import bare_schema, compiled_set, set_places, set_privacy
+from tests.unit.schema.sets import DATA, LIMITS
+
+FOLDER = DATA.parent / "config" / "jurisdictions" / "policies"
+FILES = sorted(FOLDER.glob("*.yaml"))
+KEY = bytes(range(32))
+
+
+@cache
+def jurisdiction(file: Path) -> CompiledPolicy:
+    """Return a policy of the examples, compiled."""
+    policy = read_policy(file.read_bytes(), file=file.name, include=lambda name: (FOLDER / name).read_bytes())
+    return compile_policy(policy, compiled_set(policy.schema_set))
+
+
+@cache
+def judge(file: Path) -> Judge:
+    """Return the oracle for the same files."""
+    set_id = jurisdiction(file).schema_set
+    included = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*.yaml")}
+    return Judge(file.read_bytes(), set_places(set_id), included, set_privacy(set_id), KEY)
+
+
+def test_there_are_five_jurisdictions() -> None:
+    assert len(FILES) == 5
+    assert len({jurisdiction(file).sha256 for file in FILES}) == 5
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_valid_declaration_has_the_view_that_is_due(
+    file: Path, published: list[Labelled], mutants: list[Labelled], count: Callable[..., None]
+) -> None:
+    how, pseudonyms = jurisdiction(file), Pseudonyms(key=KEY)
+    compiled, schema = compiled_set(how.schema_set), bare_schema(how.schema_set)
+    labels = [label for label in (*published, *mutants) if label.valid and label.schema_set == how.schema_set]
+    assert labels
+    for label in labels:
+        raw = label.path.read_bytes()
+        document = validate(read(raw, LIMITS), compiled)
+        view = apply_policy(document, how, compiled, pseudonyms=pseudonyms)
+        schema.assertValid(etree.fromstring(view.xml))
+        assert judge(file).complaints(raw, view.xml) == [], label.path.name
+
+        again = validate(read(view.xml, LIMITS), compiled)
+        assert in_fixed_form(again.document, compiled.prefixes), label.path.name
+        inspect(again, how)
+        twice = apply_policy(again, how, compiled, pseudonyms=pseudonyms)
+        assert (twice.xml, twice.changed, twice.withheld) == (view.xml, 0, 0), label.path.name
+
+        lines = [line for line in explain(document, how, pseudonyms) if not line.is_empty]
+        sides = diff(document, [how], compiled, pseudonyms)
+        explained = (sum(line.kept for line in lines), sum(not line.kept for line in lines))
+        shown = {mark: sides.count(mark) for mark in Mark}
+        assert explained == (view.kept, view.withheld), label.path.name
+        assert shown == {
+            Mark.CHANGED: view.changed,
+            Mark.KEPT: view.kept - view.changed,
+            Mark.WITHHELD: view.withheld,
+        }, label.path.name
+        for what, number in (("views", 1), ("values kept", view.kept), ("values changed", view.changed)):
+            count(f"{what} under {file.stem}, as the oracle has them", number)
