@@ -1,7 +1,8 @@
 """The static check: what is wrong with a policy before any document is seen, in words an officer can act on.
 
 A policy is held against every place of its schema set at once. First each rule is looked at by itself (check_rules.py):
-does it stand anywhere, can its change fit, does another say the same? Then what the rules come to together, with each
+does it stand anywhere, can its change fit, does another say the same, can it be asked what it asks
+(check_conditions.py)? Then what the rules come to together, with each
 condition taken both ways (worlds.py): could the view of every class stand (check_views.py), what does it say of people
 (check_privacy.py), what would have to be counted anew (check_consistency.py)? All findings come back together, each
 with file, line, and what to write instead.
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.errors import Finding
+from gateway.policy.check_conditions import condition_findings
 from gateway.policy.check_consistency import consistency_findings
 from gateway.policy.check_privacy import privacy_findings
 from gateway.policy.check_rules import rule_findings, unknown_selectors
@@ -40,6 +42,7 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
     findings += rule_findings(policy, worlds, whole=whole)
     if whole:
         every = list(worlds.all())
+        findings += condition_findings(policy, worlds)
         findings += view_findings(policy, worlds, every)
         findings += privacy_findings(policy, worlds, every)
         if not any(one.is_error for one in findings):

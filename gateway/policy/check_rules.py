@@ -1,26 +1,25 @@
-"""The part of the static check that looks at each rule: where it stands, what it asks and changes, what it is beside.
+"""The part of the static check that looks at each rule: where it stands, what it changes, what it is beside.
 
 Rules of included files may be made for several schema sets, so it is not held against them that they stand nowhere.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations, groupby
 from typing import Final
 
 from gateway.errors import Finding, Level
-from gateway.policy.conditions import BUILT_IN, KIND, Condition
 from gateway.policy.fitting import fits
 from gateway.policy.reading import nearest
-from gateway.policy.rules import Action, Demand, Policy, Rule
+from gateway.policy.rules import Demand, Policy, Rule
 from gateway.policy.rulings import rank, standing_rules
 from gateway.policy.selectors import Anchor, Selector, SelectorKind
 from gateway.policy.worlds import Worlds
 from gateway.schema import SchemaNode, ValueFacts
 
-__all__ = ["finding", "rule_findings", "such_as", "unknown_selectors"]
+__all__ = ["FACTS", "finding", "is_own", "rule_findings", "such_as", "unknown_selectors"]
 
 _BY_STEPS: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
-_FACTS: Final = "`gateway schema facts` lists all there are"
+FACTS: Final = "`gateway schema facts` lists all there are"
 
 
 def finding(
@@ -30,6 +29,11 @@ def finding(
     file = (rule.file if rule is not None else "") or policy.file
     line = rule.line if rule is not None else None
     return Finding(file=file, line=line, key=str(key), problem=problem, fix=fix, level=level)
+
+
+def is_own(policy: Policy, entry: Rule | Demand) -> bool:
+    """Tell whether something stands in the policy's own file. Included ones may be made for several schema sets."""
+    return (entry.file or policy.file) == policy.file
 
 
 def such_as(paths: list[str]) -> str:
@@ -45,7 +49,7 @@ def unknown_selectors(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Rules of the policy's own file about what the set does not have."""
     unknown = _Unknown(policy, worlds)
     for rule in policy.rules:
-        if (rule.file or policy.file) != policy.file:
+        if not is_own(policy, rule):
             continue
         if rule.selector.kind is SelectorKind.SET:
             for member in rule.selector.members:
@@ -82,7 +86,7 @@ class _Unknown:
             return "Remove it; it can never match"
         if selector.kind is SelectorKind.WCO:
             near = nearest(selector.name, sorted({node.wco_id for node in self.tree.nodes.values() if node.wco_id}))
-            return f"Did you mean `wco:{near}`?" if near else _FACTS
+            return f"Did you mean `wco:{near}`?" if near else FACTS
         home = self.bare_home(selector)
         if home is not None:
             return f"Write {'/'.join((home, *selector.steps[1:]))}; it speaks for a bare body too"
@@ -103,7 +107,7 @@ class _Unknown:
             if step not in ("", "*") and step not in self.names:
                 near = nearest(step, self.names)
                 return f"There is no `{step}`; did you mean `{near}`?" if near else f"There is no `{step}`"
-        return f"Its names are not below each other so; {_FACTS}"
+        return f"Its names are not below each other so; {FACTS}"
 
     def mend_path(self, selector: Selector) -> str:
         path = "".join(f"/{step}" for step in selector.steps)
@@ -145,11 +149,7 @@ def rule_findings(policy: Policy, worlds: Worlds, *, whole: bool) -> Iterator[Fi
             yield from look.unknown_attributes(rule)
     if not whole:
         return
-    entries: Iterable[Rule | Demand] = (*policy.rules, *policy.require, *policy.hold)
-    for entry in entries:
-        yield from look.never(entry)
     yield from look.ties()
-    yield from look.unanswered()
     yield from look.shadowed()
 
 
@@ -162,9 +162,6 @@ class _Look:
         for anchor, ruling in worlds.rulings.items():
             for rule in ruling.candidates:
                 self.speaking.setdefault(id(rule), []).append(anchor)
-
-    def is_own(self, entry: Rule | Demand) -> bool:
-        return (entry.file or self.policy.file) == self.policy.file
 
     # ── changes and attributes ───────────────────────────────────────────────────────────────────────────────────
 
@@ -238,7 +235,7 @@ class _Look:
         """Own rules that decide about no value anywhere, because others do."""
         for rule in self.policy.rules:
             anchors = self.worlds.anchors[id(rule)]
-            if not anchors or not self.is_own(rule):
+            if not anchors or not is_own(self.policy, rule):
                 continue
             if any(self.decides(rule, one) for one in self.speaking.get(id(rule), ())):
                 continue
@@ -256,72 +253,6 @@ class _Look:
         ruling = self.worlds.rulings[anchor]
         is_own = any(one is rule for one in ruling.candidates[: ruling.own])
         return is_own or rule.names(node.attributes[anchor.attribute])
-
-    # ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def never(self, entry: Rule | Demand) -> Iterator[Finding]:
-        """Conditions that can not be asked here, or never hold."""
-        key = entry.action.value if isinstance(entry, Rule) else "when"
-        for condition in entry.conditions:
-            name = condition.criterion.name
-            if name == KIND:
-                if not self.worlds.may_be_kind(condition):
-                    kinds = ", ".join(self.worlds.kinds)
-                    problem = f"never holds: messages under {self.policy.schema_set} are {kinds}"
-                    yield finding(self.policy, entry, key, problem, "Remove it, or ask for one of these", Level.WARNING)
-            elif not self.worlds.places(condition.criterion) and self.is_own(entry):
-                level = Level.WARNING if name in BUILT_IN else Level.ERROR
-                problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
-                fix = "Remove the condition" if name in BUILT_IN else f"Correct `{name}` under `criteria`. {_FACTS}"
-                yield finding(self.policy, entry, key, problem, fix, level)
-        for one, other in combinations(entry.conditions, 2):
-            if one.excludes(other, single=False):
-                problem = f"never holds: {one.text} and {other.text} exclude each other"
-                yield finding(self.policy, entry, key, problem, "Take a value out of one of them", Level.WARNING)
-
-    def unanswered(self) -> Iterator[Finding]:
-        """Rules that ask what the view may not hold: its receiver could not tell whether the rule spoke.
-
-        A rule that drops may ask what it drops itself, or what a rule around it does: then nothing is left to ask.
-        """
-        for rule in self.policy.rules:
-            for condition in rule.conditions:
-                missing = [place for place in self.asked(rule, condition) if not self.is_plainly_kept(place, rule)]
-                if missing:
-                    name = condition.criterion.name
-                    problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
-                    fix = f"Keep {missing[0]} without a condition, or ask something else"
-                    yield finding(self.policy, rule, rule.action, problem, fix)
-
-    def asked(self, rule: Rule, condition: Condition) -> list[str]:
-        """The places at which a condition of a rule is looked up, wherever the rule may decide."""
-        if condition.criterion.name == KIND:
-            return []
-        found: dict[str, None] = {}
-        for anchor in self.worlds.anchors[id(rule)]:
-            found.update(dict.fromkeys(self.worlds.atom(condition, anchor).scope.places))
-        return list(found)
-
-    def is_plainly_kept(self, place: str, asking: Rule) -> bool:
-        """Whether a view has what stands at a place as it was, whenever it has what `asking` speaks for."""
-        path, _, attribute = place.partition("/@")
-        anchor = Anchor(path, attribute)
-        ruling = self.worlds.rulings[anchor]
-        others = (at for at, one in enumerate(ruling.candidates) if not self.drops_with(one, asking))
-        first = next(others, None)
-        if first is None or ruling.candidates[first].conditions or ruling.candidates[first].action is not Action.KEEP:
-            return False
-        if not attribute:
-            return True
-        facts = self.tree.nodes[path].attributes[attribute]
-        return ruling.attribute_action(first, facts) is Action.KEEP
-
-    def drops_with(self, rule: Rule, asking: Rule) -> bool:
-        """Whether a rule, where it speaks, drops all that another is about, which drops too."""
-        if rule.action is not Action.DROP or asking.action is not Action.DROP or not rule.conditions:
-            return False
-        around = tuple(f"{anchor.path}/" for anchor in self.worlds.anchors[id(rule)] if not anchor.attribute)
-        return all(f"{anchor.path}/".startswith(around) for anchor in self.worlds.anchors[id(asking)])
 
 
 def _meaning(rule: Rule) -> object:
