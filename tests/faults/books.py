@@ -54,6 +54,7 @@ OF_NOTICES: Final = frozenset({_E.NOTICE_GIVEN, _E.TRANSFER_HANDED_OVER})
 
 _MOVES_NOTHING: Final = frozenset(
     {
+        _E.AGREEMENT_IN_FORCE,
         _E.CHANNEL_REFUSED,
         _E.MESSAGE_DUPLICATE,
         _E.MESSAGE_TAKEN,
@@ -63,6 +64,7 @@ _MOVES_NOTHING: Final = frozenset(
         _E.NODE_RESUMED,
         _E.NODE_STARTED,
         _E.NODE_STOPPED,
+        _E.POLICY_IN_FORCE,
         _E.RECEIPT_GIVEN,
         _E.STORE_TAIL_DROPPED,
         _E.SUBMISSION_ACCEPTED,
