@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.document import read
 from gateway.domain.ids import SchemaSetId
 from gateway.policy import Demand, Policy, Rule, check_policy, compile_policy, read_policy
 from gateway.policy.cases import difference, make, read_case
 from gateway.policy.coverage import Fate, coverage
-from gateway.schema import CompiledSet, PrivacyClass, compile_set
+from gateway.policy.diff import Mark, diff
+from gateway.schema import CompiledSet, PrivacyClass, compile_set, validate
 from gateway.settings import load_agreements, load_catalogue
-from tests.unit.policy.rules import ROOT
-from tests.unit.schema.sets import DATA
+from tests.unit.policy.rules import ROOT, SAMPLES
+from tests.unit.schema.sets import DATA, LIMITS
 
 FOLDER = ROOT / "config" / "jurisdictions"
 POLICIES = sorted((FOLDER / "policies").glob("*.yaml"))
@@ -77,3 +79,21 @@ def test_where_no_personal_data_may_leave_no_place_of_that_class_does() -> None:
     counts = [node.counts() for node in coverage(policy(file), classified().tree)]
     assert [set(one[PrivacyClass.PERSONAL]) for one in counts] == [{Fate.WITHHELD}]
     assert [set(one[PrivacyClass.CREDENTIAL]) for one in counts] == [{Fate.WITHHELD}]
+
+
+@pytest.mark.parametrize("file", POLICIES, ids=lambda file: file.stem)
+def test_on_every_sample_the_diff_counts_what_the_view_counts(file: Path) -> None:
+    how, sent = compile_policy(policy(file), classified()), 0
+    for one in SAMPLES:
+        parsed = read(one.read_bytes(), LIMITS)
+        if parsed.kind not in classified().schema_set.kinds:
+            continue
+        found = diff(validate(parsed, classified()), [how], classified())
+        view = found.outcomes[0].view
+        if view is None:
+            assert found.outcomes[0].code == "policy.not_permitted"
+            continue
+        sent += 1
+        assert found.count(Mark.KEPT) + found.count(Mark.CHANGED) == view.kept
+        assert (found.count(Mark.CHANGED), found.count(Mark.WITHHELD)) == (view.changed, view.withheld)
+    assert sent > 20
