@@ -27,13 +27,13 @@ class Inconsistent(Exception):  # noqa: N818 - it is what a view must not be
 def mended(view: Element, document: Element, said: Mapping[str, str], deciding: Deciding) -> Element:
     """Return the view with everything true again. Raises Inconsistent where the policy does not mend."""
     for part, leaf, text in [
-        *(("sequence", *one) for one in sequences(view)),
+        *(("sequence", *one) for one in sequences(view, deciding)),
         *(("counts", *one) for one in counts(view, deciding)),
         *(("totals", *one) for one in totals(view, deciding)),
     ]:
         allowed(part, leaf, said)
         leaf.text = text
-    while (turn := followed(view, document, deciding.places)).numbers or turn.lost:
+    while (turn := followed(view, document, deciding)).numbers or turn.lost:
         for leaf, text in turn.numbers:
             allowed("pointers", leaf, said)
             leaf.text = text
@@ -87,7 +87,7 @@ def number(leaf: Element | None) -> Decimal | None:
     return found if found is not None and found.is_finite() else None
 
 
-def sequences(view: Element) -> Iterator[tuple[Element, str]]:
+def sequences(view: Element, deciding: Deciding) -> Iterator[tuple[Element, str]]:
     """Siblings of one name that were numbered 1, 2, 3, …, and of which some went."""
     for parent in walk(view):
         assert parent.origin is not None
@@ -99,7 +99,9 @@ def sequences(view: Element) -> Iterator[tuple[Element, str]]:
                 continue
             for position, one in enumerate(after, 1):
                 leaf = child(one, "SequenceNumeric")
-                if leaf is not None and is_unchanged(leaf) and number(leaf) != position:
+                if leaf is None or not deciding.may_stay(leaf.path):
+                    continue  # what a rule changes is not mended
+                if is_unchanged(leaf) and number(leaf) != position:
                     yield leaf, str(position)
 
 
@@ -111,7 +113,7 @@ def counts(view: Element, deciding: Deciding) -> Iterator[tuple[Element, str]]:
             continue
         before = below(holder.origin, "GoodsShipment", ITEM)
         after = below(holder, "GoodsShipment", ITEM)
-        kept_at_all = deciding.may_keep(f"{holder.path}/GoodsShipment/{ITEM}")
+        kept_at_all = deciding.may_stay(leaf.path) and deciding.may_keep(f"{holder.path}/GoodsShipment/{ITEM}")
         if number(leaf) == len(before) != len(after) and kept_at_all:
             yield leaf, str(len(after))
 
@@ -126,7 +128,9 @@ def totals(view: Element, deciding: Deciding) -> Iterator[tuple[Element, str]]:
         before, after = total(holder.origin, leaf.origin), total(holder, leaf)
         inside, part, unit = TOTALS[leaf.name[1]]
         said = number(leaf)
-        if not deciding.may_stay(f"{holder.path}/GoodsShipment/{ITEM}/{inside}/{part}"):
+        if not deciding.may_stay(leaf.path) or not deciding.may_stay(
+            f"{holder.path}/GoodsShipment/{ITEM}/{inside}/{part}"
+        ):
             continue
         slack = Decimal("0.01") if unit else Decimal(0)
         if said is None or before is None or after is None or abs(said - before) > slack:

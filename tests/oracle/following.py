@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.oracle.documents import Element, walk
+from tests.oracle.selecting import Deciding
 from tests.oracle.xsd_paths import Place
 
 BODIES = ("42A", "07B")
@@ -31,11 +32,11 @@ class Turn:
     lost: list[Element] = field(default_factory=list)
 
 
-def followed(view: Element, document: Element, places: Mapping[str, Place]) -> Turn:
+def followed(view: Element, document: Element, deciding: Deciding) -> Turn:
     """Return what pointers in a view need, to lead where they led in the document."""
     standing = {id(one.origin): one for one in walk(view)}
     turn = Turn()
-    for steps in chains(document, places):
+    for steps in chains(document, deciding.places):
         pointers = [standing.get(id(step.pointer)) for step in steps]
         if any(one is None for one in pointers):
             continue
@@ -47,8 +48,8 @@ def followed(view: Element, document: Element, places: Mapping[str, Place]) -> T
             assert pointer is not None
             assert target is not None
             leaf = named(pointer, "SequenceNumeric")
-            if leaf is None or leaf.origin is None or leaf.text != leaf.origin.text:
-                continue
+            if leaf is None or not deciding.may_stay(leaf.path):
+                continue  # what a rule changes is not mended
             now = number_of(target)
             if plain(now) != plain(leaf.text.strip(" \t\r\n")):
                 turn.numbers.append((leaf, now))
