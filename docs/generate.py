@@ -20,8 +20,8 @@ from gateway.domain.ids import SchemaSetId
 from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, mermaid
 from gateway.errors import CATALOGUE, ErrorCode
 from gateway.policy import Policy
-from gateway.policy.coverage import coverage
-from gateway.policy.coverage_text import by_class, tree_lines
+from gateway.policy.telling.coverage import coverage
+from gateway.policy.telling.coverage_text import by_class, tree_lines
 from gateway.schema import Rule, RuleTarget, SchemaTree
 from gateway.settings import load_agreements, load_catalogue
 from gateway.settings.rule_file import read_rule_sets

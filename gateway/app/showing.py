@@ -14,7 +14,7 @@ from gateway.domain.records import KeyFacts
 from gateway.errors import RequestError
 from gateway.exchange.beside import Beside, BesideJob, beside
 from gateway.exchange.desk import Desk
-from gateway.policy.diff import Diff, diff
+from gateway.policy.telling.diff import Diff, diff
 from gateway.schema import validate
 from gateway.settings import NodeSettings
 from gateway.trust import FileTrust

@@ -13,7 +13,7 @@ from gateway.cli.output import AsJson, print_json, reporting, say
 
 if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy
-    from gateway.policy.cases import Case, Made, Result
+    from gateway.policy.telling.cases import Case, Made, Result
     from gateway.schema import CompiledSet
 
 __all__ = ["run_cases"]
@@ -79,7 +79,7 @@ def run_cases(
 
 def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, list[str]]":
     """Return a case, how it went, and the names of the files that were written."""
-    from gateway.policy.cases import difference, make, read_case
+    from gateway.policy.telling.cases import difference, make, read_case
 
     case = read_case(file.read_bytes(), file=str(file))
     policy, compiled = bench.policy(file.parent / case.policy)
@@ -95,7 +95,7 @@ def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, lis
 
 def _update(file: Path, expected: Path, case: "Case", made: "Made") -> Iterator[str]:
     """Make the files of a case say what came out; yield the names of those that changed."""
-    from gateway.policy.cases import VIEW, in_lines
+    from gateway.policy.telling.cases import VIEW, in_lines
 
     if (made.code, bool(made.held)) != (case.expect, case.held):
         text = _with_line(file.read_text(encoding="utf-8"), "expect", made.code)

@@ -12,7 +12,7 @@ from gateway.cli.output import AsJson, print_json, print_table, reporting, say
 
 if TYPE_CHECKING:
     from gateway.policy import Policy
-    from gateway.policy.coverage import CoveredNode
+    from gateway.policy.telling.coverage import CoveredNode
 
 __all__ = ["cover"]
 
@@ -64,7 +64,7 @@ def _columns(paths: Sequence[Path], to: str, set_id: str, catalogue: Path | None
     from dataclasses import replace
 
     from gateway.errors import RequestError
-    from gateway.policy.coverage import coverage
+    from gateway.policy.telling.coverage import coverage
     from gateway.settings import read_policy_file
 
     found: dict[str, list[_Column]] = {}
@@ -99,7 +99,7 @@ def _of_agreements(folder: Path, catalogue: Path | None) -> list[_Column]:
 
 
 def _print(set_id: str, columns: Sequence[_Column], *, tree: bool, full: bool) -> None:
-    from gateway.policy.coverage_text import by_class, tree_lines
+    from gateway.policy.telling.coverage_text import by_class, tree_lines
 
     say(set_id)
     for number, column in enumerate(columns, start=1):

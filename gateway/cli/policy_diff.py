@@ -19,7 +19,7 @@ from gateway.cli.policy_choice import (
 from gateway.cli.side_by_side import Row, print_columns
 
 if TYPE_CHECKING:
-    from gateway.policy.diff import Diff, DiffPlace, Side
+    from gateway.policy.telling.diff import Diff, DiffPlace, Side
 
 __all__ = ["diff_document"]
 
@@ -48,7 +48,7 @@ def diff_document(
     This shows the document's values. With --between, exit code 1 when the two policies leave something different.
     """
     from gateway.policy import compile_policy
-    from gateway.policy.diff import diff
+    from gateway.policy.telling.diff import diff
     from gateway.settings import read_policy_file
 
     if only not in _SHOWN:
@@ -109,7 +109,7 @@ def _summary_json(found: "Diff") -> dict[str, Any]:
 
 
 def _counted(found: "Diff") -> "Iterable[tuple[Any, dict[str, Any]]]":
-    from gateway.policy.diff import Mark
+    from gateway.policy.telling.diff import Mark
 
     for side, outcome in enumerate(found.outcomes):
         policy = outcome.policy.policy

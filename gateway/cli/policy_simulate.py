@@ -13,7 +13,7 @@ from gateway.cli.output import AsJson, print_json, print_table, reporting, say
 
 if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy
-    from gateway.policy.simulation import Effect
+    from gateway.policy.telling.simulation import Effect
     from gateway.schema import CompiledSet
 
 __all__ = ["simulate"]
@@ -74,8 +74,8 @@ def _effects(
     from gateway.document import read
     from gateway.domain.limits import DocumentLimits
     from gateway.errors import DocumentError, SchemaError
-    from gateway.policy.diff import diff
-    from gateway.policy.simulation import effect
+    from gateway.policy.telling.diff import diff
+    from gateway.policy.telling.simulation import effect
     from gateway.schema import validate
 
     for file in sorted(folder.rglob("*.xml")):

@@ -3,21 +3,21 @@
 Only `apply_policy` makes a View. docs/policy.md says what a policy may say and what it means.
 """
 
-from gateway.policy.apply import apply_policy
-from gateway.policy.changes import Change, ChangeKind
-from gateway.policy.check import check_policy
-from gateway.policy.compiled import CompiledPolicy, compile_policy, demands
-from gateway.policy.conditions import Condition, Criterion
-from gateway.policy.demands import Demanded, check_required, held_by
-from gateway.policy.explain import Explained, explain
-from gateway.policy.file_schema import policy_file_schema
-from gateway.policy.inspect import inspect
-from gateway.policy.joining import Include
-from gateway.policy.language import draft_policy, flatten, policy_sha256, read_policy
-from gateway.policy.pseudonyms import Pseudonyms
-from gateway.policy.rules import Action, Consistency, Demand, Policy, Rule
-from gateway.policy.rulings import Ruling, Rulings, rulings
-from gateway.policy.selectors import Anchor, Selector, SelectorKind
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.checking.check import check_policy
+from gateway.policy.language.changes import Change, ChangeKind
+from gateway.policy.language.conditions import Condition, Criterion
+from gateway.policy.language.file_schema import policy_file_schema
+from gateway.policy.language.joining import Include
+from gateway.policy.language.read import draft_policy, flatten, policy_sha256, read_policy
+from gateway.policy.language.rules import Action, Consistency, Demand, Policy, Rule
+from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
+from gateway.policy.ruling.rulings import Ruling, Rulings, rulings
+from gateway.policy.telling.explain import Explained, explain
+from gateway.policy.views.apply import apply_policy
+from gateway.policy.views.compiled import CompiledPolicy, compile_policy, demands
+from gateway.policy.views.demands import Demanded, check_required, held_by
+from gateway.policy.views.inspect import inspect
 
 __all__ = [
     "Action",

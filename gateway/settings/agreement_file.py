@@ -12,8 +12,8 @@ from gateway.domain.limits import CEILING_DOCUMENT_BYTES, MAX_DOCUMENT_BYTES
 from gateway.domain.message import MessageKind, Terms
 from gateway.domain.retry import RetryPolicy
 from gateway.policy import Policy
-from gateway.policy.reading import Reading, nearest
-from gateway.policy.source import Fields, Node, Word
+from gateway.policy.language.reading import Reading, nearest
+from gateway.policy.language.source import Fields, Node, Word
 from gateway.schema import CodeCatalogue, RuleSet
 from gateway.settings.profile_keys import CheckLists, read_profile
 from gateway.settings.schemas import Catalogue

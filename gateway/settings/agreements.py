@@ -20,7 +20,7 @@ from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy
-from gateway.policy.source import SourceError, read_source
+from gateway.policy.language.source import SourceError, read_source
 from gateway.schema import (
     CodeCatalogue,
     CompiledSet,

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.domain.access import Role
 from gateway.errors import ConfigurationError, Finding
-from gateway.policy.reading import nearest
+from gateway.policy.language.reading import nearest
 from gateway.settings.kinds import WRONG, is_loopback
 from gateway.settings.toml_lines import Location, key_lines, line_at
 from gateway.settings.values import BACKEND_KINDS, DropFolder, Listener, NodeSettings, PullInbox, Webhook

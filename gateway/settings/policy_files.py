@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.errors import Finding
 from gateway.policy import Include, Policy, draft_policy, read_policy
-from gateway.policy.source import MAX_BYTES
+from gateway.policy.language.source import MAX_BYTES
 
 __all__ = ["draft_policy_file", "included_beside", "read_policy_file"]
 

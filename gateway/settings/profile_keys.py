@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from gateway.domain.ids import CodeListId, RuleSetId, SchemaSetId
 from gateway.domain.profile import NO_PROFILE, ProfileTerms, Severity, sealed_profile
 from gateway.errors import Finding
-from gateway.policy.reading import Reading, nearest
-from gateway.policy.source import Fields, Word
+from gateway.policy.language.reading import Reading, nearest
+from gateway.policy.language.source import Fields, Word
 from gateway.schema import CodeCatalogue, RuleSet
 
 __all__ = ["CheckLists", "read_profile"]

@@ -13,8 +13,8 @@ from gateway.domain.ids import RuleSetId, SchemaSetId, is_name
 from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import Finding
-from gateway.policy.reading import Reading, nearest
-from gateway.policy.source import Fields, Items, Node, SourceError, Word, read_source
+from gateway.policy.language.reading import Reading, nearest
+from gateway.policy.language.source import Fields, Items, Node, SourceError, Word, read_source
 from gateway.schema import Rule, RuleSet, RuleTarget, sealed_rule_set
 
 __all__ = ["RuleSets", "draft_rule_set", "read_rule_sets"]

@@ -22,7 +22,7 @@ from gateway.exchange.drain import Drain
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate, stated_reason
 from gateway.exchange.show import Show
-from gateway.policy.diff import Diff
+from gateway.policy.telling.diff import Diff
 from gateway.ports import Store, Tokens
 from gateway.schema import SchemaSet, SchemaTree
 from gateway.web.door import Admits, Door, Route

@@ -10,8 +10,8 @@ from lxml import etree
 
 from gateway.document import in_fixed_form, read
 from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain, inspect, read_policy
-from gateway.policy.diff import Mark, diff
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.telling.diff import Mark, diff
 from gateway.schema import validate
 from tests.material.conftest import Labelled
 from tests.oracle.oracle import Judge

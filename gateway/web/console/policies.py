@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.domain.access import Caller
 from gateway.domain.agreement import Flow
 from gateway.errors import AccessError, DocumentError, RequestError, SchemaError
-from gateway.policy.diff import Diff, Mark
+from gateway.policy.telling.diff import Diff, Mark
 from gateway.web.console.pages import page
 from gateway.web.console.session import form_token, refuse_other_sites
 from gateway.web.console.upload import read_upload

@@ -14,8 +14,8 @@ from gateway.document import in_fixed_form, read
 from gateway.domain.message import View
 from gateway.errors import DocumentError, PolicyError, SchemaError
 from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain, inspect, read_policy
-from gateway.policy.compiled import demands
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.views.compiled import demands
 from gateway.schema import ValidDocument, validate
 from tests.oracle.consistency import Inconsistent
 from tests.oracle.growing import grow

@@ -35,7 +35,7 @@ class _Planting(MetaPathFinder, Loader):
 
     def __init__(self, fault: Fault) -> None:
         self.path = Path(gateway.__path__[0]) / "policy" / fault.file
-        self.name = f"{ROOM}.{self.path.stem}"
+        self.name = ".".join((ROOM, *Path(fault.file).with_suffix("").parts))
         text = self.path.read_text(encoding="utf-8")
         assert text.count(fault.source) == 1, f"{fault.file} has changed: plant the fault anew"
         self.text = text.replace(fault.source, fault.broken)

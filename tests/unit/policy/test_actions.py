@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.actions import changed, is_changed
-from gateway.policy.changes import Change, ChangeKind
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.actions import changed, is_changed
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.language.changes import Change, ChangeKind
 from gateway.schema.facts.nodes import ValueFacts
 
 TEXT = ValueFacts(base="string", max_length=70)

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.policy import CompiledPolicy
-from gateway.policy.cases import Case, difference, in_lines, make, read_case
-from gateway.policy.diff import diff
-from gateway.policy.simulation import Effect, Turn, effect
+from gateway.policy.telling.cases import Case, difference, in_lines, make, read_case
+from gateway.policy.telling.diff import diff
+from gateway.policy.telling.simulation import Effect, Turn, effect
 from tests.unit.policy.rules import CODES, HEAD, compiled, declaration, valid
 from tests.unit.policy.test_apply import ANSWER, RES
 from tests.unit.schema.sets import bundled

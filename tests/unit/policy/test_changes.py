@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.policy.changes import Change, ChangeKind, told
+from gateway.policy.language.changes import Change, ChangeKind, told
 
 _TOLD = [
     (Change(kind=ChangeKind.YEAR), "generalised to the year"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.policy.conditions import BUILT_IN, Condition, Scope, scope_of
+from gateway.policy.language.conditions import BUILT_IN, Condition, Scope, scope_of
 
 ITEM = "/M/D/Item"
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.message import View
 from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, apply_policy, demands, explain, inspect
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.pseudonyms import Pseudonyms
 from tests.unit.policy.rules import CODES, HEAD, apply, body, compiled, declaration, valid
 from tests.unit.schema.sets import bundled
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.policy import explain
-from gateway.policy.coverage import Fate, coverage
-from gateway.policy.coverage_text import by_class, tree_lines
+from gateway.policy.telling.coverage import Fate, coverage
+from gateway.policy.telling.coverage_text import by_class, tree_lines
 from gateway.schema import PrivacyClass
 from tests.unit.policy.rules import CODES, SAMPLES, compiled, example, fitting, policy, valid
 from tests.unit.schema.sets import bundled

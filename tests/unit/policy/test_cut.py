@@ -12,7 +12,7 @@ from lxml import etree
 from gateway.document.names import DECLARATION
 from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, Policy, apply_policy, compile_policy
-from gateway.policy.consistency import Relations
+from gateway.policy.consistency.mending import Relations
 from gateway.schema import ValidDocument, assemble_set, compile_set
 from tests.oracle.writing import written_view
 from tests.unit.policy.random_policies import compiled, documents, policies

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.document import leaves, read
 from gateway.policy import apply_policy, explain
-from gateway.policy.diff import Mark, diff
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.telling.diff import Mark, diff
 from tests.unit.policy.rules import CODES, HEAD, SAMPLES, apply, compiled, declaration, example, fitting, valid
 from tests.unit.policy.test_apply import ANSWER, RES
 from tests.unit.schema.sets import LIMITS, bundled

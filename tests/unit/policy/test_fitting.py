@@ -11,10 +11,10 @@ import pytest
 import xmlschema
 from lxml import etree
 
-from gateway.policy.actions import changed
-from gateway.policy.changes import Change, ChangeKind
-from gateway.policy.fitting import fits
-from gateway.policy.pseudonyms import Pseudonyms
+from gateway.policy.changing.actions import changed
+from gateway.policy.changing.fitting import fits
+from gateway.policy.changing.pseudonyms import Pseudonyms
+from gateway.policy.language.changes import Change, ChangeKind
 from gateway.schema.facts.nodes import ValueFacts
 from gateway.schema.introspection.value_types import value_facts
 from tests.unit.policy.test_actions import BANDS, COUNTRY, MONTH, PSEUDONYM, YEAR, digits, prefix, truncate

@@ -8,9 +8,9 @@ import pytest
 from gateway.document import read
 from gateway.domain.ids import SchemaSetId
 from gateway.policy import Demand, Policy, Rule, check_policy, compile_policy, read_policy
-from gateway.policy.cases import difference, make, read_case
-from gateway.policy.coverage import Fate, coverage
-from gateway.policy.diff import Mark, diff
+from gateway.policy.telling.cases import difference, make, read_case
+from gateway.policy.telling.coverage import Fate, coverage
+from gateway.policy.telling.diff import Mark, diff
 from gateway.schema import CompiledSet, PrivacyClass, compile_set, validate
 from gateway.settings import load_agreements, load_catalogue
 from tests.unit.policy.rules import ROOT, SAMPLES

@@ -1,7 +1,7 @@
 """Laws that hold for every policy that passes the check and every valid document."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -169,10 +169,9 @@ def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
     """The laws above would hold for empty policies too; these are not empty."""
     rules, refused = [0], [0]
 
-    # The same draws every time: this is about what the strategies make, and luck is no part of it.
-    @settings(
-        max_examples=200, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-    )
+    # The same draws every time, wherever this text stands: it is about what the strategies make, and luck no part of it.
+    @seed(1)
+    @settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(policies(set_id), documents(set_id))
     def look(found: Policy, document: ValidDocument) -> None:
         view = view_of(document, compiled(found))

@@ -6,7 +6,7 @@ from pathlib import Path
 import gateway
 
 PACKAGE = Path(gateway.__file__).parent
-MAKER = PACKAGE / "policy" / "apply.py"
+MAKER = PACKAGE / "policy" / "views" / "apply.py"
 
 
 def makes_a_view(node: ast.AST) -> bool:

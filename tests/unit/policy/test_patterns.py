@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.policy.characters import representatives
-from gateway.policy.patterns import PatternError, automaton
-from gateway.policy.walks import holds, positions
+from gateway.policy.changing.characters import representatives
+from gateway.policy.changing.patterns import PatternError, automaton
+from gateway.policy.changing.walks import holds, positions
 
 XS = "http://www.w3.org/2001/XMLSchema"
 

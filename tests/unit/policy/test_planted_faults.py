@@ -12,72 +12,72 @@ from tests.unit.policy.planted import Fault, planted
 
 FAULTS = {
     "an attribute leaves that no rule names": Fault(
-        file="cut.py",
+        file="views/cut.py",
         source="kept = {name: found[name] for name in place.attributes if name in found}",
         broken="kept = {name: found[name] for name in (*place.attributes, 'languageID') if name in found}",
     ),
     "what can not be changed leaves as it was": Fault(
-        file="cut.py",
+        file="views/cut.py",
         source="        if made is None:\n            return False\n",
         broken="        if made is None:\n            return True\n",
     ),
     "what the schema requires is not asked for": Fault(
-        file="cut.py",
+        file="views/cut.py",
         source="all(standing.count(tag) >= least for tag, least in required)",
         broken="True",
     ),
     "a date keeps its day": Fault(
-        file="dates.py",
+        file="changing/dates.py",
         source='(f"{dash}01" if day is not None else "")',
         broken='(f"{dash}{day}" if day is not None else "")',
     ),
     "a text is cut one character late": Fault(
-        file="actions.py",
+        file="changing/actions.py",
         source="cut = text[: change.number]",
         broken="cut = text[: change.number + 1]",
     ),
     "a pseudonym needs no key": Fault(
-        file="pseudonyms.py",
+        file="changing/pseudonyms.py",
         source="digest = hmac.digest(self.key,",
         broken="digest = hmac.digest(bytes(32),",
     ),
     "a pseudonym is made of a pseudonym": Fault(
-        file="pseudonyms.py",
+        file="changing/pseudonyms.py",
         source="if self.made(plain, shape):",
         broken="if False:",
     ),
     "`unless` is read as `when`": Fault(
-        file="conditions.py",
+        file="language/conditions.py",
         source="return any(self.takes(answer.strip()) for answer in answers) is not self.negated",
         broken="return any(self.takes(answer.strip()) for answer in answers)",
     ),
     "a condition on an item asks all items": Fault(
-        file="conditions.py",
+        file="language/conditions.py",
         source="    deepest = max(shared.values(), default=0)\n",
         broken="    deepest = min(2, max(shared.values(), default=0))\n",
     ),
     "a count is left as it was": Fault(
-        file="consistency.py",
+        file="consistency/mending.py",
         source="mends = [*_renumbered(root, observed), *_recounted(root, observed), *_recomputed(root, observed)]",
         broken="mends = [*_renumbered(root, observed), *_recomputed(root, observed)]",
     ),
     "a pointer to what went stays": Fault(
-        file="pointers.py",
+        file="consistency/pointers.py",
         source="            yield from ((step.pointer, None) for step in self.steps)\n",
         broken="",
     ),
     "the receiver takes what has no place": Fault(
-        file="inspect.py",
+        file="views/inspect.py",
         source="if place is None or not place.is_plain or child.keys():",
         broken="if place is not None and (not place.is_plain or child.keys()):",
     ),
     "the receiver takes a value that was not changed": Fault(
-        file="inspect.py",
+        file="views/inspect.py",
         source="if place.change is not None and not place.change.may_have_made(",
         broken="if False and not place.change.may_have_made(",
     ),
     "a rule from far above decides": Fault(
-        file="rulings.py",
+        file="ruling/rulings.py",
         source="return Ruling(candidates=(*own, *above.candidates), own=len(own))",
         broken="return Ruling(candidates=(*above.candidates, *own), own=len(above.candidates))",
     ),
@@ -141,7 +141,7 @@ def test_a_planted_fault_is_caught(name: str) -> None:
 
 def test_without_a_fault_nothing_is_found_in_the_same_cases() -> None:
     real = importlib.import_module("gateway.policy")
-    harmless = Fault(file="cut.py", source="return has_content and (", broken="return has_content and  (")
+    harmless = Fault(file="views/cut.py", source="return has_content and (", broken="return has_content and  (")
     with planted(harmless):
         assert importlib.import_module("gateway.policy") is not real
         assert broken() == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.pseudonyms import Pseudonyms, shape_of
+from gateway.policy.changing.pseudonyms import Pseudonyms, shape_of
 from gateway.schema.facts.nodes import ValueFacts
 
 ONE = Pseudonyms(key=bytes(range(32)))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import Action, Anchor, Policy, Ruling, rulings
-from gateway.policy.rules import Rule
-from gateway.policy.worlds import Worlds
+from gateway.policy.checking.worlds import Worlds
+from gateway.policy.language.rules import Rule
 from tests.unit.policy.rules import CODES, HEAD, policy, reviewed
 
 D = "/MetaData/Declaration"

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.policy import Anchor, SelectorKind
-from gateway.policy.selectors import Selector, SelectorError, parse_selector
+from gateway.policy.language.selectors import Selector, SelectorError, parse_selector
 from gateway.schema import PrivacyClass
 from tests.unit.policy.rules import reviewed
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Finding
-from gateway.policy.source import Fields, Items, Node, SourceError, Word, read_source
+from gateway.policy.language.source import Fields, Items, Node, SourceError, Word, read_source
 
 
 def plain(node: Node) -> object:

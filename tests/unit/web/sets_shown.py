@@ -5,7 +5,7 @@ from functools import cache
 
 from gateway.bundled import schema_folder
 from gateway.domain.ids import SchemaSetId
-from gateway.policy.diff import Diff, diff
+from gateway.policy.telling.diff import Diff, diff
 from gateway.schema import SchemaSet, SchemaTree, read_tree
 from gateway.settings import load_catalogue
 from tests.unit.policy.rules import example, valid

@@ -1,0 +1,1 @@
+"""What a rule may make of a value, whether the results fit their type, and the pseudonyms."""

@@ -1,0 +1,65 @@
+"""The static check: what is wrong with a policy before any document is seen, in words an officer can act on.
+
+A policy is held against every place of its schema set at once. First each rule is looked at by itself (check_rules.py):
+does it stand anywhere, can its change fit, does another say the same, can it be asked what it asks
+(check_conditions.py)? Then what the rules come to together, with each
+condition taken both ways (worlds.py): could the view of every class stand (check_views.py), what does it say of people
+(check_privacy.py), what would have to be counted anew (check_consistency.py)? All findings come back together, each
+with file, line, and what to write instead.
+
+With an error a policy is not used. A policy without errors gives, for every valid document, a valid view or a refusal;
+warnings are about what somebody surely did not mean.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gateway.errors import Finding
+from gateway.policy.checking.conditions import condition_findings
+from gateway.policy.checking.consistency import consistency_findings
+from gateway.policy.checking.privacy import privacy_findings
+from gateway.policy.checking.rules import rule_findings, unknown_selectors
+from gateway.policy.checking.views import view_findings
+from gateway.policy.checking.worlds import Worlds
+from gateway.policy.language.rules import Policy
+from gateway.schema import CompiledSet
+
+__all__ = ["check_policy"]
+
+
+def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -> tuple[Finding, ...]:
+    """Return everything wrong with a policy under the schema set it names; no error when it may be used.
+
+    `whole` False: rules are missing that could not be read, so nothing is said that they might have changed.
+    """
+    found = tuple(_set_findings(policy, compiled))
+    if found:
+        return found
+    worlds = Worlds(policy, compiled)
+    findings = list(unknown_selectors(policy, worlds))
+    # What follows from a rule can be told only when all rules have their places.
+    whole = whole and not any(one.is_error for one in findings)
+    findings += rule_findings(policy, worlds, whole=whole)
+    if whole:
+        every = list(worlds.all())
+        findings += condition_findings(policy, worlds)
+        findings += view_findings(policy, worlds, every)
+        findings += privacy_findings(policy, worlds, every)
+        if not any(one.is_error for one in findings):
+            findings += consistency_findings(policy, compiled.tree)
+    own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}
+    return tuple(
+        sorted(dict.fromkeys(findings), key=lambda one: (own_first.get(one.file, 0), one.line or 0, one.problem))
+    )
+
+
+def _set_findings(policy: Policy, compiled: CompiledSet) -> Iterator[Finding]:
+    finding = Finding(file=policy.file, key="schema_set", problem="", fix="")
+    if policy.schema_set != compiled.id:
+        problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
+        yield replace(finding, problem=problem, fix="Name the set that the agreement's flow names")
+        return
+    unlisted = sorted({node.namespace for node in compiled.tree.nodes.values()} - {"", *compiled.prefixes.values()})
+    if unlisted:
+        problem = f"is under {compiled.id}, whose manifest does not list the namespace {unlisted[0]}"
+        yield replace(finding, problem=problem, fix="Add the set anew with all its namespaces")

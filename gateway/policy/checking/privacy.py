@@ -1,0 +1,86 @@
+"""The part of the static check that asks what a policy says of people, and whether it gives away what lets one act.
+
+A kept class keeps what a later release puts into it, and what nobody thought of. So a personal value may leave without
+a warning only where a rule names it, and what has the class `credential` never as it is.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from gateway.errors import Finding, Level
+from gateway.policy.checking.rules import finding
+from gateway.policy.checking.worlds import World, Worlds
+from gateway.policy.language.changes import ChangeKind
+from gateway.policy.language.rules import Action, Policy, Rule
+from gateway.policy.language.selectors import Anchor
+from gateway.policy.ruling.rulings import Ruling
+from gateway.schema import PrivacyClass, SchemaNode
+
+__all__ = ["privacy_findings"]
+
+_MOST_NAMED: Final = 10
+# Nothing of the value is left in these.
+_HIDING: Final = frozenset({ChangeKind.REPLACE, ChangeKind.PSEUDONYM})
+
+
+def privacy_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
+    """Return credentials that are kept (errors), and personal values that no rule names (warnings), by rule."""
+    for rule, paths in _credentials(worlds, list(every)):
+        problem = f"keeps {_named(paths)}, a credential: who has it can act with it"
+        fix = "Add `drop: privacy:credential`" if len(paths) > 1 else f"Add `drop: {paths[0]}`"
+        yield finding(policy, rule, rule.action, problem, fix)
+    for rule, paths in _unnamed(worlds):
+        problem = f"keeps personal data that no rule names: {_named(paths)}"
+        fix = f"Name what must leave, such as `keep: {paths[0]}` with its reason, and drop the rest"
+        yield finding(policy, rule, rule.action, problem, fix, Level.WARNING)
+
+
+def _named(paths: list[str]) -> str:
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return f"{', '.join(paths[:_MOST_NAMED])}{more}"
+
+
+def _credentials(worlds: Worlds, every: list[World]) -> Iterator[tuple[Rule, list[str]]]:
+    found: dict[int, tuple[Rule, list[str]]] = {}
+    for anchor in _classed(worlds, PrivacyClass.CREDENTIAL):
+        giving = {id(rule): rule for world in every if (rule := _gives_away(world, anchor)) is not None}
+        for rule in giving.values():
+            found.setdefault(id(rule), (rule, []))[1].append(anchor.text)
+    yield from found.values()
+
+
+def _gives_away(world: World, anchor: Anchor) -> Rule | None:
+    rule = world.deciding.get(anchor)
+    if rule is None or (anchor.attribute and not world.attributes[anchor]):
+        return None
+    is_hidden = rule.change is not None and rule.change.kind in _HIDING
+    return rule if rule.is_keeping and not is_hidden else None
+
+
+def _unnamed(worlds: Worlds) -> Iterator[tuple[Rule, list[str]]]:
+    found: dict[int, tuple[Rule, list[str]]] = {}
+    for anchor in _classed(worlds, PrivacyClass.PERSONAL):
+        ruling = worlds.rulings[anchor]
+        keeping = None if ruling.own else _keeping(ruling, anchor, worlds.tree.nodes[anchor.path])
+        if keeping is not None:
+            found.setdefault(id(keeping), (keeping, []))[1].append(anchor.text)
+    yield from found.values()
+
+
+def _keeping(ruling: Ruling, anchor: Anchor, node: SchemaNode) -> Rule | None:
+    """Return the first rule that may keep a place without naming it. An attribute in a list is named."""
+    for index, rule in enumerate(ruling.candidates):
+        is_kept = rule.action is Action.KEEP
+        if anchor.attribute:
+            is_kept = ruling.attribute_action(index, node.attributes[anchor.attribute]) is Action.KEEP
+            is_kept = is_kept and rule.attributes == "required"
+        if is_kept:
+            return rule
+    return None
+
+
+def _classed(worlds: Worlds, privacy: PrivacyClass) -> Iterator[Anchor]:
+    for anchor in worlds.rulings:
+        node = worlds.tree.nodes[anchor.path]
+        if (node.attributes[anchor.attribute].privacy if anchor.attribute else node.privacy) is privacy:
+            yield anchor

@@ -1,0 +1,262 @@
+"""The part of the static check that looks at each rule: where it stands, what it changes, what it is beside.
+
+Rules of included files may be made for several schema sets, so it is not held against them that they stand nowhere.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations, groupby
+from typing import Final
+
+from gateway.errors import Finding, Level
+from gateway.policy.changing.fitting import fits
+from gateway.policy.checking.worlds import Worlds
+from gateway.policy.language.reading import nearest
+from gateway.policy.language.rules import Demand, Policy, Rule
+from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
+from gateway.policy.ruling.rulings import rank, standing_rules
+from gateway.schema import SchemaNode, ValueFacts
+
+__all__ = ["FACTS", "finding", "is_own", "rule_findings", "such_as", "unknown_selectors"]
+
+_BY_STEPS: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
+FACTS: Final = "`gateway schema facts` lists all there are"
+
+
+def finding(
+    policy: Policy, rule: Rule | Demand | None, key: str, problem: str, fix: str, level: Level = Level.ERROR
+) -> Finding:
+    """Return a finding about a rule, or about the whole policy."""
+    file = (rule.file if rule is not None else "") or policy.file
+    line = rule.line if rule is not None else None
+    return Finding(file=file, line=line, key=str(key), problem=problem, fix=fix, level=level)
+
+
+def is_own(policy: Policy, entry: Rule | Demand) -> bool:
+    """Tell whether something stands in the policy's own file. Included ones may be made for several schema sets."""
+    return (entry.file or policy.file) == policy.file
+
+
+def such_as(paths: list[str]) -> str:
+    """Return the first of some paths, and how many more there are."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}"
+
+
+# ── selectors ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unknown_selectors(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
+    """Rules of the policy's own file about what the set does not have."""
+    unknown = _Unknown(policy, worlds)
+    for rule in policy.rules:
+        if not is_own(policy, rule):
+            continue
+        if rule.selector.kind is SelectorKind.SET:
+            for member in rule.selector.members:
+                if not member.matches(worlds.tree):
+                    problem = f"names {rule.path}, in which {member.text} is nothing in the set {policy.schema_set}"
+                    fix = unknown.mend(member)
+                    yield finding(policy, rule, rule.action, problem, fix, Level.WARNING)
+        elif not worlds.anchors[id(rule)]:
+            is_privacy = rule.selector.kind is SelectorKind.PRIVACY
+            level = Level.WARNING if is_privacy else Level.ERROR
+            problem = f"names {rule.path}, {unknown.why(rule.selector)}"
+            yield finding(policy, rule, rule.action, problem, unknown.mend(rule.selector), level)
+
+
+class _Unknown:
+    """What to say of a selector that stands nowhere."""
+
+    def __init__(self, policy: Policy, worlds: Worlds) -> None:
+        self.policy = policy
+        self.tree = worlds.tree
+        self.names = sorted({path.rpartition("/")[2] for path in worlds.tree.nodes})
+
+    def why(self, selector: Selector) -> str:
+        if self.bare_home(selector) is not None:
+            return "which starts at a bare body"
+        if selector.kind is SelectorKind.PRIVACY:
+            return f"which nothing in the schema set {self.policy.schema_set} is"
+        if selector.kind is SelectorKind.WCO:
+            return f"which is not a WCO id of the schema set {self.policy.schema_set}"
+        return f"which is not a path of the schema set {self.policy.schema_set}"
+
+    def mend(self, selector: Selector) -> str:
+        if selector.kind is SelectorKind.PRIVACY:
+            return "Remove it; it can never match"
+        if selector.kind is SelectorKind.WCO:
+            near = nearest(selector.name, sorted({node.wco_id for node in self.tree.nodes.values() if node.wco_id}))
+            return f"Did you mean `wco:{near}`?" if near else FACTS
+        home = self.bare_home(selector)
+        if home is not None:
+            return f"Write {'/'.join((home, *selector.steps[1:]))}; it speaks for a bare body too"
+        if selector.kind is not SelectorKind.PLAIN:
+            return self.mend_name(selector)
+        return self.mend_path(selector)
+
+    def bare_home(self, selector: Selector) -> str | None:
+        """Where a path that starts at a bare body should start, or None when it does not."""
+        for root in self.tree.roots:
+            home = self.tree.home(root)
+            if selector.kind is SelectorKind.PLAIN and home != root.path and selector.steps[:1] == (root.path[1:],):
+                return home
+        return None
+
+    def mend_name(self, selector: Selector) -> str:
+        for step in selector.steps:
+            if step not in ("", "*") and step not in self.names:
+                near = nearest(step, self.names)
+                return f"There is no `{step}`; did you mean `{near}`?" if near else f"There is no `{step}`"
+        return f"Its names are not below each other so; {FACTS}"
+
+    def mend_path(self, selector: Selector) -> str:
+        path = "".join(f"/{step}" for step in selector.steps)
+        if path in self.tree.nodes:  # so it is the attribute that is missing
+            taken = sorted(name for name in self.tree.nodes[path].attributes if not name.startswith("{"))
+            near = nearest(selector.attribute, taken)
+            if near:
+                return f"{path} has no attribute `{selector.attribute}`; did you mean `{near}`?"
+            return f"{path} has no attribute `{selector.attribute}`; there is {', '.join(taken) or 'none'}"
+        known, rest = self.known_part(selector.steps)
+        children = self.steps_below(known)
+        near = nearest(rest, children)
+        where = f"Below {known}" if known else "At the start"
+        if near:
+            return f"{where} there is no `{rest}`; did you mean `{near}`?"
+        return f"{where} there is no `{rest}`; there is {', '.join(children) or 'nothing: it holds a value'}"
+
+    def known_part(self, steps: tuple[str, ...]) -> tuple[str, str]:
+        """Return the longest part of an unknown path that exists, and the step after it."""
+        parts = ["".join(f"/{step}" for step in steps[:length]) for length in range(len(steps))]
+        longest = max(length for length, part in enumerate(parts) if not part or part in self.tree.nodes)
+        return parts[longest], steps[longest]
+
+    def steps_below(self, path: str) -> list[str]:
+        node = self.tree.node(path)
+        nodes = self.tree.homes if node is None else node.children
+        return [one.path.rpartition("/")[2] for one in nodes]
+
+
+# ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rule_findings(policy: Policy, worlds: Worlds, *, whole: bool) -> Iterator[Finding]:
+    """Return what is wrong with single rules; `whole` False: not what depends on all of them."""
+    look = _Look(policy, worlds)
+    for rule in policy.rules:
+        if worlds.anchors[id(rule)]:
+            yield from look.changes(rule)
+            yield from look.unknown_attributes(rule)
+    if not whole:
+        return
+    yield from look.ties()
+    yield from look.shadowed()
+
+
+class _Look:
+    def __init__(self, policy: Policy, worlds: Worlds) -> None:
+        self.policy = policy
+        self.worlds = worlds
+        self.tree = worlds.tree
+        self.speaking: dict[int, list[Anchor]] = {}
+        for anchor, ruling in worlds.rulings.items():
+            for rule in ruling.candidates:
+                self.speaking.setdefault(id(rule), []).append(anchor)
+
+    # ── changes and attributes ───────────────────────────────────────────────────────────────────────────────────
+
+    def changes(self, rule: Rule) -> Iterator[Finding]:
+        """Changes where there is no value, or whose results would not be valid."""
+        if rule.change is None:
+            return
+        classes, refused = list[SchemaNode](), dict[str, list[str]]()
+        for anchor in self.worlds.anchors[id(rule)]:
+            facts = self.facts(anchor)
+            if facts is None:
+                classes.append(self.tree.nodes[anchor.path])
+            elif (reason := fits(rule.change, facts)) is not None:
+                refused.setdefault(reason, []).append(anchor.text)
+        if classes:
+            example = next((f", such as {child.path}" for child in classes[0].children if child.is_leaf), "")
+            problem = f"would {rule.action} {such_as([one.path for one in classes])}, which holds elements and no value"
+            yield finding(self.policy, rule, rule.action, problem, f"Name the elements in it that hold values{example}")
+        for reason, paths in refused.items():
+            problem = f"would {rule.action} {such_as(paths)}, and the change does not fit: {reason}"
+            yield finding(self.policy, rule, rule.action, problem, "Drop it, or change it in another way")
+
+    def facts(self, anchor: Anchor) -> ValueFacts | None:
+        node = self.tree.nodes[anchor.path]
+        return node.attributes[anchor.attribute].value if anchor.attribute else node.value
+
+    def unknown_attributes(self, rule: Rule) -> Iterator[Finding]:
+        """Attributes that nothing the rule speaks for takes."""
+        if rule.attributes == "required":
+            return
+        taken = sorted({anchor.attribute for anchor in self.speaking.get(id(rule), ()) if anchor.attribute})
+        for name in rule.attributes:
+            if name not in taken:
+                near = nearest(name, taken)
+                fix = f"Remove it; possible are {', '.join(taken)}" if taken else "Remove it"
+                problem = f"names the attribute {name}, which nothing the rule speaks for takes"
+                yield finding(self.policy, rule, "attributes", problem, f"Did you mean `{near}`?" if near else fix)
+
+    # ── beside each other ────────────────────────────────────────────────────────────────────────────────────────
+
+    def ties(self) -> Iterator[Finding]:
+        """Two rules of which nobody could say which decides."""
+        told: set[tuple[int, int]] = set()
+        for anchor, rules in standing_rules(self.policy, self.tree).items():
+            for _, group in groupby(rules, key=rank):
+                alike = list(group)
+                for one, other in combinations(alike, 2):
+                    if (id(one), id(other)) in told or not self.is_tie(one, other, anchor):
+                        continue
+                    told.add((id(one), id(other)))
+                    yield self.tie(one, other, anchor)
+                if any(not rule.conditions for rule in alike):
+                    break  # what ranks lower never gets its turn here
+
+    def is_tie(self, one: Rule, other: Rule, anchor: Anchor) -> bool:
+        if _meaning(one) == _meaning(other):
+            return False
+        return not self.worlds.never_both(one, other, anchor)
+
+    def tie(self, one: Rule, other: Rule, anchor: Anchor) -> Finding:
+        first, second = sorted((one, other), key=lambda rule: (rule.file != self.policy.file, rule.file, rule.line))
+        later, sooner = (second, first) if first.file == second.file else (first, second)
+        problem = (
+            f"speaks for {anchor.text} ({later.path}) as much as {self.policy.place(sooner)} does ({sooner.path}), "
+            "and nobody could say which decides"
+        )
+        fix = f"Remove one of the two, or write the one that is to decide in full: {anchor.text}"
+        return finding(self.policy, later, later.action, problem, fix)
+
+    def shadowed(self) -> Iterator[Finding]:
+        """Own rules that decide about no value anywhere, because others do."""
+        for rule in self.policy.rules:
+            anchors = self.worlds.anchors[id(rule)]
+            if not anchors or not is_own(self.policy, rule):
+                continue
+            if any(self.decides(rule, one) for one in self.speaking.get(id(rule), ())):
+                continue
+            others = self.worlds.rulings[anchors[0]].candidates
+            by = ", ".join(dict.fromkeys(self.policy.place(one) for one in others if one is not rule))
+            problem = f"decides nowhere ({rule.path}): more precise rules speak for everything it is about"
+            fix = f"Remove it, or see {by}" if by else "Remove it; every value below has a rule of its own"
+            yield finding(self.policy, rule, rule.action, problem, fix, Level.WARNING)
+
+    def decides(self, rule: Rule, anchor: Anchor) -> bool:
+        """Whether a rule that may speak at an anchor has a value to decide about there."""
+        node = self.tree.nodes[anchor.path]
+        if not anchor.attribute:
+            return node.is_leaf or not node.children
+        ruling = self.worlds.rulings[anchor]
+        is_own = any(one is rule for one in ruling.candidates[: ruling.own])
+        return is_own or rule.names(node.attributes[anchor.attribute])
+
+
+def _meaning(rule: Rule) -> object:
+    """What becomes of a place by a rule, and why: of two that agree in this, either may decide."""
+    attributes = rule.attributes if rule.attributes == "required" else frozenset(rule.attributes)
+    asked = frozenset((one.criterion, frozenset(one.values), one.negated) for one in rule.conditions)
+    return rule.action, rule.change, attributes, asked, rule.reason, rule.legal

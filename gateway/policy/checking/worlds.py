@@ -1,0 +1,205 @@
+"""Every way the conditions of a policy can turn out, as far as the static check looks.
+
+An *atom* is one question as it is asked at one scope. A *world* says which atoms hold. The check takes each condition
+both ways: none holds, all hold, each alone, all but each, and each two. Worlds that no document can bring about are
+left out: two values of what stands there once, a prefix without the longer one's, a kind that the set is not for.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final
+
+from gateway.policy.language.conditions import KIND, Condition, Criterion, Scope, scope_of
+from gateway.policy.language.rules import Action, Policy, Rule
+from gateway.policy.language.selectors import Anchor
+from gateway.policy.ruling.rulings import Ruling, rulings
+from gateway.schema import CompiledSet
+
+__all__ = ["Atom", "World", "Worlds"]
+
+MOST_WORLDS: Final = 64
+_MESSAGE: Final = Scope(path="", places=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atom:
+    """One question, never negated, as asked at one scope."""
+
+    condition: Condition
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Which atoms hold, and so which rule decides at every anchor; None: none, so default deny."""
+
+    holding: frozenset[Atom]
+    deciding: Mapping[Anchor, Rule | None]
+    """For an attribute: the rule that decides, whether it stands on the attribute or above."""
+    attributes: Mapping[Anchor, bool]
+    """Whether an attribute leaves with its element."""
+
+    @property
+    def words(self) -> str:
+        """When this is so, for people; empty when nothing is asked anywhere."""
+        if not self.holding:
+            return "when no condition holds"
+        return " and ".join(sorted({atom.condition.text for atom in self.holding}))
+
+    def rule(self, path: str) -> Rule | None:
+        """Return the rule that decides about the element at a path."""
+        return self.deciding.get(Anchor(path))
+
+
+class Worlds:
+    """What each rule stands on, who may decide where, and all worlds of one policy under one set."""
+
+    def __init__(self, policy: Policy, compiled: CompiledSet) -> None:
+        self.tree = compiled.tree
+        self.kinds = tuple(sorted(compiled.schema_set.kinds))
+        self.anchors = {id(rule): rule.selector.matches(compiled.tree) for rule in policy.rules}
+        self._stands_on = {id(rule): frozenset(self.anchors[id(rule)]) for rule in policy.rules}
+        self.rulings = rulings(policy, compiled.tree)
+        self._places: dict[Criterion, tuple[str, ...]] = {}
+        self._atoms: dict[Atom, None] = {}
+        # At each anchor where conditions decide, for each candidate what must hold (True) and what must not.
+        self._asked: dict[Anchor, list[list[tuple[Atom, bool]]]] = {}
+        for anchor, ruling in self.rulings.items():
+            if any(rule.conditions for rule in ruling.candidates):
+                self._asked[anchor] = [self._asks(rule, anchor) for rule in ruling.candidates]
+
+    def _asks(self, rule: Rule, anchor: Anchor) -> list[tuple[Atom, bool]]:
+        stands = self.standing(rule, anchor)
+        asked = [(self.atom(one, stands), not one.negated) for one in rule.conditions]
+        self._atoms.update(dict.fromkeys(atom for atom, _ in asked))
+        return asked
+
+    def standing(self, rule: Rule, anchor: Anchor) -> Anchor:
+        """Return where a rule that may decide at an anchor stands: there, or on the nearest element around it."""
+        while anchor not in self._stands_on[id(rule)]:
+            anchor = Anchor(anchor.path if anchor.attribute else anchor.path.rpartition("/")[0])
+        return anchor
+
+    # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def places(self, criterion: Criterion) -> tuple[str, ...]:
+        """Return the places that answer a criterion, as paths; an attribute's is that of its element, then `/@name`."""
+        if criterion not in self._places:
+            found = () if criterion.selector is None else criterion.selector.matches(self.tree)
+            self._places[criterion] = tuple(anchor.text for anchor in found)
+        return self._places[criterion]
+
+    def atom(self, condition: Condition, anchor: Anchor) -> Atom:
+        """Return what a condition of a rule asks that stands on an anchor."""
+        asked = replace(condition, negated=False, values=tuple(sorted(condition.values)))
+        if condition.criterion.name == KIND:
+            return Atom(condition=asked, scope=_MESSAGE)
+        is_leaf = self.tree.nodes[anchor.path].is_leaf
+        scope = scope_of(anchor.path, is_leaf=is_leaf, places=self.places(condition.criterion))
+        return Atom(condition=asked, scope=scope)
+
+    def is_single(self, atom: Atom) -> bool:
+        """Tell whether what an atom asks has one answer at most."""
+        if atom.condition.criterion.name == KIND:
+            return True
+        if len(atom.scope.places) != 1:
+            return False
+        path = atom.scope.places[0].partition("/@")[0]
+        while path != atom.scope.path:
+            node = self.tree.nodes.get(path)
+            if node is None or node.most != 1:
+                return False
+            path = path.rpartition("/")[0]
+        return True
+
+    def never_both(self, one: Rule, other: Rule, anchor: Anchor) -> bool:
+        """Tell whether the conditions of two rules exclude each other at an anchor."""
+        return any(
+            a.excludes(b, single=self.is_single(self.atom(a, anchor))) for a in one.conditions for b in other.conditions
+        )
+
+    def may_be_kind(self, condition: Condition) -> bool:
+        """Tell whether a condition on the kind holds for some kind of the set."""
+        return any(condition.takes(kind) is not condition.negated for kind in self.kinds)
+
+    # ── worlds ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """Every atom that is asked anywhere."""
+        return tuple(self._atoms)
+
+    def asked_at(self, anchor: Anchor) -> Iterator[Atom]:
+        """Yield the atoms that decide at one anchor."""
+        for candidate in self._asked.get(anchor, ()):
+            yield from (atom for atom, _ in candidate)
+
+    def all(self) -> Iterator[World]:
+        """Yield every world, the one in which nothing holds first; at most MOST_WORLDS."""
+        deciding, attributes = self._settled()
+        for holding in self._possible():
+            here, there = dict(deciding), dict(attributes)
+            for anchor, asked in self._asked.items():
+                chosen = next((i for i, one in enumerate(asked) if all((a in holding) is b for a, b in one)), -1)
+                self._decide(anchor, self.rulings[anchor], chosen, here, there)
+            yield World(holding=holding, deciding=here, attributes=there)
+
+    def _settled(self) -> tuple[dict[Anchor, Rule | None], dict[Anchor, bool]]:
+        """What is so in every world; where conditions decide it is put right in each."""
+        deciding: dict[Anchor, Rule | None] = {}
+        attributes: dict[Anchor, bool] = {}
+        for anchor, ruling in self.rulings.items():
+            self._decide(anchor, ruling, 0 if ruling.candidates else -1, deciding, attributes)
+        return deciding, attributes
+
+    def _decide(
+        self,
+        anchor: Anchor,
+        ruling: Ruling,
+        chosen: int,
+        deciding: dict[Anchor, Rule | None],
+        attributes: dict[Anchor, bool],
+    ) -> None:
+        deciding[anchor] = None if chosen < 0 else ruling.candidates[chosen]
+        if anchor.attribute:
+            facts = self.tree.nodes[anchor.path].attributes[anchor.attribute]
+            attributes[anchor] = chosen >= 0 and ruling.attribute_action(chosen, facts) is not Action.DROP
+
+    def _possible(self) -> Iterator[frozenset[Atom]]:
+        """The sets of atoms that can hold together."""
+        seen: dict[frozenset[Atom], None] = {}
+        asked = [atom for atom in self._atoms if atom.condition.criterion.name != KIND]
+        about_kind = [atom for atom in self._atoms if atom.condition.criterion.name == KIND]
+        for chosen in _choices(asked):
+            for kind in self.kinds if about_kind else ("",):
+                holding = chosen | {atom for atom in about_kind if atom.condition.takes(kind)}
+                if holding not in seen and self._is_possible(chosen):
+                    seen[holding] = None
+                    yield holding
+                if len(seen) >= MOST_WORLDS:
+                    return
+
+    def _is_possible(self, holding: frozenset[Atom]) -> bool:
+        return not any(
+            one.scope == other.scope and one.condition.excludes(other.condition, single=self.is_single(one))
+            for one, other in combinations(holding, 2)
+        )
+
+
+def _choices(atoms: list[Atom]) -> Iterator[frozenset[Atom]]:
+    """None, all, each, all but each, each two; never one that holds without another that holds whenever it does."""
+    every = frozenset(atoms)
+    implied = {atom: frozenset(other for other in atoms if _implies(atom, other)) for atom in atoms}
+    yield frozenset()
+    yield every
+    yield from implied.values()
+    yield from (frozenset(other for other in every if atom not in implied[other]) for atom in atoms)
+    yield from (implied[one] | implied[other] for one, other in combinations(atoms, 2))
+
+
+def _implies(one: Atom, other: Atom) -> bool:
+    if one.scope != other.scope:
+        return False
+    unless = replace(other.condition, negated=True)
+    return one.condition.excludes(unless, single=False)

@@ -1,0 +1,1 @@
+"""What stays true in a view: numbers, counts, totals and pointers."""

@@ -1,0 +1,1 @@
+"""A policy file, read: selectors, conditions, changes, includes; what it says as values, flat and hashed."""

@@ -1,0 +1,1 @@
+"""What a policy does, for people: explained, side by side, counted, tried."""

@@ -1,0 +1,128 @@
+"""The receiver's look at what arrived: is there anything in it that the policy does not keep?
+
+A sender may be wrong or worse, and what was not agreed must not be stored here. A document in the fixed form of views,
+as honest senders write it, is looked at by names (quick.py); any other, and one in which names find something, is
+walked beside the places of the compiled policy, as in cut.py; conditions are asked of what arrived, for what they ask
+leaves unchanged. Refused are elements without a place, values that can not be what a rule makes of any, attributes that
+no rule names (`xsi:` ones too), classes that stand there empty, comments, processing instructions, CDATA sections, and
+declared namespaces the schema set does not have: each could carry what the agreement keeps back. Prefixes and white
+space between elements carry nothing that was agreed or not, and other people's XML libraries write their own: they
+pass.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lxml import etree
+
+from gateway.document import indexed_path
+from gateway.domain.message import MessageKind
+from gateway.errors import PolicyError
+from gateway.policy.views.compiled import CompiledPolicy, Place
+from gateway.policy.views.quick import Placing, Quick
+from gateway.schema import ValidDocument
+
+__all__ = ["inspect"]
+
+_MOST_PATHS: Final = 20
+# In a well-formed document without DOCTYPE, `<!` opens a comment or a CDATA section and `<?` an instruction.
+_MARKUP: Final = re.compile(rb"<!--|<!\[CDATA\[|<\?(?!xml[ \t\r\n])")
+_MARKUP_NAMES: Final = {b"<!--": "comment()", b"<![CDATA[": "cdata()"}
+_DECLARATION: Final = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+# A text that begins with white space, be it written out or by reference.
+_MAY_BE_BLANK: Final = re.compile(rb">(?:[ \t\r\n]|&#)")
+_HAS_EMPTY: Final = etree.XPath("count(//*/node()[1]) != count(//*)")
+_DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
+
+
+def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
+    """Raise PolicyError `policy.over_shared`, naming at most 20 paths, if `document` holds more than `policy` keeps."""
+    root, place = document.root, policy.roots.get(document.root.tag)
+    found = [*_markup(document), *_namespaces(document, policy)]
+    if place is None:
+        found.append(indexed_path(root))
+    elif found or not _is_plainly_within(document, place, policy.quick):
+        found += _Beyond(document.document.kind).at(root, place)
+    if found:
+        raise PolicyError(
+            "policy.over_shared",
+            f"The message holds {len(found)} thing{'s' if len(found) != 1 else ''} that the policy does not keep",
+            facts={"paths": found[:_MOST_PATHS]},
+        )
+
+
+def _markup(document: ValidDocument) -> Iterator[str]:
+    """What the parser already left out, seen in the bytes."""
+    for match in _MARKUP.finditer(document.document.raw):
+        yield _MARKUP_NAMES.get(match[0], "processing-instruction()")
+
+
+def _namespaces(document: ValidDocument, policy: CompiledPolicy) -> Iterator[str]:
+    """Declared namespaces that are none of the set's: a name in which anything could be written."""
+    # The bytes show every declaration, and perhaps texts that look like one; only then the tree must be asked, because
+    # its namespace axis has every namespace at every element.
+    seen = {(match[1] or match[2] or b"").decode() for match in _DECLARATION.finditer(document.document.raw)}
+    if not seen <= policy.namespaces and not {uri for _, uri in _DECLARED(document.root)} <= policy.namespaces:
+        yield "namespace::*"
+
+
+def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | None) -> bool:
+    """Tell by names whether nothing is beyond the policy; False where they do not tell."""
+    root = document.root
+    if quick is None or _MAY_BE_BLANK.search(document.document.raw) or _HAS_EMPTY(root):
+        return False
+    placing = Placing(root, place)
+    if next(quick.beyond(root, placing), None) is not None:
+        return False
+    if not all(change.may_have_made(leaf.text or "") for leaf, change in quick.to_change(root, placing)):
+        return False
+    found = quick.attributed(root)
+    return found is not None and all(_has_kept_attributes(one, placing.of(one)) for one in found.doubtful)
+
+
+def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
+    names = element.keys()
+    if not names:
+        return True
+    return place is not None and set(names) <= set(place.attributes) and not place.attribute_changes
+
+
+class _Beyond:
+    """A walk beside the places of a policy that finds what has none. `kind`: the message's."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: MessageKind) -> None:
+        self.kind: Final = kind
+
+    def at(self, element: etree._Element, place: Place | None) -> Iterator[str]:
+        """Yield what is at and below an element beyond its place."""
+        if place is not None and place.choice is not None:
+            place = place.choice.place(element, self.kind)
+        if place is None:
+            yield indexed_path(element)
+            return
+        names = element.keys()
+        if names:
+            yield from self.attributes(element, place, names)
+        if place.is_leaf:
+            if place.change is not None and not place.change.may_have_made(element.text or ""):
+                yield indexed_path(element)
+        elif len(element) == 0 and not place.may_be_empty:
+            yield indexed_path(element)
+        else:
+            yield from self.below(element, place.children)
+
+    def below(self, element: etree._Element, places: Mapping[object, Place]) -> Iterator[str]:
+        for child in element:
+            place = places.get(child.tag)
+            # Most of a message are leaves that leave as they are: they take no call.
+            if place is None or not place.is_plain or child.keys():
+                yield from self.at(child, place)
+
+    def attributes(self, element: etree._Element, place: Place, names: list[str]) -> Iterator[str]:
+        for name in names:
+            change = place.attribute_changes.get(name)
+            if name not in place.attributes or (change and not change.may_have_made(element.get(name) or "")):
+                yield f"{indexed_path(element)}/@{etree.QName(name).localname}"
