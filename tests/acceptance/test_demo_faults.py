@@ -29,7 +29,7 @@ class Fault:
 
 FAULTS = {
     "a filter rule ignored": Fault(
-        file="policy/rules.py",
+        file="policy/language/rules.py",
         source="        return self.action is not Action.DROP\n",
         broken="        return self.action is not Action.DROP or self.path.endswith('/TradeTerms/Description')\n",
         checks=frozenset({"withheld", "counted"}),

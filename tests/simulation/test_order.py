@@ -81,7 +81,7 @@ def _keeps_order(seed: int) -> dict[str, int]:
 
 
 def test_fifty_conversations_keep_their_order() -> None:
-    seen = [_keeps_order(seed) for seed in (1, 2)]
+    seen = [_keeps_order(seed) for seed in (3, 4)]
     for event in seen[0]:
         assert sum(one[event] for one in seen) > 0, event
 
