@@ -19,6 +19,7 @@ from tests.law.source import CORE, ROOT
 DOWNWARDS = "Rooms import downwards, and adapters never each other"
 CORE_IS_PURE = "The core knows no event loop, no socket, no TLS, no database"
 USE_CASES = "Of the adapters only web and workers know the use cases"
+POLICIES = "The rooms of policies import downwards"
 BUNDLED = "The bundled data files know nothing of ours"
 
 ADAPTERS = (
@@ -33,6 +34,7 @@ ADAPTERS = (
     "system",
     "failpoints",
 )
+POLICY_LAYERS = ("telling", "views", "checking", "consistency", "ruling", "changing", "language")
 LAYERS = ("cli", "demo", "app", "settings", "exchange", "ports", "policy", "schema", "document", "domain", "errors")
 
 
@@ -63,6 +65,10 @@ def _plants() -> list[Plant]:
         Plant(contract=DOWNWARDS, importer=f"gateway.{one}", imported=f"gateway.{other}")
         for one, other in [("document", "envelope"), ("envelope", "audit"), ("audit", "document")]
     ]
+    policies = [
+        Plant(contract=POLICIES, importer=f"gateway.policy.{low}", imported=f"gateway.policy.{high}")
+        for high, low in itertools.pairwise(POLICY_LAYERS)
+    ]
     impure = [
         Plant(contract=CORE_IS_PURE, importer=room, imported=module)
         for room in CORE
@@ -77,7 +83,7 @@ def _plants() -> list[Plant]:
         Plant(contract=BUNDLED, importer="gateway.bundled", imported=f"gateway.{one}")
         for one in ("errors", "domain", "document", "exchange")
     ]
-    return upwards + sideways + siblings + impure + use_cases + bundled
+    return upwards + sideways + siblings + policies + impure + use_cases + bundled
 
 
 PLANTS = _plants()
@@ -114,7 +120,7 @@ def _verdicts(output: str) -> dict[str, str]:
 
 def test_the_tree_keeps_every_contract(tmp_path: Path) -> None:
     result = _lint(_copy(tmp_path))
-    assert _verdicts(result.stdout) == dict.fromkeys([DOWNWARDS, CORE_IS_PURE, USE_CASES, BUNDLED], "KEPT"), (
+    assert _verdicts(result.stdout) == dict.fromkeys([DOWNWARDS, POLICIES, CORE_IS_PURE, USE_CASES, BUNDLED], "KEPT"), (
         result.stdout
     )
     assert result.returncode == 0

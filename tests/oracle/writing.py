@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from lxml import etree
 
 from gateway.policy import CompiledPolicy
-from gateway.policy.views.compiled import Place
+from gateway.policy.views.places import Place
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 IN_TEXT = re.compile(r"[&<>\r]")

@@ -29,8 +29,9 @@ from gateway.domain.message import MessageKind, View
 from gateway.errors import DocumentError, PolicyError, SchemaError
 from gateway.policy.changing.pseudonyms import Pseudonyms
 from gateway.policy.language.rules import MENDING
-from gateway.policy.views.compiled import CompiledPolicy, Place
+from gateway.policy.views.compiled import CompiledPolicy
 from gateway.policy.views.cut import Cut, Given, cut_document
+from gateway.policy.views.places import Place
 from gateway.schema import CompiledSet, ValidDocument, validate
 
 __all__ = ["apply_policy"]

@@ -21,7 +21,8 @@ from gateway.policy.changing.pseudonyms import Pseudonyms
 from gateway.policy.consistency.mending import Mend, Observed, Relations, observe, settle
 from gateway.policy.language.rules import REFUSE
 from gateway.policy.ruling.ways import is_below
-from gateway.policy.views.compiled import Changing, CompiledPolicy, Place
+from gateway.policy.views.compiled import CompiledPolicy
+from gateway.policy.views.places import Changing, Place
 from gateway.policy.views.quick import Placing, Quick
 from gateway.schema import ValidDocument
 

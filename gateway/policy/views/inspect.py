@@ -19,7 +19,8 @@ from lxml import etree
 from gateway.document import indexed_path
 from gateway.domain.message import MessageKind
 from gateway.errors import PolicyError
-from gateway.policy.views.compiled import CompiledPolicy, Place
+from gateway.policy.views.compiled import CompiledPolicy
+from gateway.policy.views.places import Place
 from gateway.policy.views.quick import Placing, Quick
 from gateway.schema import ValidDocument
 

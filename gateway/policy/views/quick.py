@@ -15,14 +15,12 @@ Then the walks of cut.py and inspect.py, which ask about every element, decide. 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
+from gateway.policy.views.places import Changing, Place
 from gateway.schema import SchemaNode
-
-if TYPE_CHECKING:
-    from gateway.policy.views.compiled import Changing, Place
 
 __all__ = ["Placing", "Quick", "quick"]
 
@@ -77,7 +75,7 @@ class Quick:
                 if there is not None and tag not in there.children:
                     yield element
 
-    def to_change(self, root: etree._Element, placing: "Placing") -> Iterator[tuple[etree._Element, "Changing"]]:
+    def to_change(self, root: etree._Element, placing: "Placing") -> Iterator[tuple[etree._Element, Changing]]:
         """Yield the leaves below `root` that leave as others, with what changes them."""
         if not self.changed:  # without names lxml would go to every element
             return
@@ -109,10 +107,10 @@ class Placing:
 
     __slots__ = ("_found",)
 
-    def __init__(self, root: etree._Element, place: "Place") -> None:
+    def __init__(self, root: etree._Element, place: Place) -> None:
         self._found: Final[dict[etree._Element, Place | None]] = {root: place}
 
-    def of(self, element: etree._Element) -> "Place | None":
+    def of(self, element: etree._Element) -> Place | None:
         """Return the place of an element below the root; None when it has none."""
         try:
             return self._found[element]
@@ -123,7 +121,7 @@ class Placing:
             return found
 
 
-def quick(roots: Mapping[object, "Place"], nodes: Mapping[object, SchemaNode]) -> Quick | None:
+def quick(roots: Mapping[object, Place], nodes: Mapping[object, SchemaNode]) -> Quick | None:
     """Return what names tell under a policy with these places, or None where they do not tell enough.
 
     `nodes`: by qualified name, what the set says of the same roots.
@@ -156,7 +154,7 @@ class _Reading:
         self.required: set[str] = set()
         self.changed: set[str] = set()
 
-    def below(self, node: SchemaNode, place: "Place", *, is_root: bool = False) -> bool:
+    def below(self, node: SchemaNode, place: Place, *, is_root: bool = False) -> bool:
         """Read a kept place and all below it; tell whether names are enough so far."""
         if place.choice is not None:
             return False
