@@ -127,7 +127,8 @@ class FastPath:
         for one in fit:
             self._committing[one.recipient] += 1
         try:
-            yield ClaimAtOnce(recipients=frozenset(one.recipient for one in fit), lease=self._lease)
+            with self._bells.at_work():  # the commit may lease before anybody else knows of it
+                yield ClaimAtOnce(recipients=frozenset(one.recipient for one in fit), lease=self._lease)
         finally:
             self._bytes -= size
             for one in fit:

@@ -144,6 +144,14 @@ def test_what_waits_is_under_way_until_it_is_taken_or_given_up(
     assert bells.under_way == 0
 
 
+def test_what_a_commit_may_be_leasing_is_under_way(path: FastPath, values: StoreValues, bells: Doorbells) -> None:
+    with path.place_for(prepared(values)) as claim:
+        assert claim is not None
+        bells.hush()
+        assert bells.under_way == 1
+    assert bells.under_way == 0
+
+
 def test_it_is_closed_while_the_node_begins_nothing_new(path: FastPath, values: StoreValues, bells: Doorbells) -> None:
     bells.hush()
     assert path.open_for([PARTNER]) == frozenset()
