@@ -44,6 +44,9 @@ BUILT_IN: Final = {
 """What can be asked without being named under `criteria`."""
 
 
+_BLANKS: Final = " \t\r\n"  # white space of XML 1.0; any other character is a part of the answer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One question with the answers it wants. `values` with a trailing `*` are prefixes; `negated`: from `unless`."""
@@ -54,7 +57,7 @@ class Condition:
 
     def holds(self, answers: Iterable[str]) -> bool:
         """Tell whether it holds, given what a document has at the criterion's places (white space around is none)."""
-        return any(self.takes(answer.strip()) for answer in answers) is not self.negated
+        return any(self.takes(answer.strip(_BLANKS)) for answer in answers) is not self.negated
 
     def takes(self, answer: str) -> bool:
         """Tell whether one answer is among its values, `unless` or not."""

@@ -22,6 +22,7 @@ def asks(*values: str, negated: bool = False, name: str = "commodity") -> Condit
         (("93*",), (), False),
         (("*",), ("01",), True),
         (("FR",), (" FR\n",), True),
+        (("FR",), ("\u00a0FR",), False),
     ],
 )
 def test_one_answer_that_fits_is_enough(values: tuple[str, ...], answers: tuple[str, ...], holds: bool) -> None:

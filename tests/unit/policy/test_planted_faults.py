@@ -48,8 +48,8 @@ FAULTS = {
     ),
     "`unless` is read as `when`": Fault(
         file="language/conditions.py",
-        source="return any(self.takes(answer.strip()) for answer in answers) is not self.negated",
-        broken="return any(self.takes(answer.strip()) for answer in answers)",
+        source="return any(self.takes(answer.strip(_BLANKS)) for answer in answers) is not self.negated",
+        broken="return any(self.takes(answer.strip(_BLANKS)) for answer in answers)",
     ),
     "a condition on an item asks all items": Fault(
         file="language/conditions.py",
