@@ -46,7 +46,7 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
         findings += view_findings(policy, worlds, every)
         findings += privacy_findings(policy, worlds, every)
         if not any(one.is_error for one in findings):
-            findings += consistency_findings(policy, compiled.tree)
+            findings += consistency_findings(policy, worlds)
     own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}
     return tuple(
         sorted(dict.fromkeys(findings), key=lambda one: (own_first.get(one.file, 0), one.line or 0, one.problem))

@@ -10,10 +10,11 @@ from lxml import etree
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.rules import finding, such_as
+from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.relating import relations
 from gateway.policy.language.rules import MENDING, REFUSE, Policy
 from gateway.policy.ruling.deciding import Deciding
-from gateway.schema import SchemaNode, SchemaTree
+from gateway.schema import SchemaNode
 
 __all__ = ["consistency_findings"]
 
@@ -25,11 +26,11 @@ _WHY: Final = {
 }
 
 
-def consistency_findings(policy: Policy, tree: SchemaTree) -> Iterator[Finding]:
+def consistency_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Return a warning for each word of `consistency` that is left at `refuse` where it will be needed."""
-    deciding = Deciding(policy, tree)
+    deciding = Deciding(policy, worlds.tree, worlds.rulings)
     found: dict[str, list[str]] = {part: [] for part in MENDING}
-    for home in tree.homes:
+    for home in worlds.tree.homes:
         one = relations(deciding, home)
         found["sequence"] += [_path(home, *each.parents, each.member, each.number) for each in one.sequences]
         found["counts"] += [_path(home, *each.holder, each.leaf) for each in one.counts]

@@ -52,6 +52,11 @@ class _View:
     worlds: Worlds
     world: World
     lost: list[Finding] = field(default_factory=list)
+    kept: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        deciding = ((anchor.path, self.world.deciding[anchor]) for anchor in self.worlds.elements)
+        self.kept = frozenset(path for path, rule in deciding if rule is not None and rule.is_keeping)
 
     def findings(self) -> Iterator[Finding]:
         yield from self.missing_attributes()
@@ -65,8 +70,7 @@ class _View:
         yield from self.kind()
 
     def is_kept(self, path: str) -> bool:
-        rule = self.world.rule(path)
-        return rule is not None and rule.is_keeping
+        return path in self.kept
 
     # ── what the schema requires ─────────────────────────────────────────────────────────────────────────────────
 

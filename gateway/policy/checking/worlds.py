@@ -61,6 +61,7 @@ class Worlds:
         self.anchors = {id(rule): rule.selector.matches(compiled.tree) for rule in policy.rules}
         self._stands_on = {id(rule): frozenset(self.anchors[id(rule)]) for rule in policy.rules}
         self.rulings = rulings(policy, compiled.tree)
+        self.elements = tuple(anchor for anchor in self.rulings if not anchor.attribute)
         self._places: dict[Criterion, tuple[str, ...]] = {}
         self._atoms: dict[Atom, None] = {}
         # At each anchor where conditions decide, for each candidate what must hold (True) and what must not.

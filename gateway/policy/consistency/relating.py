@@ -35,11 +35,12 @@ class _Relating:
         nodes = list(self.deciding.tree.below(self.root))
         for node in reversed(nodes):
             self.loose[node.path] = self.may_go(node)
+        classes = [node for node in nodes if not node.is_leaf]
         return Relations(
-            sequences=tuple(one for node in nodes for one in self.sequences(node)),
-            counts=tuple(one for node in nodes for one in self.counts(node)),
-            totals=tuple(one for node in nodes for one in self.totals(node)),
-            pointers=tuple(one for node in nodes for one in self.pointers(node)),
+            sequences=tuple(one for node in classes for one in self.sequences(node)),
+            counts=tuple(one for node in classes for one in self.counts(node)),
+            totals=tuple(one for node in classes for one in self.totals(node)),
+            pointers=tuple(one for node in classes for one in self.pointers(node)),
         )
 
     def way(self, path: str) -> Way:

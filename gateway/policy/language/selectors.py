@@ -15,6 +15,7 @@ body stands in its envelope: every place counts once. After `//` a name without 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from gateway.domain.ids import is_name
@@ -87,51 +88,50 @@ class Selector:
 
     def matches(self, tree: SchemaTree) -> tuple[Anchor, ...]:
         """Return its anchors in the order of the tree, each once; nothing when the set has no such place."""
-        match self.kind:
-            case SelectorKind.PLAIN:
-                path = "".join(f"/{step}" for step in self.steps)
-                return self._at([path] if _is_place(path, tree) else [], tree)
-            case SelectorKind.WILDCARD | SelectorKind.ANYWHERE:
-                pattern = self._pattern()
-                return self._at([path for path in _paths(tree) if pattern.fullmatch(path)], tree)
-            case SelectorKind.WCO:
-                return self._at([path for path in _paths(tree) if tree.nodes[path].wco_id == self.name], tree)
-            case SelectorKind.PRIVACY:
-                return _of_class(PrivacyClass(self.name), tree)
-            case SelectorKind.SET:
-                return tuple(dict.fromkeys(anchor for member in self.members for anchor in member.matches(tree)))
-
-    def _at(self, paths: list[str], tree: SchemaTree) -> tuple[Anchor, ...]:
-        if not self.attribute:
-            return tuple(map(Anchor, paths))
-        return tuple(Anchor(path, self.attribute) for path in paths if self.attribute in tree.nodes[path].attributes)
-
-    def _pattern(self) -> re.Pattern[str]:
-        prefix = r"(?:[^/:]+:)?" if self.kind is SelectorKind.ANYWHERE else ""
-        written = ""
-        for step in self.steps:
-            if not step:
-                written += r"(?:/[^/]+)*"
-            elif step == "*":
-                written += r"/[^/]+"
-            else:
-                written += f"/{'' if ':' in step else prefix}{re.escape(step)}"
-        return re.compile(written)
+        return _matched(self, tree)
 
 
-def _paths(tree: SchemaTree) -> list[str]:
-    """Every place once: a bare body's stand below the envelope."""
-    return [node.path for home in tree.homes for node in tree.below(home)]
+# The check and the compiler ask the same of every rule several times over.
+@lru_cache(maxsize=1024)
+def _matched(selector: Selector, tree: SchemaTree) -> tuple[Anchor, ...]:
+    match selector.kind:
+        case SelectorKind.PLAIN:
+            path = "".join(f"/{step}" for step in selector.steps)
+            return _at([path] if path in tree.places else [], selector, tree)
+        case SelectorKind.WILDCARD | SelectorKind.ANYWHERE:
+            pattern = _pattern(selector)
+            return _at([path for path in tree.places if pattern.fullmatch(path)], selector, tree)
+        case SelectorKind.WCO:
+            return tuple(Anchor(path) for path, node in tree.places.items() if node.wco_id == selector.name)
+        case SelectorKind.PRIVACY:
+            return _of_class(PrivacyClass(selector.name), tree)
+        case SelectorKind.SET:
+            return tuple(dict.fromkeys(anchor for member in selector.members for anchor in member.matches(tree)))
 
 
-def _is_place(path: str, tree: SchemaTree) -> bool:
-    return path in tree.nodes and any(f"{path}/".startswith(f"{home.path}/") for home in tree.homes)
+def _at(paths: list[str], selector: Selector, tree: SchemaTree) -> tuple[Anchor, ...]:
+    name = selector.attribute
+    if not name:
+        return tuple(map(Anchor, paths))
+    return tuple(Anchor(path, name) for path in paths if name in tree.places[path].attributes)
+
+
+def _pattern(selector: Selector) -> re.Pattern[str]:
+    prefix = r"(?:[^/:]+:)?" if selector.kind is SelectorKind.ANYWHERE else ""
+    written = ""
+    for step in selector.steps:
+        if not step:
+            written += r"(?:/[^/]+)*"
+        elif step == "*":
+            written += r"/[^/]+"
+        else:
+            written += f"/{'' if ':' in step else prefix}{re.escape(step)}"
+    return re.compile(written)
 
 
 def _of_class(privacy: PrivacyClass, tree: SchemaTree) -> tuple[Anchor, ...]:
     found: list[Anchor] = []
-    for path in _paths(tree):
-        node = tree.nodes[path]
+    for path, node in tree.places.items():
         if node.privacy is privacy:
             found.append(Anchor(path))
         # An attribute that has a namespace never leaves, so no rule stands on one.

@@ -7,7 +7,7 @@ place, these tell which candidate speaks.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Final
 
 from lxml import etree
@@ -61,17 +61,21 @@ class _Asked:
 
 @dataclass(slots=True)
 class Deciding:
-    """One policy held against one tree. `used`: path → the questions that decide about anything at it or below."""
+    """One policy held against one tree. `given`: its rulings, where somebody has them already.
+
+    `used`: path → the questions that decide about anything at it or below.
+    """
 
     policy: Policy
     tree: SchemaTree
+    given: InitVar[Rulings | None] = None
     rulings: Rulings = field(init=False, repr=False)
     used: dict[str, Held] = field(init=False, repr=False)
     _asked: list[_Asked] = field(init=False, repr=False)
     _needs: dict[Anchor, _Needs] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self.rulings = rulings(self.policy, self.tree)
+    def __post_init__(self, given: Rulings | None) -> None:
+        self.rulings = rulings(self.policy, self.tree) if given is None else given
         self.used, self._asked, self._needs = {}, [], {}
         reading = _Reading(self)
         for home in self.tree.homes:

@@ -104,11 +104,11 @@ class SchemaNode:
     is_alternative: bool = False
     nillable: bool = False
     classed: Classed | None = None
+    qualified: str = field(init=False, repr=False, compare=False)
+    """Its name as lxml writes it."""
 
-    @property
-    def qualified(self) -> str:
-        """Its name as lxml writes it."""
-        return f"{{{self.namespace}}}{self.name}" if self.namespace else self.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "qualified", f"{{{self.namespace}}}{self.name}" if self.namespace else self.name)
 
     @property
     def is_leaf(self) -> bool:
@@ -124,28 +124,23 @@ class SchemaNode:
 class SchemaTree:
     """All places of a set. `nodes`: by path, parents before children, in document order from each root.
 
+    `homes`: the roots, without bare bodies that stand in an envelope too; `places`: all at and below them, each once.
     `names`: of elements; of a set that can not be listed, with no place at all, those it is made with.
     """
 
-    __slots__ = ("names", "nodes", "roots")
+    __slots__ = ("_home_of", "homes", "names", "nodes", "places", "roots")
 
     def __init__(self, roots: tuple[SchemaNode, ...], names: frozenset[str] = frozenset()) -> None:
         self.roots = roots
         self.nodes: Mapping[str, SchemaNode] = {node.path: node for root in roots for node in _walk(root)}
         self.names: frozenset[str] = names | {node.name for node in self.nodes.values()}
+        self._home_of: Mapping[str, str] = {root.path: _home(root, roots) for root in roots}
+        self.homes = tuple(root for root in roots if self.home(root) == root.path)
+        self.places: Mapping[str, SchemaNode] = {node.path: node for home in self.homes for node in _walk(home)}
 
     def home(self, root: SchemaNode) -> str:
         """Return the path under which rules speak for a root: a bare body's is where it stands below the envelope."""
-        for other in self.roots:
-            for child in other.children if other is not root else ():
-                if child.qualified == root.qualified:
-                    return child.path
-        return root.path
-
-    @property
-    def homes(self) -> tuple[SchemaNode, ...]:
-        """The roots, without bare bodies that stand in an envelope too: below these, every place stands once."""
-        return tuple(root for root in self.roots if self.home(root) == root.path)
+        return self._home_of[root.path]
 
     def below(self, node: SchemaNode) -> Iterator[SchemaNode]:
         """Yield a place and all it holds, in document order."""
@@ -159,8 +154,7 @@ class SchemaTree:
         wanted = _INDEX.sub("", asked).rstrip("/")
         if wanted in self.nodes:
             return (self.nodes[wanted],)
-        everywhere = (node for home in self.homes for node in _walk(home))
-        return tuple(node for node in everywhere if wanted and wanted in (node.wco_id, node.name))
+        return tuple(node for node in self.places.values() if wanted and wanted in (node.wco_id, node.name))
 
     def node(self, path: str) -> SchemaNode | None:
         """Return the place at a path without indexes, or None."""
@@ -185,6 +179,16 @@ class SchemaTree:
 
 
 def _walk(node: SchemaNode) -> Iterator[SchemaNode]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
+    todo = [node]
+    while todo:
+        found = todo.pop()
+        yield found
+        todo += reversed(found.children)
+
+
+def _home(root: SchemaNode, roots: tuple[SchemaNode, ...]) -> str:
+    for other in roots:
+        for child in other.children if other is not root else ():
+            if child.qualified == root.qualified:
+                return child.path
+    return root.path
