@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lxml import etree
 
-from gateway.document import Document, built, fixed_copy
+from gateway.document import Document, built, fixed_copy, wco_path
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import MessageKind
 from gateway.policy.changing.pseudonyms import Pseudonyms
@@ -195,8 +195,8 @@ def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
     if not cutting.below(cut.root, place):
         return None
     cutting.attributes(cut.root, place)
-    if observed is not None:
-        _mend(cut, observed, given.policy)
+    if observed is not None and not _mend(cut, observed, given.policy):
+        return None
     return cut
 
 
@@ -295,30 +295,50 @@ class _Cutting:
 # ── consistency ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mend(cut: Cut, observed: Observed, policy: CompiledPolicy) -> None:
-    """Make true again what the cut made untrue, as far as the policy lets; what it does not is noted."""
+def _mend(cut: Cut, observed: Observed, policy: CompiledPolicy) -> bool:
+    """Make true again what the cut made untrue, as far as the policy lets; what it does not is noted.
+
+    Tells whether the root may stand then.
+    """
     says = asdict(policy.policy.consistency)
     for turn in range(_MOST_TURNS):
         mends = settle(cut.root, observed)
         refused = [mend for mend in mends if says[mend.part] == REFUSE or turn == _MOST_TURNS - 1]
         cut.inconsistent += refused
         if refused or not mends:
-            return
+            return True
         for mend in mends:
             cut.mended[mend.element] = mend.part
             if mend.text is not None:
                 mend.element.text = mend.text
-            else:
-                _take_out(cut, mend.element)
+            elif not _take_out(cut, mend.element, policy):
+                return False
+    return True
 
 
-def _take_out(cut: Cut, element: etree._Element) -> None:
-    """Take out an element, and what then stands empty around it."""
+def _take_out(cut: Cut, element: etree._Element, policy: CompiledPolicy) -> bool:
+    """Take out an element, and what can not stand around it then; tell whether the root can."""
     above = element.getparent()
     cut.withheld.append(element)
-    while above is not None and above is not cut.root and len(above) == 0:
+    while above is not None and not _stands(above, policy):
+        if above is cut.root:
+            return False
         emptied, above = above, above.getparent()
         cut.withheld.append(emptied)
+    return True
+
+
+def _stands(element: etree._Element, policy: CompiledPolicy) -> bool:
+    """Tell whether an element holds something, and all that the schema requires in it."""
+    nodes = policy.deciding.tree.nodes[wco_path(element)].children
+    leaves = {node.qualified for node in nodes if node.is_leaf}
+    required: dict[object, int] = {}
+    for node in nodes:
+        required[node.qualified] = required.get(node.qualified, 0) + node.least
+    tags: list[object] = [child.tag for child in element]
+    return any(child.tag in leaves or len(child) for child in element) and all(
+        tags.count(tag) >= least for tag, least in required.items()
+    )
 
 
 def _number(count: etree.XPath, root: etree._Element) -> int:

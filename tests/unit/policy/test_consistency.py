@@ -4,11 +4,13 @@ import time
 
 import pytest
 
+from gateway.document import read
 from gateway.errors import PolicyError
-from gateway.policy import CompiledPolicy, apply_policy, explain
+from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain
+from gateway.schema import CompiledSet, assemble_set, compile_set, validate
 from tests.unit.policy.rules import CODES, HEAD, apply, body, compiled, declaration, example, valid
 from tests.unit.policy.test_conditions_applied import holds_up
-from tests.unit.schema.sets import bundled
+from tests.unit.schema.sets import LIMITS, bundled, files_of
 
 D = "/MetaData/Declaration"
 ITEM = f"{D}/GoodsShipment/GovernmentAgencyGoodsItem"
@@ -206,3 +208,40 @@ def test_many_items_and_pointers_take_time_in_proportion() -> None:
 
     few, many = seconds(60), seconds(480)
     assert many < few * 8 * 4, "eight times as much, with room for a busy machine"
+
+
+# ── what a set requires ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pointers_required() -> CompiledSet:
+    """Return the declaration set in which additional information has a pointer, and declarations have such."""
+    files = {name: raw for name, raw in files_of("dms-declaration").items() if name.endswith(".xsd")}
+    optional = b'<xs:element name="Pointer" type="dec:Pointer" minOccurs="0"'
+    assert optional in files["Declaration.xsd"]
+    files["Declaration.xsd"] = files["Declaration.xsd"].replace(optional, optional.removesuffix(b' minOccurs="0"'))
+    like = bundled("dms-declaration").schema_set
+    made = assemble_set(
+        files,
+        set_id="dms-declaration",
+        release="1",
+        title="Pointers required",
+        entry=like.entry,
+        kinds=[kind.value for kind in like.kinds],
+        roots=list(like.roots),
+        namespaces=list(like.namespaces),
+    )
+    return compile_set(made)
+
+
+def test_a_pointer_that_the_set_requires_goes_with_what_it_stands_in() -> None:
+    """An element that would lack what the schema requires is not written, whatever took that out."""
+    compiled_set = pointers_required()
+    how = compile_policy(policy().policy, compiled_set)
+    to_first, to_second = (
+        pointing(("", "42A", ""), ("", "67A", ""), ("1", "68A", "")),
+        pointing(("", "42A", ""), ("", "67A", ""), ("2", "68A", "")),
+    )
+    raw = shipped(item("1", "KP"), item("2"), info=to_first + to_second)
+    view = apply_policy(validate(read(raw.encode(), LIMITS), compiled_set), how, compiled_set)
+    assert view.xml.count(b"<dec:AdditionalInformation>") == 1
+    assert view.xml.count(b"<dec:Pointer>") == 3
