@@ -1,26 +1,24 @@
 """`gateway policy`: check a policy, and see what it does to a document. Needs no node and no configuration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
-from gateway.cli.output import AsJson, finding_members, print_json, print_table, reporting, say, say_findings
+from gateway.cli.output import AsJson, finding_members, print_json, reporting, say, say_findings
 from gateway.cli.policy_cases import run_cases
-from gateway.cli.policy_choice import AgreementFile, DocumentFile, PolicyFile, Recipient, open_document
 from gateway.cli.policy_coverage import cover
 from gateway.cli.policy_diff import diff_document
+from gateway.cli.policy_explain import explain_document
 from gateway.cli.policy_history import history, restore
 from gateway.cli.policy_simulate import simulate
 from gateway.cli.policy_text import print_schema, show_policy
 
-if TYPE_CHECKING:
-    from gateway.policy import Explained, Policy
-
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, explain, diff, coverage, test, simulate, show, schema.")
+app.command("explain")(explain_document)
 app.command("diff")(diff_document)
 app.command("coverage")(cover)
 app.command("test")(run_cases)
@@ -78,54 +76,3 @@ def make_secret(
         print_json({"file": str(file)})
     else:
         say(f"Made {file}. Name it in the node's settings: [pseudonyms] secret")
-
-
-@app.command("explain")
-def explain_document(
-    document: DocumentFile,
-    policy_file: PolicyFile = None,
-    agreement: AgreementFile = None,
-    to: Recipient = "",
-    only: Annotated[str, typer.Option(help="Show only `kept`, `changed` or `withheld` places.")] = "all",
-    catalogue: CatalogueFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show for every value of a document whether it would leave, as it is or changed, by which rule, and why. Shows no
-    value."""
-    from dataclasses import asdict
-
-    from gateway.policy import explain
-
-    if only not in {"all", "kept", "changed", "withheld"}:
-        raise typer.BadParameter("write kept, changed, withheld or all", param_hint="--only")
-    with reporting(as_json=as_json):
-        opened = open_document(document, policy=policy_file, agreement=agreement, to=to, catalogue=catalogue)
-        found = explain(opened.document, opened.policy)
-    shown = [one for one in found if _is_wanted(one, only)]
-    if as_json:
-        for one in shown:
-            print_json(asdict(one))
-    else:
-        _show(shown, found, opened.policy.policy)
-
-
-def _is_wanted(one: "Explained", only: str) -> bool:
-    return {"kept": one.kept, "changed": one.changed, "withheld": not one.kept}.get(only, True)
-
-
-def _show(shown: "list[Explained]", found: "list[Explained]", policy: "Policy") -> None:
-    rows = [
-        (
-            "change" if one.changed else "keep" if one.kept else "–",
-            one.path,
-            one.rule,
-            " · ".join(filter(None, (one.reason, one.note))),
-        )
-        for one in shown
-    ]
-    print_table("", ("", "Place", "Rule", "Reason"), rows)
-    full = [one for one in found if not one.is_empty]
-    kept = sum(one.kept for one in full)
-    changed = sum(one.changed for one in full)
-    told = f"{kept} kept ({changed} of them changed)" if changed else f"{kept} kept"
-    say(f"{told}, {len(full) - kept} withheld under {policy.id} version {policy.version}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, schema_sets
+from gateway.cli.documents import document_bytes
 from gateway.cli.output import AsJson, print_json, reporting, say
 
 if TYPE_CHECKING:
@@ -68,13 +69,30 @@ def run_cases(
             raise RequestError("request.not_found", f"There is no case.yaml in {folder} or below")
         bench = _Bench(catalogue)
         for file in cases:
-            case, result, written = _run(file, bench, update=update)
+            title, result, written = _judged(file, bench, update=update)
             failed += bool(result.problem)
-            _show(file.parent.relative_to(folder), case, result, written, as_json=as_json)
+            _show(file.parent.relative_to(folder), title, result, written, as_json=as_json)
     if not as_json:
-        say(f"{len(cases)} cases, {failed} not as expected")
+        say(f"{len(cases)} case{'s' if len(cases) != 1 else ''}, {failed} not as expected")
     if failed:
         raise typer.Exit(1)
+
+
+def _judged(file: Path, bench: _Bench, *, update: bool) -> "tuple[str, Result, list[str]]":
+    """Return the title of a case, how it went, and what was written. A case that can not be run is one that failed: it
+    must not keep the others from being judged."""
+    from gateway.errors import ConfigurationError, GatewayError
+    from gateway.policy.telling.cases import Result
+
+    try:
+        case, result, written = _run(file, bench, update=update)
+    except ConfigurationError as error:
+        return "", Result(problem=f"can not be run: {error.code}", lines=tuple(map(str, error.findings))), []
+    except GatewayError as error:
+        return "", Result(problem=f"can not be run: {error.code}: {error.detail}"), []
+    except OSError as error:
+        return "", Result(problem=f"can not be run: {error.filename}: {error.strerror}"), []
+    return case.title, result, written
 
 
 def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, list[str]]":
@@ -83,7 +101,7 @@ def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, lis
 
     case = read_case(file.read_bytes(), file=str(file))
     policy, compiled = bench.policy(file.parent / case.policy)
-    made = make((file.parent / case.input).read_bytes(), policy, compiled, case.at)
+    made = make(document_bytes(file.parent / case.input), policy, compiled, case.at)
     expected = file.parent / "expected.xml"
     written: list[str] = []
     if update:
@@ -118,12 +136,12 @@ def _with_line(text: str, key: str, value: str) -> str:
     return pattern.sub(line, text) if pattern.search(text) else f"{text.rstrip()}\n{line}\n"
 
 
-def _show(name: Path, case: "Case", result: "Result", written: list[str], *, as_json: bool) -> None:
+def _show(name: Path, title: str, result: "Result", written: list[str], *, as_json: bool) -> None:
     if as_json:
-        told = {"case": str(name), "title": case.title, "passed": not result.problem, "problem": result.problem}
+        told = {"case": str(name), "title": title, "passed": not result.problem, "problem": result.problem}
         print_json({**told, "diff": result.lines, "written": written})
         return
-    say(f"{'FAIL' if result.problem else 'pass'} {name}{f': {case.title}' if case.title else ''}")
+    say(f"{'FAIL' if result.problem else 'pass'} {name}{f': {title}' if title else ''}")
     if written:
         say(f"     written: {', '.join(written)}")
     if result.problem:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.catalogue import compiled_set, schema_sets
+from gateway.cli.documents import document_bytes
 
 if TYPE_CHECKING:
     from gateway.domain.message import MessageKind
     from gateway.policy import CompiledPolicy, Policy
     from gateway.schema import CompiledSet, ValidDocument
 
-__all__ = ["AgreementFile", "DocumentFile", "Opened", "PolicyFile", "Recipient", "open_document"]
+__all__ = ["AgreementFile", "DocumentFile", "Opened", "PolicyFile", "Recipient", "check_same_set", "open_document"]
 
 DocumentFile = Annotated[Path, typer.Argument(help="Document (XML).", exists=True, dir_okay=False)]
 PolicyFile = Annotated[
@@ -58,7 +59,7 @@ def open_document(
         raise typer.BadParameter("give one of --policy and --agreement")
     if agreement is not None and not to:
         raise typer.BadParameter("is needed with --agreement", param_hint="--to")
-    parsed = read(document.read_bytes(), DocumentLimits())
+    parsed = read(document_bytes(document), DocumentLimits())
     found = _of_agreement(agreement, to, parsed.kind, catalogue) if agreement else read_policy_file(policy or Path())
     compiled = compiled_set(found.schema_set, catalogue)
     return Opened(document=validate(parsed, compiled), policy=compile_policy(found, compiled), compiled=compiled)
@@ -69,12 +70,25 @@ def _of_agreement(file: Path, recipient: str, kind: "MessageKind", catalogue: Pa
     from gateway.errors import AgreementError
     from gateway.settings import load_agreements
 
-    book = load_agreements([file.parent], schema_sets(catalogue))
-    for one in book.agreements:
-        if Path(book.files[one.id, one.version]).resolve() != file.resolve():
-            continue
-        for flow in one.flows:
-            if flow.recipient == recipient and kind in flow.kinds:
-                return book.policies[flow.policy_sha256]
-        raise AgreementError("agreement.kind_not_covered", f"{one.id} lets nobody send a {kind} to that recipient")
-    raise AgreementError("agreement.none", f"{file} holds no agreement")
+    book = load_agreements([file], schema_sets(catalogue))
+    flows = [flow for one in book.agreements for flow in one.flows]
+    for flow in flows:
+        if flow.recipient == recipient and kind in flow.kinds:
+            return book.policies[flow.policy_sha256]
+    told = "; ".join(f"{flow.recipient} gets {', '.join(sorted(flow.kinds))}" for flow in flows)
+    raise AgreementError(
+        "agreement.kind_not_covered", f"{file} lets nobody send a message of kind {kind} to that recipient: {told}"
+    )
+
+
+def check_same_set(one: "Policy", other: "Policy") -> None:
+    """Raise ConfigurationError unless both policies are for one schema set, so that they can be compared."""
+    from gateway.errors import ConfigurationError, Finding
+
+    if one.schema_set == other.schema_set:
+        return
+    problem = f"is for {other.schema_set}, while {one.files[0]} is for {one.schema_set}"
+    fix = "Compare policies that are for one schema set"
+    raise ConfigurationError(
+        "policy.invalid", findings=(Finding(file=other.files[0], key="schema_set", problem=problem, fix=fix),)
+    )

@@ -1,29 +1,29 @@
 """`gateway policy diff`: a document beside the view a partner would get, or beside two views. Needs no node."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder
-from gateway.cli.output import AsJson, print_json, reporting, say, terminal_width
+from gateway.cli.output import AsJson, print_json, reporting, terminal_width
 from gateway.cli.policy_choice import (
     AgreementFile,
     DocumentFile,
     PolicyFile,
     Recipient,
+    check_same_set,
     open_document,
 )
+from gateway.cli.policy_telling import SIGNS, Columns, outcome_members, say_outcome, why
 from gateway.cli.side_by_side import Row, print_columns
 
 if TYPE_CHECKING:
-    from gateway.policy.telling.diff import Diff, DiffPlace, Side
+    from gateway.policy.telling.diff import Diff, DiffPlace, Outcome, Side
 
 __all__ = ["diff_document"]
 
-_STANDS: Final = re.compile(r":[0-9]+$")
 _SHOWN: Final = ("all", "kept", "changed", "withheld", "different")
 
 
@@ -34,12 +34,12 @@ def diff_document(
     to: Recipient = "",
     between: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--between", help="Two policy files: what each leaves, side by side.", exists=True),
+        typer.Option("--between", help="Two policy files: what each leaves.", exists=True, dir_okay=False),
     ] = None,
     only: Annotated[
         str, typer.Option(help="Show only `kept`, `changed` or `withheld` values, or, of two policies, `different`.")
     ] = "all",
-    width: Annotated[int | None, typer.Option(help="Columns to use; the terminal's without it.", min=20)] = None,
+    width: Columns = None,
     catalogue: CatalogueFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,19 +55,23 @@ def diff_document(
         raise typer.BadParameter(f"write one of {', '.join(_SHOWN)}", param_hint="--only")
     if between is not None and (policy_file or agreement or to):
         raise typer.BadParameter("names the policies; leave out --policy, --agreement and --to", param_hint="--between")
+    if between is None and only == "different":
+        raise typer.BadParameter("`different` is between two policies: give --between", param_hint="--only")
     with reporting(as_json=as_json):
         if between is None:
             opened = open_document(document, policy=policy_file, agreement=agreement, to=to, catalogue=catalogue)
             policies = [opened.policy]
         else:
             opened = open_document(document, policy=between[0], agreement=None, to="", catalogue=catalogue)
-            policies = [opened.policy, compile_policy(read_policy_file(between[1]), opened.compiled)]
+            other = read_policy_file(between[1])
+            check_same_set(opened.policy.policy, other)
+            policies = [opened.policy, compile_policy(other, opened.compiled)]
         found = diff(opened.document, policies, opened.compiled)
     shown = [place for place in found.places if _is_shown(place, only)]
     if as_json:
         for place in shown:
             print_json(_place_json(place, found))
-        print_json(_summary_json(found))
+        print_json({"summary": [outcome_members(*one) for one in _counted(found)]})
     else:
         _print(found, shown, to, width or terminal_width())
     differs = any(place.differs for place in found.places) or len({bool(one.view) for one in found.outcomes}) > 1
@@ -99,22 +103,12 @@ def _side_json(side: "Side") -> dict[str, Any]:
     }
 
 
-def _summary_json(found: "Diff") -> dict[str, Any]:
-    """Return the last object: what became of the whole document under each policy."""
-    told = []
-    for one, counts in _counted(found):
-        held = [demand.reason for demand in one.held]
-        told.append({**counts, "code": one.code, "detail": one.detail, "held": held})
-    return {"summary": told}
-
-
-def _counted(found: "Diff") -> "Iterable[tuple[Any, dict[str, Any]]]":
+def _counted(found: "Diff") -> "Iterator[tuple[Outcome, dict[str, int]]]":
+    """Yield what became of the whole document under each policy, and of how many values what."""
     from gateway.policy.telling.diff import Mark
 
     for side, outcome in enumerate(found.outcomes):
-        policy = outcome.policy.policy
-        named = {"policy": policy.id, "version": policy.version, "sent": outcome.view is not None}
-        yield outcome, {**named, **{mark.value: found.count(mark, side) for mark in Mark}}
+        yield outcome, {mark.value: found.count(mark, side) for mark in Mark}
 
 
 def _print(found: "Diff", shown: "Sequence[DiffPlace]", to: str, width: int) -> None:
@@ -127,26 +121,17 @@ def _print(found: "Diff", shown: "Sequence[DiffPlace]", to: str, width: int) -> 
         rows = [_row(place, (), place.sides) for place in shown]
     print_columns(heads, rows, width)
     for outcome, counts in _counted(found):
-        told = f"{counts['kept']} kept, {counts['changed']} changed, {counts['withheld']} withheld"
-        say(f"{told} under {counts['policy']} version {counts['version']}")
-        for demand in outcome.held:
-            say(f"HELD for release: {demand.reason}")
-        if outcome.view is None:
-            say(f"REFUSED {outcome.code}: {outcome.detail}")
-
-
-_SIGNS: Final = {"kept": "=", "changed": "~", "withheld": "-"}
+        say_outcome(outcome, counts)
 
 
 def _row(place: "DiffPlace", first: "Sequence[tuple[str, str]]", sides: "Sequence[Side]") -> Row:
-    cells = [*first, *((_SIGNS[side.mark.value], _told(side)) for side in sides)]
+    cells = [*first, *((SIGNS[side.mark.value], _told(side)) for side in sides)]
     return Row(path=place.path, cells=tuple(cells))
 
 
 def _told(side: "Side") -> str:
     """Return what a side says in the terminal: the value, and unless it is kept as it was, why."""
-    place = side.rule.rpartition("/")[2] if _STANDS.search(side.rule) else ""
-    why = " · ".join(filter(None, (side.note, side.reason, place)))
-    if side.value is None:
-        return f"({why})"
-    return side.value if side.mark.value == "kept" else f"{side.value} ({why})"
+    if side.value is not None and side.mark.value == "kept":
+        return side.value
+    told = why(side.rule, side.reason, side.legal, side.note)
+    return f"({told})" if side.value is None else f"{side.value} ({told})"

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
+from gateway.cli.documents import document_bytes, document_files
 from gateway.cli.output import AsJson, print_json, print_table, reporting, say
+from gateway.cli.policy_choice import check_same_set
 
 if TYPE_CHECKING:
     from gateway.policy import CompiledPolicy
@@ -31,45 +33,52 @@ _TURNS: Final = {
 
 def simulate(
     new: Annotated[Path, typer.Argument(help="The new policy (YAML).", exists=True, dir_okay=False, metavar="NEW")],
-    folder: Annotated[Path, typer.Argument(help="Folder of documents (*.xml).", exists=True, file_okay=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Documents (XML), and folders of them (*.xml).", exists=True, metavar="PATH…")
+    ],
     against: Annotated[
         Path, typer.Option("--against", help="The policy in force (YAML).", exists=True, dir_okay=False, metavar="OLD")
     ],
     catalogue: CatalogueFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell for a folder of documents which would change, gain, lose, or be refused under a new policy.
+    """Tell of documents which would change, gain, lose, or be refused under a new policy.
 
-    Shows places and counts, no values. Documents that are not for the schema set are counted and left out. Exit code 1
-    when a document that is sent today would be refused.
+    Shows places and counts, no values. Documents that can not be told of, such as those for another schema set, are
+    listed with the reason and left out. Exit code 1 when a document that is sent today would be refused, or when there
+    is none to tell of.
     """
+    from gateway.errors import RequestError
     from gateway.policy import compile_policy
     from gateway.settings import read_policy_file
 
     effects: list[Effect] = []
-    left_out = 0
+    left_out: Counter[str] = Counter()
     with reporting(as_json=as_json):
-        old = read_policy_file(against)
+        old, other = read_policy_file(against), read_policy_file(new)
+        check_same_set(old, other)
         compiled = compiled_set(old.schema_set, catalogue)
-        policies = [compile_policy(old, compiled), compile_policy(read_policy_file(new), compiled)]
-        for file, found in _effects(folder, policies, compiled):
+        policies = [compile_policy(old, compiled), compile_policy(other, compiled)]
+        for name, found in _effects(paths, policies, compiled):
             if isinstance(found, str):
-                left_out += 1
+                left_out[found] += 1
             else:
                 effects.append(found)
-            _show(file.relative_to(folder), found, as_json=as_json)
+            _show(name, found, as_json=as_json)
+        if not effects and not left_out:
+            raise RequestError("request.not_found", "There is no document (*.xml) in that folder or below")
     turns = Counter(one.turn.value for one in effects)
     if as_json:
-        print_json({"summary": {**turns, "left_out": left_out, "places": _places(effects)}})
+        print_json({"summary": {**turns, "left_out": left_out.total(), "places": _places(effects)}})
     else:
         _summarise(effects, turns, left_out)
-    if turns["now_refused"] or turns["now_invalid"]:
+    if turns["now_refused"] or turns["now_invalid"] or not effects:
         raise typer.Exit(1)
 
 
 def _effects(
-    folder: Path, policies: "list[CompiledPolicy]", compiled: "CompiledSet"
-) -> "Iterator[tuple[Path, Effect | str]]":
+    paths: "list[Path]", policies: "list[CompiledPolicy]", compiled: "CompiledSet"
+) -> "Iterator[tuple[str, Effect | str]]":
     """Yield for every document how the policies differ on it, or the code of why it can not be told."""
     from gateway.document import read
     from gateway.domain.limits import DocumentLimits
@@ -78,22 +87,26 @@ def _effects(
     from gateway.policy.telling.simulation import effect
     from gateway.schema import validate
 
-    for file in sorted(folder.rglob("*.xml")):
+    for name, file in document_files(paths):
         try:
-            document = validate(read(file.read_bytes(), DocumentLimits()), compiled)
+            document = validate(read(document_bytes(file), DocumentLimits()), compiled)
         except (DocumentError, SchemaError) as error:
-            yield file, error.code
+            yield name, error.code
+        except OSError:
+            yield name, "system.refused"
         else:
-            yield file, effect(diff(document, policies, compiled))
+            yield name, effect(diff(document, policies, compiled))
 
 
-def _show(file: Path, found: "Effect | str", *, as_json: bool) -> None:
+def _show(file: str, found: "Effect | str", *, as_json: bool) -> None:
     if isinstance(found, str):
         if as_json:
-            print_json({"file": str(file), "turn": None, "code": found})
+            print_json({"file": file, "turn": None, "code": found})
+        else:
+            say(f"left out: {file} ({found})")
         return
     if as_json:
-        told = {"file": str(file), "turn": found.turn.value, "old_code": found.old_code, "code": found.new_code}
+        told = {"file": file, "turn": found.turn.value, "old_code": found.old_code, "code": found.new_code}
         print_json({**told, "gained": found.gained, "lost": found.lost, "altered": found.altered})
         return
     counts = ((len(found.gained), "gained"), (len(found.lost), "lost"), (len(found.altered), "altered"))
@@ -112,7 +125,7 @@ def _places(effects: "list[Effect]") -> dict[str, dict[str, int]]:
     return {word: dict(sorted(counter.items())) for word, counter in found.items()}
 
 
-def _summarise(effects: "list[Effect]", turns: "Counter[str]", left_out: int) -> None:
+def _summarise(effects: "list[Effect]", turns: "Counter[str]", left_out: "Counter[str]") -> None:
     rows: list[tuple[Any, ...]] = [
         (word, path, number) for word, places in _places(effects).items() for path, number in places.items()
     ]
@@ -122,4 +135,5 @@ def _summarise(effects: "list[Effect]", turns: "Counter[str]", left_out: int) ->
         if turns[turn]:
             say(f"{turns[turn]:6}  {words}")
     if left_out:
-        say(f"{left_out:6}  left out: no valid documents of this schema set")
+        codes = ", ".join(f"{number} {code}" for code, number in sorted(left_out.items()))
+        say(f"{left_out.total():6}  left out: no valid documents of this schema set ({codes})")

@@ -23,10 +23,11 @@ _GAP: Final = " │ "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One value. `path`: from the root, steps set apart by `/`. `cells`: a sign and a text for each column."""
+    """One value. `path`: from the root, steps set apart by `/`. `cells`: a sign and a text for each column; where the
+    sign is None the text alone is shown, without the name."""
 
     path: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[tuple[str | None, str], ...]
 
 
 def print_columns(heads: Sequence[str], rows: Sequence[Row], width: int) -> None:
@@ -56,8 +57,8 @@ def columns(heads: Sequence[str], rows: Sequence[Row], width: int) -> Iterator[s
         indent = "  " * min(len(classes), max(each - _LEAST - len(_HANG), 0) // 6)
         texts = [_cell(sign, name, text) for sign, text in row.cells]
         if is_narrow:
-            for text in texts:
-                yield from _folded(text, width, indent)
+            for (sign, _), text in zip(row.cells, texts, strict=True):
+                yield from _folded(text, width, f"{indent}{_HANG}" if sign is None else indent)
         else:
             yield from _beside([_folded(text, each, indent) for text in texts], each)
 
@@ -69,8 +70,8 @@ def _opened(above: Sequence[str], classes: Sequence[str], width: int) -> Iterato
         yield from _folded(step, width, "  " * min(depth, max(width - _LEAST - len(_HANG), 0) // 6))
 
 
-def _cell(sign: str, name: str, text: str) -> str:
-    return " ".join(filter(None, (sign, name, plain(text))))
+def _cell(sign: str | None, name: str, text: str) -> str:
+    return plain(text) if sign is None else " ".join(filter(None, (sign, name, plain(text))))
 
 
 def _folded(text: str, width: int, indent: str) -> list[str]:

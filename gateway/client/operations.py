@@ -48,9 +48,10 @@ class OperationsClient(Connection):
         """
         return await self._act("/v1/reload", reason, dict)
 
-    async def rule_history(self, *, of: str = "", limit: int = 50) -> tuple[Mapping[str, Any], ...]:
-        """Return which texts of agreements and policies are or were in force, the newest first. `of`: only this id."""
-        query = {"limit": str(limit), **({"of": of} if of else {})}
+    async def rule_history(self, *, of: str = "", sha256: str = "", limit: int = 50) -> tuple[Mapping[str, Any], ...]:
+        """Return which texts of agreements and policies are or were in force, the newest first. `of`: only this id.
+        `sha256`: only those of which a hash begins so: that of messages, or that over the text."""
+        query = {"limit": str(limit), **{name: one for name, one in (("of", of), ("sha256", sha256)) if one}}
         return await self._read("/v1/rules/history", lambda value: tuple(value["texts"]), query=query)
 
     async def rule_text(self, text_sha256: str) -> Mapping[str, Any]:

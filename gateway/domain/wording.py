@@ -4,12 +4,14 @@
 so a text with another comment, or an agreement that was suspended, is another wording of the same.
 """
 
+import difflib
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["Followed", "Wording", "WordingKind"]
+__all__ = ["Followed", "Wording", "WordingKind", "changes", "followed_before"]
 
 
 class WordingKind(StrEnum):
@@ -48,3 +50,15 @@ class Followed:
     until: datetime | None
     actor: str
     reason: str
+
+
+def followed_before(one: Followed, history: Iterable[Followed]) -> Followed | None:
+    """Return what was followed last before `one` began, of the same agreement or policy; None for the first."""
+    earlier = [other for other in history if (other.kind, other.id) == (one.kind, one.id) and other.since < one.since]
+    return max(earlier, key=lambda other: (other.since, other.version), default=None)
+
+
+def changes(before: str, after: str) -> list[str]:
+    """Return in lines what differs between two texts, in the form of `diff -u` without its head; of equal ones none."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=2, lineterm="")
+    return list(lines)[2:]

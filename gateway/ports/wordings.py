@@ -17,8 +17,9 @@ class WordingStore(Protocol):
         has its audit record in the same commit. Those that stay are left as they are."""
         ...
 
-    async def history(self, *, of: str = "", limit: int = 100) -> list[Followed]:
-        """Return when which texts were followed, the newest first. `of`: only the agreement or policy of this id."""
+    async def history(self, *, of: str = "", begins: str = "", limit: int = 100) -> list[Followed]:
+        """Return when which texts were followed, the newest first. `of`: only the agreement or policy of this id.
+        `begins`: only texts of which a hash begins so, that over the meaning or that over the bytes."""
         ...
 
     async def wording(self, text_sha256: str) -> Wording | None:

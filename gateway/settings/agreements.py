@@ -60,7 +60,8 @@ class AgreementBook:
 
 
 def load_agreements(folders: Sequence[Path], catalogue: Catalogue, schemas: Path | None = None) -> AgreementBook:
-    """Return every agreement in `folders` (`*.yaml`), checked against `catalogue`, policies and profiles included.
+    """Return every agreement in `folders` (`*.yaml`), checked against `catalogue`, policies and profiles included. What
+    is named and is a file counts alone, whatever else lies beside it.
 
     `schemas`: the folder of the catalogue, for the rule files in it; None: only the bundled ones.
 
@@ -81,7 +82,7 @@ def read_agreements(
     shelf = _Shelf(catalogue, rule_sets, code_lists)
     shelf.findings += (*wrong_rules, *wrong_lists)
     for folder in folders:
-        files = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+        files = [folder] if folder.is_file() else _yaml_in(folder)
         if not files:
             shelf.note(str(folder), "holds no agreement", "Put the agreements there as .yaml files, or name another")
         for file in files:
@@ -99,6 +100,10 @@ def read_agreements(
         warnings=tuple(shelf.warnings),
     )
     return book, tuple(ordered)
+
+
+def _yaml_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
 
 
 def _code_lists(schemas: Path | None) -> tuple[CodeCatalogue, tuple[Finding, ...]]:

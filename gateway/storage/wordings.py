@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.wording import Followed, Wording, WordingKind
@@ -32,9 +32,13 @@ _BOTH = select(
     in_force.c.actor,
     in_force.c.reason,
 ).join_from(in_force, wording, wording.c.text_sha256 == in_force.c.text_sha256)
+_HASHES = (wording.c.sha256, wording.c.text_sha256)
 _CURRENT = _BOTH.where(in_force.c.until.is_(None))
 _HISTORY = (
-    _BOTH.where(or_(bindparam("of") == "", wording.c.id == bindparam("of")))
+    _BOTH.where(
+        or_(bindparam("of") == "", wording.c.id == bindparam("of")),
+        or_(*(func.substr(one, 1, bindparam("long")) == bindparam("begins") for one in _HASHES)),
+    )
     .order_by(in_force.c.since.desc(), wording.c.kind, wording.c.id, wording.c.version)
     .limit(bindparam("most"))
 )
@@ -60,8 +64,9 @@ class SqlWordingStore:
         """Note that these texts, and no others, are followed from now on."""
         return await self._writer.write(partial(put, wordings=wordings, actor=actor, reason=reason, now=now))
 
-    async def history(self, *, of: str = "", limit: int = 100) -> list[Followed]:
-        return await self._readers.read(lambda ask: [_in_force(row) for row in ask.rows(_HISTORY, _asked(of, limit))])
+    async def history(self, *, of: str = "", begins: str = "", limit: int = 100) -> list[Followed]:
+        asked = {"of": of, "begins": begins, "long": len(begins), "most": limit}
+        return await self._readers.read(lambda ask: [_in_force(row) for row in ask.rows(_HISTORY, asked)])
 
     async def wording(self, text_sha256: str) -> Wording | None:
         return await self._readers.read(partial(read, text_sha256=text_sha256))
@@ -104,10 +109,6 @@ def read(connection: Connection, *, text_sha256: str) -> Wording | None:
 
 def _named(one: Wording) -> dict[str, str | int]:
     return {"kind": one.kind.value, "id": one.id, "version": one.version, "sha256": one.sha256}
-
-
-def _asked(of: str, limit: int) -> dict[str, str | int]:
-    return {"of": of, "most": limit}
 
 
 def _entry(one: Wording | Followed, *, came: bool, actor: str, reason: str, now: datetime) -> AuditEntry:

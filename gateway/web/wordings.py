@@ -1,5 +1,6 @@
 """The operations API about texts that are or were in force: agreements and policies, from when to when, by whom."""
 
+import re
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,18 +13,23 @@ from gateway.web.operations_api import READERS, OperationsParts
 from gateway.web.query import Query
 from gateway.web.shapes import json_response, timestamp
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "in_force_json"]
 
-_QUERY: Final = frozenset({"of", "limit"})
+_QUERY: Final = frozenset({"of", "sha256", "limit"})
+_HEX: Final = re.compile(r"[0-9a-f]{0,64}")
 
 
 async def _history(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     query = Query(request, _QUERY)
-    found = await parts.store.history(of=query.text("of") or "", limit=query.limit())
-    return json_response({"texts": [_in_force(one) for one in found]})
+    begins = (query.text("sha256") or "").lower()
+    if not _HEX.fullmatch(begins):
+        raise RequestError("request.malformed", "`sha256` is a hash in hexadecimal, or its beginning")
+    found = await parts.store.history(of=query.text("of") or "", begins=begins, limit=query.limit())
+    return json_response({"texts": [in_force_json(one) for one in found]})
 
 
-def _in_force(one: Followed) -> dict[str, Any]:
+def in_force_json(one: Followed) -> dict[str, Any]:
+    """Return one time that a text was followed, without the text."""
     return {
         "kind": one.kind.value,
         "id": one.id,

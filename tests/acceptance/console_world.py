@@ -6,6 +6,7 @@ messages came in: one handed over, one that the back end, being down, has not ta
 """
 
 import asyncio
+import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
+from gateway.client import OperationsClient
 from gateway.document import read
 from gateway.domain.access import Role
 from gateway.domain.ids import TransferId
@@ -66,6 +68,7 @@ class Stage:
     waiting: TransferId
     handed_over: str
     pending: str
+    text: str
 
     @property
     def url(self) -> str:
@@ -91,6 +94,8 @@ class Stage:
             "schema-set-filtered": "/console/schema-sets/dms-declaration?class=credential",
             "schema-set-place": "/console/schema-sets/dms-declaration?path=499",
             "policies": "/console/policies",
+            "history": "/console/policies/history",
+            "history-text": f"/console/policies/history/{self.text}",
             "error": "/console/transfers/nothing",
         }
 
@@ -158,7 +163,20 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             waiting=waiting.id,
             handed_over=handed_over.message_id,
             pending=pending.message_id,
+            text=await _other_wording(world),
         )
+
+
+async def _other_wording(world: OneGateway) -> str:
+    """Have the gateway take its agreement with GB in another wording; return the hash of that text."""
+    file = world.agreements / "gb-fr.yaml"
+    other = f"# Read anew by both sides.\n{file.read_text(encoding='utf-8')}"
+    file.write_text(other, encoding="utf-8")
+    assert world.node is not None
+    url = world.node.listeners["operations"].url
+    async with OperationsClient(url, world.tokens[Role.ADMIN]) as client:
+        await client.reload(reason="A comment was missing")
+    return hashlib.sha256(other.encode()).hexdigest()
 
 
 def _expired(world: OneGateway) -> KeyFiles:

@@ -84,8 +84,9 @@ def test_a_policy_that_holds_says_so_and_one_that_does_not_says_all_of_it(tmp_pa
 def test_every_value_of_a_document_is_explained_and_none_is_shown() -> None:
     ran = gateway("policy", "explain", VALID, "--policy", POLICY, "--json")
     assert ran.code == 0
-    assert {one["kept"] for one in ran.json} == {True, False}
-    assert all(one["rule"].startswith(str(POLICY)) for one in ran.json)
+    *places, _ = ran.json
+    assert {one["kept"] for one in places} == {True, False}
+    assert all(one["rule"].startswith(str(POLICY)) for one in places)
     table = gateway("policy", "explain", VALID, "--policy", POLICY, "--only", "withheld")
     assert table.code == 0
     assert all(len(line) <= 100 for line in table.out.splitlines())
@@ -97,7 +98,7 @@ def test_every_value_of_a_document_is_explained_and_none_is_shown() -> None:
 def test_a_policy_can_be_named_by_its_agreement() -> None:
     by_agreement = gateway("policy", "explain", VALID, "--agreement", AGREEMENT, "--to", "FR-DGDDI", "--json")
     by_policy = gateway("policy", "explain", VALID, "--policy", POLICY, "--json")
-    assert [one["kept"] for one in by_agreement.json] == [one["kept"] for one in by_policy.json]
+    assert [one.get("kept") for one in by_agreement.json] == [one.get("kept") for one in by_policy.json]
     refused = gateway("policy", "explain", VALID, "--agreement", AGREEMENT, "--to", "NO-TOLL", "--json")
     assert refused.problem["code"] == "agreement.kind_not_covered"
 

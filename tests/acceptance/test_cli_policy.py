@@ -1,9 +1,13 @@
 """`gateway policy`: diff, coverage, test and simulate; none needs a node, each tells a person and a program."""
 
+import shutil
 from pathlib import Path
+
+import pytest
 
 from tests.acceptance.commands import AGREEMENT, POLICY, ROOT, VALID, gateway
 
+PSEUDONYMS = ROOT / "config" / "jurisdictions" / "policies" / "statistics-with-pseudonyms.yaml"
 STATISTICS = ROOT / "config" / "policies" / "trade-statistics.yaml"
 
 
@@ -18,6 +22,47 @@ def test_a_diff_shows_the_document_beside_the_view_and_counts() -> None:
     shown = gateway("policy", "diff", VALID, "--policy", POLICY, "--width", "72")
     assert max(map(len, shown.out.splitlines()[:-1])) <= 72
     assert f"{summary['kept']} kept, 0 changed, {summary['withheld']} withheld" in shown.out
+
+
+@pytest.mark.parametrize("name", ["import-two-items", "import-customs-warehouse"])
+def test_explain_counts_what_a_diff_counts_and_says_as_it_does_when_nothing_leaves(name: str) -> None:
+    asked = (VALID.with_name(f"{name}.xml"), "--policy", PSEUDONYMS, "--json")
+    (*explained, why), (*_, what) = (gateway("policy", verb, *asked).json for verb in ("explain", "diff"))
+    assert why == what
+    summary = why["summary"][0]
+    assert summary["kept"] + summary["changed"] == sum(one["kept"] and not one["is_empty"] for one in explained)
+    assert summary["sent"] is (name == "import-two-items")
+    shown = gateway("policy", "explain", *asked[:-1], "--width", "400").out
+    assert ("REFUSED policy.not_permitted: Goods in a customs warehouse" in shown) is not summary["sent"]
+    assert "(Statistics agreement, annex, item " in shown
+
+
+def test_the_agreement_that_is_named_counts_alone_whatever_lies_beside_it(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    mine = tmp_path / "config" / "agreements" / AGREEMENT.name
+    mine.with_name("draft.yaml").write_text("agreement: not yet\n", encoding="utf-8")
+    asked = ("policy", "explain", VALID, "--agreement", mine, "--json", "--to")
+    assert gateway(*asked, "FR-DGDDI").code == 0
+    unknown = gateway(*asked, "FR-DGDI")
+    assert unknown.problem["code"] == "agreement.kind_not_covered"
+    assert "FR-DGDDI gets amendment, arrival, declaration" in unknown.problem["detail"]
+
+
+def test_policies_for_two_schema_sets_can_not_be_compared() -> None:
+    other = POLICY.with_name("customs-cancellation.yaml")
+    for asked in (("diff", VALID, "--between", POLICY, other), ("simulate", other, VALID, "--against", POLICY)):
+        ran = gateway("policy", *asked, "--json")
+        assert (ran.code, [one["fix"] for one in ran.problem["findings"]]) == (
+            1,
+            ["Compare policies that are for one schema set"],
+        )
+    assert gateway("policy", "diff", VALID, "--policy", POLICY, "--only", "different").code == 2
+
+
+def test_no_more_of_a_document_is_read_than_any_may_have() -> None:
+    for verb in ("explain", "diff"):
+        ran = gateway("policy", verb, "/dev/zero", "--policy", POLICY, "--json", timeout=20)
+        assert (ran.code, ran.problem["code"]) == (1, "document.too_large")
 
 
 def test_two_policies_are_held_against_each_other() -> None:
@@ -52,13 +97,49 @@ def test_golden_cases_are_written_judged_and_told_apart(tmp_path: Path) -> None:
     updated = gateway("policy", "test", tmp_path, "--update", "--json")
     assert (updated.code, updated.json[0]["written"]) == (0, ["case.yaml", "expected.xml"])
     assert "expect: view" in (folder / "case.yaml").read_text(encoding="utf-8")
-    assert "1 cases, 0 not as expected" in gateway("policy", "test", tmp_path).out
+    assert "1 case, 0 not as expected" in gateway("policy", "test", tmp_path).out
     expected = folder / "expected.xml"
     expected.write_text(expected.read_text(encoding="utf-8").replace(">IMA<", ">EXA<"), encoding="utf-8")
     failed = gateway("policy", "test", tmp_path)
     assert failed.code == 1
     assert "-<dec:TypeCode>EXA</dec:TypeCode>" in failed.out
     assert gateway("policy", "test", tmp_path / "statistics" / "two-items" / "none").code == 2
+
+
+def test_a_case_that_can_not_be_run_has_failed_and_holds_up_no_other(tmp_path: Path) -> None:
+    cases = {
+        "a-no-policy": "policy: none.yaml\n",
+        "b-nonsense": "nonsense\n",
+        "c-no-input": f"policy: {STATISTICS}\n",
+        "d-fine": f"policy: {STATISTICS}\ninput: {VALID.with_name('cancellation.xml')}\n"
+        "expect: schema.kind_not_in_set\n",
+    }
+    for name, text in cases.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "case.yaml").write_text(text, encoding="utf-8")
+    ran = gateway("policy", "test", tmp_path, "--json")
+    assert (ran.code, [one["passed"] for one in ran.json]) == (1, [False, False, False, True])
+    assert all(one["problem"].startswith("can not be run: ") for one in ran.json[:3])
+
+
+def test_a_simulation_takes_files_and_folders_and_tells_what_it_left_out(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "TWO.XML").write_bytes(VALID.read_bytes())
+    (tmp_path / "gone.xml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "notes.txt").write_text("none", encoding="utf-8")
+    shutil.copy(VALID.with_name("cancellation.xml"), tmp_path)
+    asked = ("policy", "simulate", STATISTICS, tmp_path, "--against", POLICY)
+    ran = gateway(*asked, "--json")
+    assert (ran.code, [one.get("file") for one in ran.json]) == (
+        0,
+        ["below/TWO.XML", "cancellation.xml", "gone.xml", None],
+    )
+    shown = gateway(*asked, VALID).out
+    assert f"left out: {tmp_path}/cancellation.xml (schema.kind_not_in_set)" in shown
+    assert "2  left out: no valid documents of this schema set (1 schema.kind_not_in_set, 1 system.refused)" in shown
+    nothing = gateway("policy", "simulate", POLICY, tmp_path / "folder.xml", "--against", POLICY, "--json")
+    assert (nothing.code, nothing.problem["code"]) == (1, "request.not_found")
 
 
 def test_a_simulation_tells_what_documents_would_lose_and_shows_no_value(tmp_path: Path) -> None:

@@ -70,3 +70,11 @@ async def test_a_text_that_comes_back_is_kept_once_and_has_two_times(store: Stor
     assert [one.since for one in await store.history(limit=1)] == [AFTER]
     assert AuditEvent.AGREEMENT_WITHDRAWN.value in dict(await events(store))
     assert AuditEvent.AGREEMENT_IN_FORCE.value in dict(await events(store))
+
+
+async def test_a_text_is_found_by_the_beginning_of_the_hash_of_messages_or_of_its_own(store: Store) -> None:
+    await store.put_in_force([AGREEMENT, POLICY], actor="system", now=NOW)
+    assert [one.id for one in await store.history(begins="b")] == ["customs"]
+    assert [one.id for one in await store.history(begins=AGREEMENT.text_sha256[:9])] == ["gb-fr"]
+    assert await store.history(of="gb-fr", begins="bb") == []
+    assert await store.history(begins="%") == []

@@ -48,7 +48,7 @@ NL = PartyId("NL-DOUANE")
 DOCUMENT = schema_folder() / "samples" / "valid" / "export-one-item.xml"
 MAX_DOCUMENT_BYTES = 64 * 1024
 
-WATCHERS = (Role.OPERATOR, Role.OFFICER, Role.AUDITOR)
+WATCHERS = (Role.OPERATOR, Role.OFFICER, Role.AUDITOR, Role.ADMIN)
 """Who may look at the gateway; each is a client of its own with a token."""
 
 # What a partner's request may leave behind whatever comes of it: evidence, and when the partner was last heard. What we owe

@@ -8,6 +8,7 @@ from gateway.domain.hold import HoldCause
 from gateway.domain.lifecycle import HandOverState, NoticeState, TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.statement import Verdict
+from gateway.domain.wording import WordingKind
 from gateway.errors import CATALOGUE
 from gateway.schema import PrivacyClass
 from gateway.web.texts import Texts
@@ -49,6 +50,7 @@ COMPOSED = {
     *(f"next.{state}" for state in TransferState if state is not TransferState.QUEUED),
     *(f"why.behind.{how}" for how in ("moving", "resting")),
     *(f"why.held.{cause}" for cause in HoldCause),
+    *(f"history.{kind}" for kind in WordingKind),
     *(f"act.{verb}.{part}" for verb in FORMS for part in ("reason", "button")),
 }
 """Other ids that are put together where they are asked for."""

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -28,7 +28,7 @@ from gateway.policy.views.compiled import CompiledPolicy, demands
 from gateway.policy.views.demands import check_required
 from gateway.schema import CompiledSet, ValidDocument
 
-__all__ = ["Diff", "DiffPlace", "Mark", "Outcome", "Side", "diff", "example_pseudonyms"]
+__all__ = ["Diff", "DiffPlace", "Mark", "Outcome", "Side", "diff", "example_pseudonyms", "explain_outcome"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _VIEW_LIMITS: Final = DocumentLimits(size_bytes=CEILING_DOCUMENT_BYTES)
@@ -125,6 +125,26 @@ def diff(
     return Diff(outcomes=outcomes, places=tuple(places))
 
 
+def explain_outcome(
+    document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet, pseudonyms: Pseudonyms = _EXAMPLE
+) -> tuple[Outcome, list[Explained]]:
+    """Return what becomes of the whole document under a policy, and every value of it explained.
+
+    Of a message that is refused nothing leaves, whatever the rules for its values say; so its counts are those of a
+    diff, here as always. Holds no values.
+    """
+    outcome = _outcome(document, policy, compiled, pseudonyms)
+    found = explain(document, policy, pseudonyms)
+    if outcome.view is None:
+        refused = _refused(outcome)
+        found = [replace(one, kept=False, changed=False, note=refused) if one.kept else one for one in found]
+    return outcome, found
+
+
+def _refused(outcome: Outcome) -> str:
+    return f"the message is refused: {outcome.code}"
+
+
 def _outcome(document: ValidDocument, policy: CompiledPolicy, compiled: CompiledSet, pseudonyms: Pseudonyms) -> Outcome:
     try:
         demanded = demands(document, policy)
@@ -178,7 +198,7 @@ def _side(before: str, after: str | None, why: Explained, outcome: Outcome) -> S
     if after is None:
         mark = Mark.WITHHELD
         if outcome.view is None and why.kept:
-            note = f"the message is refused: {outcome.code}"
+            note = _refused(outcome)
     else:
         mark = Mark.KEPT if after == before else Mark.CHANGED
     return Side(mark=mark, value=after, rule=why.rule, reason=why.reason, legal=why.legal, note=note)

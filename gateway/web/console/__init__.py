@@ -8,7 +8,7 @@ and nothing else. Signing in puts the bearer token into a cookie that scripts an
 from typing import Final
 
 from gateway.domain.access import Caller
-from gateway.web.console import inbox, overview, partners, policies, schema_sets, sign_in, transfers
+from gateway.web.console import history, inbox, overview, partners, policies, schema_sets, sign_in, transfers
 from gateway.web.console.pages import ASSETS, is_console, show_error
 from gateway.web.console.session import authorization
 from gateway.web.door import Route
@@ -25,4 +25,5 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     *partners.ROUTES,
     *schema_sets.ROUTES,
     *policies.ROUTES,
+    *history.ROUTES,
 )
