@@ -38,7 +38,7 @@ def _held(result: PrepareResult, job: PrepareJob, desk: Desk) -> PrepareResult:
 
 def _unsigned(transfer: PreparedTransfer, desk: Desk) -> PreparedTransfer:
     name, agreed = transfer.slot.transfer_id, transfer.header.agreement
-    view = payload_of(desk.sealer.unseal(transfer.sealed, row=transfer_row(name)).decode())
+    view = payload_of(desk.sealer.unseal(transfer.sealed, row=transfer_row(name)))
     return replace(
         transfer,
         digest="",

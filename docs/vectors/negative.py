@@ -86,7 +86,7 @@ Case = tuple[str, str, str]
 
 def wrong_envelopes() -> Iterator[Case]:
     """Yield JWEs that are wrong on the outside."""
-    good, jws = envelope().jwe, signed().jws
+    good, jws = envelope().jwe, signed().jws.decode()
     header: Header = message()["jwe_header"]
     text = as_json(header).decode()
     yield "four segments", good.rpartition(".")[0], "envelope.malformed"
@@ -174,7 +174,7 @@ def wrong_envelopes() -> Iterator[Case]:
 def wrong_messages() -> Iterator[Case]:
     """Yield JWSs that are wrong; each travels in a right envelope."""
     header: Header = message()["jws_header"]
-    good = signed().jws
+    good = signed().jws.decode()
     text = as_json(header).decode()
     south, revoked, old = SIGNERS["south"], SIGNERS["north-revoked"], SIGNERS["north-old"]
     yield "not a token", "<Declaration/>", "envelope.malformed"
@@ -334,7 +334,9 @@ def negative() -> dict[str, Any]:
     outer: Header = message()["jwe_header"]
     sealed = ((name, seal(outer, jws), code) for name, jws, code in wrong_messages())
     outside = changed(outer, wcx=outer["wcx"] | {"from": EAST})
-    swapped = (("another sender outside than inside", seal(outside, signed().jws), "envelope.sender_mismatch"),)
+    swapped = (
+        ("another sender outside than inside", seal(outside, signed().jws.decode()), "envelope.sender_mismatch"),
+    )
     return {
         "now": "2026-06-01T12:00:05Z",
         "envelopes": listed(wrong_envelopes()),

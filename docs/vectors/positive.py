@@ -231,20 +231,26 @@ def envelope() -> Envelope:
     return encrypt_with(SECRETS, signed().jws, routing=ROUTING, wrapping_key=wrapping_key("south"))
 
 
+def envelope_sha256() -> str:
+    """Return what a problem about the envelope names."""
+    return hashlib.sha256(envelope().jwe.encode()).hexdigest()
+
+
 def message() -> dict[str, Any]:
     """Return message.json."""
     shared_secret = SECRETS.ephemeral.exchange(ec.ECDH(), wrapping_key("south").public_key)
-    jws, jwe = signed(), envelope()
+    signed_view, jwe = signed(), envelope()
+    jws = signed_view.jws.decode()
     return {
         "sender": NORTH,
         "recipient": SOUTH,
         "now": "2026-06-01T12:00:01Z",
         "message_id": MESSAGE_ID,
         "view_utf8": VIEW_XML.decode(),
-        "jws_header": json.loads(pybase64.urlsafe_b64decode(padded(jws.jws.split(".")[0]))),
-        "jws_signing_input": jws.jws.rpartition(".")[0],
-        "digest": jws.digest,
-        "jws": jws.jws,
+        "jws_header": json.loads(pybase64.urlsafe_b64decode(padded(jws.split(".")[0]))),
+        "jws_signing_input": jws.rpartition(".")[0],
+        "digest": signed_view.digest,
+        "jws": jws,
         "ephemeral_jwk": published_jwk(SECRETS.ephemeral),
         "z": shared_secret.hex(),
         "kek": derive_key_encryption_key(shared_secret).hex(),
@@ -252,7 +258,7 @@ def message() -> dict[str, Any]:
         "iv": SECRETS.iv.hex(),
         "jwe_header": json.loads(pybase64.urlsafe_b64decode(padded(jwe.jwe.split(".")[0]))),
         "jwe": jwe.jwe,
-        "jwe_sha256": jwe.sha256,
+        "jwe_sha256": envelope_sha256(),
     }
 
 
@@ -287,7 +293,7 @@ REFUSED: dict[str, Any] = {
 def problem(**changes: Any) -> Problem:
     """Return the problem about the envelope, with changes."""
     rejected = Problem(
-        envelope_sha256=envelope().sha256,
+        envelope_sha256=envelope_sha256(),
         code="envelope.rejected",
         issuer=SOUTH,
         audience=NORTH,
@@ -325,7 +331,7 @@ def statements() -> dict[str, Any]:
         "now": "2026-06-01T12:00:05Z",
         "message_id": MESSAGE_ID,
         "digest": signed().digest,
-        "envelope_sha256": envelope().sha256,
+        "envelope_sha256": envelope_sha256(),
         "statements": {
             name: {"token": token, "claims": json.loads(pybase64.urlsafe_b64decode(padded(token.split(".")[1])))}
             for name, token in tokens.items()

@@ -91,6 +91,7 @@ class Document:
         """Its header facts, read when first asked for."""
         if self._facts is None:
             self._facts = read_facts(self.body)
+            self._kind = self._facts.kind
         return self._facts
 
     @property

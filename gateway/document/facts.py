@@ -99,10 +99,15 @@ def read_kind(body: etree._Element) -> MessageKind:
     names = _names(str(body.tag))
     if names.is_response:
         return MessageKind.RESPONSE
-    # Nearly always these first looks are enough: to search costs more, and an XPath call as much as all else here.
+    # Nearly always this first look is enough: to search costs more, and an XPath call as much as all else here.
     function: etree._Element | None = body[0] if len(body) else None
     if function is not None and function.tag != names.function:
         function = next(body.iterchildren(names.function), None)
+    return _kind(body, function, names)
+
+
+def _kind(body: etree._Element, function: etree._Element | None, names: _Names) -> MessageKind:
+    """Return the kind of a Declaration. `function`: its first function code."""
     if function is None or (len(function) == 0 and _ADDITIONAL not in (function.text or "")):
         return MessageKind.DECLARATION
     if not names.is_additional(body):
@@ -112,14 +117,15 @@ def read_kind(body: etree._Element) -> MessageKind:
 
 def _declaration_facts(body: etree._Element, names: _Names) -> DocumentFacts:
     wanted = (names.function, names.lrn, names.mrn, names.type, names.shipment)
-    found = {child.tag: child for child in body.iterchildren(*wanted)}
-    shipment = found.get(names.shipment)
+    # Backwards, so that the first of a name counts, as it does for the kind.
+    found = {child.tag: child for child in body.iterchildren(*wanted, reversed=True)}
+    function, shipment = found.get(names.function), found.get(names.shipment)
     return DocumentFacts(
-        kind=read_kind(body),
+        kind=_kind(body, function, names),
         lrn=_text(found.get(names.lrn)),
         mrn=_text(found.get(names.mrn)),
         ucr=None if shipment is None else _ucr(shipment, names),
-        function_code=_text(found.get(names.function)),
+        function_code=_text(function),
         type_code=_text(found.get(names.type)),
         item_count=0 if shipment is None else int(names.items(shipment)),
     )
@@ -127,16 +133,19 @@ def _declaration_facts(body: etree._Element, names: _Names) -> DocumentFacts:
 
 def _ucr(shipment: etree._Element, names: _Names) -> str | None:
     """The shipment's UCR id (016) or the reference its trader assigned (009); failing both, the first item's."""
-    holders = [shipment, next(shipment.iterchildren(names.item), None)]
-    for holder in holders:
-        ucr = None if holder is None else next(holder.iterchildren(names.ucr), None)
-        if ucr is None:
-            continue
-        for name in (names.mrn, names.trader_reference):  # ID is the same name everywhere in the namespace
-            value = _text(next(ucr.iterchildren(name), None))
-            if value:
-                return value
-    return None
+    own = _reference(shipment, names)
+    if own is not None:
+        return own
+    item = next(shipment.iterchildren(names.item), None)
+    return None if item is None else _reference(item, names)
+
+
+def _reference(holder: etree._Element, names: _Names) -> str | None:
+    ucr = next(holder.iterchildren(names.ucr), None)
+    if ucr is None:
+        return None
+    # ID is the same name everywhere in the namespace.
+    return _text(next(ucr.iterchildren(names.mrn), None)) or _text(next(ucr.iterchildren(names.trader_reference), None))
 
 
 def _response_facts(body: etree._Element, names: _Names) -> DocumentFacts:

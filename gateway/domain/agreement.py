@@ -35,11 +35,11 @@ class PseudonymPeriod(StrEnum):
         day = moment.astimezone(UTC)
         match self:
             case PseudonymPeriod.MONTH:
-                return f"{day:%Y-%m}"
+                return f"{day.year}-{day.month:02}"
             case PseudonymPeriod.QUARTER:
-                return f"{day:%Y}-Q{(day.month + 2) // 3}"
+                return f"{day.year}-Q{(day.month + 2) // 3}"
             case PseudonymPeriod.YEAR:
-                return f"{day:%Y}"
+                return str(day.year)
             case PseudonymPeriod.NONE:
                 return "always"
 

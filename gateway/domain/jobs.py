@@ -87,10 +87,14 @@ class PrepareJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedEnvelope:
-    """A compact JWE, ready to be sent, and the SHA-256 (hex) that a problem about it must name."""
+    """A compact JWE, ready to be sent."""
 
     jwe: str = field(repr=False)
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) over its ASCII: what a problem about it must name."""
+        return hashlib.sha256(self.jwe.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from gateway.domain.ids import AgreementId, ConversationId, MessageId, PartyId, SchemaSetId, is_name
 from gateway.domain.message import AgreementRef, MessageHeader, MessageKind, Terms
 from gateway.envelope import members
@@ -40,7 +42,7 @@ _OPTIONAL: Final = frozenset({"in_reply_to", "supersedes", "withheld"})
 _SCHEMA_SET: Final = frozenset({"id", "sha256"})
 _AGREEMENT: Final = frozenset({"id", "version", "sha256"})
 _TERMS: Final = frozenset({"legal_basis", "purpose", "onward_use", "retention_days"})
-
+_SAME: Final = ("from", "to", "kind", "schema_set", "agreement", "policy_sha256", "terms")
 
 _KEPT: Final = 256
 """How many agreements' parts of a header are remembered. Partners choose them, so what is kept must be bounded."""
@@ -154,55 +156,38 @@ def read_header(value: object) -> MessageHeader:
 
 
 def _agreed(wcx: members.Members) -> _Agreed:
+    try:
+        same = orjson.dumps([wcx[name] for name in _SAME])
+    except TypeError as error:  # a lone surrogate in a text of our own
+        raise ValueError("a header must have a JSON form") from error
+    return _known(same)
+
+
+# What one agreement says is the same in all its messages, so it is read once. As JSON text, in which no two values that
+# differ look alike; a partner may order the members of an object as it likes, and is then read once for each order.
+@functools.lru_cache(_KEPT)
+def _known(same: bytes) -> _Agreed:
+    wcx = dict(zip(_SAME, orjson.loads(same), strict=True))
     schema_set = members.exact(wcx["schema_set"], "schema_set", _SCHEMA_SET)
     agreement = members.exact(wcx["agreement"], "agreement", _AGREEMENT)
     terms = members.exact(wcx["terms"], "terms", _TERMS)
-    values = (
-        *(wcx[name] for name in ("from", "to", "kind", "policy_sha256")),
-        *(schema_set[name] for name in ("id", "sha256")),
-        *(agreement[name] for name in ("id", "version", "sha256")),
-        *(terms[name] for name in ("legal_basis", "purpose", "onward_use", "retention_days")),
-    )
-    try:
-        return _known(*values)
-    except TypeError:  # an array or an object where a text should be
-        return _known.__wrapped__(*values)
-
-
-# What one agreement says is the same in all its messages, so it is read once. `typed`: True is not 1 here.
-@functools.lru_cache(_KEPT, typed=True)
-def _known(
-    sender: object,
-    recipient: object,
-    kind: object,
-    policy_sha256: object,
-    schema_set: object,
-    schema_set_sha256: object,
-    agreement: object,
-    version: object,
-    agreement_sha256: object,
-    legal_basis: object,
-    purpose: object,
-    onward_use: object,
-    retention_days: object,
-) -> _Agreed:
     return _Agreed(
-        sender=members.party(sender, "from"),
-        recipient=members.party(recipient, "to"),
-        kind=_kind(kind),
-        schema_set=SchemaSetId(_name(schema_set, "schema_set.id")),
-        schema_set_sha256=members.sha256_hex(schema_set_sha256, "schema_set.sha256"),
+        sender=members.party(wcx["from"], "from"),
+        recipient=members.party(wcx["to"], "to"),
+        kind=_kind(wcx["kind"]),
+        schema_set=SchemaSetId(_name(schema_set["id"], "schema_set.id")),
+        schema_set_sha256=members.sha256_hex(schema_set["sha256"], "schema_set.sha256"),
         agreement=AgreementRef(
-            id=AgreementId(_name(agreement, "agreement.id")),
-            version=members.integer(version, "agreement.version", least=1),
-            sha256=members.sha256_hex(agreement_sha256, "agreement.sha256"),
+            id=AgreementId(_name(agreement["id"], "agreement.id")),
+            version=members.integer(agreement["version"], "agreement.version", least=1),
+            sha256=members.sha256_hex(agreement["sha256"], "agreement.sha256"),
         ),
-        policy_sha256=members.sha256_hex(policy_sha256, "policy_sha256"),
+        policy_sha256=members.sha256_hex(wcx["policy_sha256"], "policy_sha256"),
         terms=Terms(
-            legal_basis=members.text(legal_basis, "terms.legal_basis"),
-            purpose=members.text(purpose, "terms.purpose"),
-            onward_use=members.text(onward_use, "terms.onward_use"),
-            retention_days=members.integer(retention_days, "terms.retention_days", least=0),
+            legal_basis=members.text(terms["legal_basis"], "terms.legal_basis"),
+            purpose=members.text(terms["purpose"], "terms.purpose"),
+            onward_use=members.text(terms["onward_use"], "terms.onward_use"),
+            retention_days=members.integer(terms["retention_days"], "terms.retention_days", least=0),
         ),
     )
 

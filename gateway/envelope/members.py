@@ -4,6 +4,7 @@ A reader returns the value in its own type or raises ValueError that names the m
 value it found. What is not listed is not accepted: no defaults, no conversions, no unknown members.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ MAX_COUNT: Final = 2**53 - 1
 _HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes; the last 2 bits are unused
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
+_KEPT_TIMES: Final = 64
 _LATEST_SECONDS: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that datetime can hold
 # Control characters, surrogates, line and paragraph separators; and the signs that reorder text (Unicode TR 36 §2.5).
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -118,12 +120,19 @@ def sha256_thumbprint(value: object, name: str) -> str:
 
 def time(value: object, name: str) -> datetime:
     """Return an aware UTC time from RFC 3339 in whole seconds with `Z`."""
-    found = string(value, name)
-    if not _TIME.fullmatch(found):
+    moment = _moment(string(value, name))
+    if moment is None:
         raise ValueError(f"{name} must be a time such as 2026-01-31T12:00:00Z")
-    return datetime.fromisoformat(found)
+    return moment
 
 
+# The messages of a batch were made in the same second, and so were their receipts.
+@functools.lru_cache(_KEPT_TIMES)
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+
+
+@functools.lru_cache(_KEPT_TIMES)
 def written_time(moment: datetime) -> str:
     """Return RFC 3339 in whole seconds with `Z`. `moment` must be aware and whole; else ValueError."""
     if moment.tzinfo is None or moment.microsecond:

@@ -40,24 +40,23 @@ FindVerificationKey = Callable[[KeyId], VerificationKey]
 class SignedView:
     """A view, signed for good. `digest` is the message digest in hex."""
 
-    jws: str = field(repr=False)
+    jws: bytes = field(repr=False)
     header: MessageHeader
     digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A compact JWE for one attempt. `sha256` is hex over its ASCII: what a Problem about it must name."""
+    """A compact JWE for one attempt."""
 
     jwe: str = field(repr=False)
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptedEnvelope:
     """What was inside an envelope. Nothing of it is believed yet."""
 
-    jws: str = field(repr=False)
+    jws: bytes = field(repr=False)
     routing: Routing
 
 
@@ -82,11 +81,11 @@ def sign_view(view: View, header: MessageHeader, signer: Signer) -> SignedView:
     signing_input = protected.write_message(header, signer) + b"." + encode(view.xml)
     digest = hashlib.sha256(signing_input)
     jws = signing_input + b"." + encode(signer.sign_digest(digest.digest()))
-    return SignedView(jws=jws.decode(), header=header, digest=digest.hexdigest())
+    return SignedView(jws=jws, header=header, digest=digest.hexdigest())
 
 
 def encrypt(
-    jws: str, *, message_id: MessageId, sender: PartyId, recipient: PartyId, wrapping_key: WrappingKey
+    jws: bytes, *, message_id: MessageId, sender: PartyId, recipient: PartyId, wrapping_key: WrappingKey
 ) -> Envelope:
     """Return a signed message in a fresh envelope. The ids are those of its signed header.
 
@@ -98,11 +97,11 @@ def encrypt(
     return encrypt_with(es256.fresh_secrets(), jws, routing=routing, wrapping_key=wrapping_key)
 
 
-def encrypt_with(secrets: es256.OneTimeSecrets, jws: str, *, routing: Routing, wrapping_key: WrappingKey) -> Envelope:
+def encrypt_with(secrets: es256.OneTimeSecrets, jws: bytes, *, routing: Routing, wrapping_key: WrappingKey) -> Envelope:
     """Return the envelope that these secrets give. For `encrypt` and the published vectors only."""
     header = protected.write_envelope(routing, wrapping_key, secrets.ephemeral.public_key())
-    jwe = es256.encrypt(jws.encode("ascii"), header, recipient=wrapping_key.public_key, secrets=secrets)
-    return Envelope(jwe=jwe.decode(), sha256=hashlib.sha256(jwe).hexdigest())
+    jwe = es256.encrypt(jws, header, recipient=wrapping_key.public_key, secrets=secrets)
+    return Envelope(jwe=jwe.decode("ascii"))
 
 
 def open_envelope(
@@ -137,11 +136,7 @@ def decrypt_envelope(
     # 4. The key it was encrypted to is one of that party's.
     key = unwrapper(header.routing.recipient, header.key_id)
     # 5. Header, key and content are untouched since somebody encrypted them to us. Anybody could have.
-    plaintext = es256.decrypt(token, header.ephemeral, key)
-    try:
-        return DecryptedEnvelope(jws=plaintext.decode("ascii"), routing=header.routing)
-    except UnicodeDecodeError as error:
-        raise EnvelopeError("envelope.malformed", "the content is not a compact token") from error
+    return DecryptedEnvelope(jws=es256.decrypt(token, header.ephemeral, key), routing=header.routing)
 
 
 def verify_message(
@@ -170,7 +165,7 @@ def verify_message(
     return OpenedMessage(header=header, payload=token.payload, digest=digest.hexdigest(), key_id=key.key_id)
 
 
-def payload_of(jws: str) -> bytes:
+def payload_of(jws: bytes) -> bytes:
     """Return the payload of a message that was verified before it was stored. Raises EnvelopeError if it is damaged."""
     return parse_jws(jws, max_bytes=len(jws)).payload
 

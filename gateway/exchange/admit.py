@@ -71,7 +71,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
         digest=opened.digest,
         facts=facts,
         size_bytes=len(opened.payload),
-        sealed_message=desk.sealer.seal(jws.encode("ascii"), row=inbox_row(header.sender, header.message_id)),
+        sealed_message=desk.sealer.seal(jws, row=inbox_row(header.sender, header.message_id)),
         references=references_of(facts, owner=header.message_id, desk=desk),
         receipt=receipt,
         receipt_token=token,
@@ -79,7 +79,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
     )
 
 
-def _open(job: AdmitJob, desk: Desk) -> Steps[tuple[str, OpenedMessage]]:
+def _open(job: AdmitJob, desk: Desk) -> Steps[tuple[bytes, OpenedMessage]]:
     """Return the signed message as a token, which is kept as evidence, and what it says."""
     max_bytes = max_envelope_bytes(desk.limits.size_bytes)
     decrypted = decrypt_envelope(job.jwe, ours=desk.own, unwrapper=desk.trust.unwrapper, max_bytes=max_bytes)

@@ -80,7 +80,7 @@ def _view(row: TransferRow, sealed: bytes, desk: Desk) -> bytes:
     """Return the view of a transfer: out of its signed message, or as it is held unsigned."""
     if not row.signed:
         return desk.sealer.unseal(sealed, row=held_view_row(row.id))
-    return payload_of(desk.sealer.unseal(sealed, row=transfer_row(row.id)).decode("ascii"))
+    return payload_of(desk.sealer.unseal(sealed, row=transfer_row(row.id)))
 
 
 def _rulings(row: TransferRow, original: bytes, desk: Desk) -> tuple[str, list[Explained]]:

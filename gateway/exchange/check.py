@@ -29,11 +29,20 @@ from gateway.exchange.desk import Desk
 def check(job: CheckJob, desk: Desk) -> CheckResult:
     """Return the verified receipt or problem, or the error that keeps it from being believed."""
     try:
-        if statement_type(job.token) is StatementType.PROBLEM:
-            return _check_problem(job, desk)
         return _receipt(job, desk)
     except GatewayError as error:
-        return error
+        # Nearly every answer is a receipt, so what else it may be is asked only now.
+        if error.facts.get("cause") != "envelope.type_refused":
+            return error
+        return _another(job, error, desk)
+
+
+def _another(job: CheckJob, error: GatewayError, desk: Desk) -> CheckResult:
+    """Return the verified problem, or `error` for a statement that is neither that nor a receipt."""
+    try:
+        return _check_problem(job, desk) if statement_type(job.token) is StatementType.PROBLEM else error
+    except GatewayError as broken:
+        return broken
 
 
 def _receipt(job: CheckJob | CheckAskedJob, desk: Desk) -> Receipt:

@@ -20,7 +20,7 @@ finds in the store.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -69,11 +69,11 @@ _Leased = tuple[ClaimedTransfer, SealedEnvelope | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sent:
-    """One attempt, and what came of it so far. `envelope_sha256`: empty if no envelope was made."""
+    """One attempt, and what came of it so far. `envelope`: None if none was made."""
 
     claimed: ClaimedTransfer
     outcome: SendOutcome | Damaged
-    envelope_sha256: str = ""
+    envelope: SealedEnvelope | None = None
 
 
 class Dispatch:
@@ -212,7 +212,7 @@ class Dispatch:
     async def _conclude(self, sent: _Sent, started: datetime) -> tuple[str, dict[str, str]]:
         """Commit what came of one attempt; return the code that explains it, and what else its line says."""
         try:
-            return await self._commit(sent.claimed, sent.outcome, sent.envelope_sha256, started), {}
+            return await self._commit(sent.claimed, sent.outcome, sent.envelope, started), {}
         except GatewayError as error:
             return error.code, {}
         except Exception as error:  # noqa: BLE001 - one message must not stop the others of its group
@@ -283,19 +283,23 @@ class Dispatch:
         if not self._reaching.note(partner, outcomes):
             self._fast_path.close(partner)
         return [
-            _Sent(claimed=claimed, outcome=outcome, envelope_sha256=envelope.sha256)
+            _Sent(claimed=claimed, outcome=outcome, envelope=envelope)
             for (claimed, envelope), outcome in zip(request, outcomes, strict=True)
         ]
 
     # ── committing ──
 
     async def _commit(
-        self, claimed: ClaimedTransfer, outcome: SendOutcome | Damaged, envelope_sha256: str, started: datetime
+        self,
+        claimed: ClaimedTransfer,
+        outcome: SendOutcome | Damaged,
+        envelope: SealedEnvelope | None,
+        started: datetime,
     ) -> str:
         """Commit what came of the attempt; return `ok` or the code that explains it."""
         match outcome:
             case ReceiptReturned():
-                return await self._statement(claimed, outcome.token, envelope_sha256, started)
+                return await self._statement(claimed, outcome.token, envelope, started)
             case TransportAccepted():
                 return await self._taken(claimed, started)
             case TransientFailure():
@@ -305,14 +309,16 @@ class Dispatch:
             case _:
                 assert_never(outcome)
 
-    async def _statement(self, claimed: ClaimedTransfer, token: str, envelope_sha256: str, started: datetime) -> str:
+    async def _statement(
+        self, claimed: ClaimedTransfer, token: str, envelope: SealedEnvelope | None, started: datetime
+    ) -> str:
         self._reach(Failpoint.RECEIPT_IN)
         row, now = claimed.row, self._clock.now()
         job = CheckJob(
             token=token,
             message_id=row.message_id,
             digest=row.digest,
-            envelope_sha256=envelope_sha256,
+            envelope_sha256=None,
             sender=row.sender,
             recipient=row.recipient,
             agreement=row.agreement,
@@ -320,6 +326,9 @@ class Dispatch:
         )
         try:
             checked = await self._workers.check(job)
+            if envelope is not None and isinstance(checked, GatewayError) and checked.code == "receipt.not_bound":
+                # It may be a problem, which is bound to the envelope. So few are that only now its bytes are hashed.
+                checked = await self._workers.check(replace(job, envelope_sha256=envelope.sha256))
         except GatewayError as error:
             # Nobody could look at the statement. The partner gives it again when the message comes again.
             failure = TransientFailure(code=error.code, detail=error.detail, sent=True, connected=True)

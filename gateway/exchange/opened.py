@@ -15,7 +15,7 @@ def opened(claimed: ClaimedHandOver, sealer: Sealer) -> bytes | TransientFailure
         return not_opened(claimed.unreadable, "What is stored of the message can not be read")
     try:
         jws = sealer.unseal(claimed.sealed_message, row=inbox_row(row.sender, row.message_id))
-        return payload_of(jws.decode("ascii"))
+        return payload_of(jws)
     except EnvelopeError as error:  # it was whole when it was stored
         return Damaged(code=error.code, detail=error.detail)
     except GatewayError as error:

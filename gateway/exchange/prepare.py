@@ -201,7 +201,7 @@ def _signed(
     and can be made."""
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
     desk.reach(Failpoint.VIEW_SIGNED)
-    sealed = desk.sealer.seal(signed.jws.encode("ascii"), row=transfer_row(slot.transfer_id))
+    sealed = desk.sealer.seal(signed.jws, row=transfer_row(slot.transfer_id))
     return signed.digest, len(signed.jws), sealed, _first_envelope(signed, job, desk)
 
 

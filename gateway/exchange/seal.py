@@ -18,7 +18,7 @@ from gateway.ports import Trust
 def seal(job: SealJob, desk: Desk) -> SealResult:
     """Return the compact JWE to send, or why it can not be made now."""
     try:
-        jws = desk.sealer.unseal(job.sealed_jws, row=transfer_row(job.transfer_id)).decode("ascii")
+        jws = desk.sealer.unseal(job.sealed_jws, row=transfer_row(job.transfer_id))
         return wrap(
             jws, message_id=job.message_id, sender=job.sender, recipient=job.recipient, now=job.now, trust=desk.trust
         )
@@ -27,9 +27,9 @@ def seal(job: SealJob, desk: Desk) -> SealResult:
 
 
 def wrap(
-    jws: str, *, message_id: MessageId, sender: PartyId, recipient: PartyId, now: datetime, trust: Trust
+    jws: bytes, *, message_id: MessageId, sender: PartyId, recipient: PartyId, now: datetime, trust: Trust
 ) -> SealedEnvelope:
     """Return a signed message in a fresh envelope. Raises TrustError when the recipient has no key to use at `now`."""
     key = trust.wrapping_key(recipient, now)
     envelope = encrypt(jws, message_id=message_id, sender=sender, recipient=recipient, wrapping_key=key)
-    return SealedEnvelope(jwe=envelope.jwe, sha256=envelope.sha256)
+    return SealedEnvelope(jwe=envelope.jwe)

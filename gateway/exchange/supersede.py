@@ -116,7 +116,7 @@ class Supersede:
 
     def _unseal(self, row: TransferRow, document: bytes, sealed: bytes) -> tuple[bytes, bytes]:
         """Return the document, and the view that was signed, sealed as one that a person is to compare with."""
-        jws = self._sealer.unseal(sealed, row=transfer_row(row.id)).decode("ascii")
+        jws = self._sealer.unseal(sealed, row=transfer_row(row.id))
         view = self._sealer.seal(payload_of(jws), row=held_view_row(row.id))
         return self._sealer.unseal(document, row=submission_row(row.submission_id)), view
 

@@ -177,7 +177,7 @@ class ScriptedPartner:
             recipient=recipient or header.recipient,
         )
         key = key or self.trust.wrapping_key(self.us.party, now())
-        jwe = encrypt_with(fresh_secrets(), jws, routing=routing, wrapping_key=key).jwe
+        jwe = encrypt_with(fresh_secrets(), jws.encode("latin-1"), routing=routing, wrapping_key=key).jwe
         return Sealed(jwe=jwe, digest=digest_of(jws), message_id=header.message_id)
 
     def message(self, payload: bytes | None = None, **changes: Any) -> Sealed:

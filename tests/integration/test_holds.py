@@ -172,7 +172,7 @@ async def test_a_changed_policy_is_prepared_again_and_asks_for_approval_again(pa
         await reaches(pair, transfer_id, TransferState.DELIVERED)
     sealed = await pair.gb.store.view(transfer_id)
     assert sealed is not None
-    jws = pair.gb.desk.sealer.unseal(sealed, row=transfer_row(transfer_id)).decode()
+    jws = pair.gb.desk.sealer.unseal(sealed, row=transfer_row(transfer_id))
     assert payload_of(jws) == now
 
 

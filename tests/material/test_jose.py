@@ -58,7 +58,7 @@ def doors() -> dict[str, Callable[[str], object]]:
         return decrypt_envelope(token, ours={SOUTH.party}, unwrapper=lambda *_: SOUTH.unwrapper)
 
     def message(token: str) -> object:
-        inside = DecryptedEnvelope(jws=token, routing=ROUTING)
+        inside = DecryptedEnvelope(jws=token.encode(), routing=ROUTING)
         return verify_message(inside, channel_party=NORTH.party, verification_key=lambda _: NORTH.verification)
 
     def statement(kind: StatementType) -> Callable[[str], object]:

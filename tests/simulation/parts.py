@@ -168,4 +168,4 @@ def _view(body: bytes, desk: Desk) -> bytes:
     made = prepare(job, desk)
     assert isinstance(made, PreparedSubmission), made
     sealed = made.transfers[0].sealed
-    return payload_of(desk.sealer.unseal(sealed, row=transfer_row(TransferId(_UUID7))).decode("ascii"))
+    return payload_of(desk.sealer.unseal(sealed, row=transfer_row(TransferId(_UUID7))))

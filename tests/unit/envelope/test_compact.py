@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import contextlib
+import itertools
 import json
 
 import pytest
@@ -68,6 +70,15 @@ def test_a_segment_is_read_if_and_only_if_it_is_the_one_spelling_of_its_bytes(se
     except EnvelopeError:
         data = None
     assert data == the_one_reading(segment)
+
+
+def test_of_all_segments_of_two_bytes_those_are_read_that_spell_one_byte() -> None:
+    read = set()
+    for segment in map(bytes, itertools.product(range(256), repeat=2)):
+        with contextlib.suppress(EnvelopeError):
+            compact.decode(segment)
+            read.add(segment)
+    assert read == {compact.encode(bytes([value])) for value in range(256)}
 
 
 def the_one_reading(segment: bytes) -> bytes | None:

@@ -263,7 +263,7 @@ def test_the_type_of_a_statement_is_told_without_trusting_it() -> None:
     ("token", "code"),
     [
         ("", "envelope.malformed"),
-        (signed().jws, "envelope.type_refused"),
+        (signed().jws.decode(), "envelope.type_refused"),
         ("e30.e30.e30", "envelope.algorithm_refused"),
         (TOKEN + "A" * 20_000, "envelope.malformed"),
     ],

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 from gateway.domain.ids import MessageId
@@ -82,8 +83,8 @@ def test_a_problem_counts_only_for_the_envelope_that_was_sent() -> None:
     result = admitted(broken.jwe)
     assert isinstance(result, Unopened)
     assert result.token is not None
-    about_broken = replace(sealed, sha256=result.envelope_sha256)
-    assert isinstance(checked(job(result.token, about_broken)), Problem)
+    assert broken.sha256 == hashlib.sha256(broken.jwe.encode()).hexdigest() == result.envelope_sha256
+    assert isinstance(checked(job(result.token, broken)), Problem)
     for elsewhere in (sealed, None):
         error = checked(job(result.token, elsewhere))
         assert isinstance(error, EnvelopeError)

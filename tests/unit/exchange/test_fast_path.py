@@ -82,7 +82,7 @@ def values() -> StoreValues:
 
 
 def prepared(values: StoreValues, *recipients: PartyId, size: int = 100, jwe: str = "") -> tuple[PreparedTransfer, ...]:
-    envelope = SealedEnvelope(jwe=jwe, sha256="0" * 64) if jwe else None
+    envelope = SealedEnvelope(jwe=jwe) if jwe else None
     made = values.submission(*recipients).prepared.transfers
     return tuple(replace(one, sealed=b"s" * size, envelope=envelope) for one in made)
 

@@ -64,7 +64,7 @@ def view(found: PreparedTransfer) -> bytes:
     sealer, name = desks()[GB].sealer, found.slot.transfer_id
     if not found.signed:
         return sealer.unseal(found.sealed, row=held_view_row(name))
-    return payload_of(sealer.unseal(found.sealed, row=transfer_row(name)).decode())
+    return payload_of(sealer.unseal(found.sealed, row=transfer_row(name)))
 
 
 def pseudonym(found: PreparedTransfer) -> bytes:

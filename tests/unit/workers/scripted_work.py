@@ -137,7 +137,7 @@ def _verdict(
 
 def run_seal(jobs: Sequence[SealJob], desk: ScriptedDesk) -> list[SealResult]:
     _note("seal", [job.sealed_jws.decode() for job in jobs], desk)
-    results: list[SealResult] = [SealedEnvelope(jwe=do(job.sealed_jws.decode(), desk), sha256="") for job in jobs]
+    results: list[SealResult] = [SealedEnvelope(jwe=do(job.sealed_jws.decode(), desk)) for job in jobs]
     if any(job.sealed_jws == b"drop" for job in jobs):
         return results[:-1]
     return [_unpicklable() if job.sealed_jws == b"lambda" else one for job, one in zip(jobs, results, strict=True)]

@@ -44,7 +44,7 @@ def seal(jobs: Sequence[SealJob], desk: Desk) -> list[SealResult]:
             raise ValueError(CANARY)
         if job.sealed_jws == b"refuse":
             raise EnvelopeError("envelope.malformed", "scripted")
-    results: list[SealResult] = [SealedEnvelope(jwe=job.sealed_jws.decode(), sha256="") for job in jobs]
+    results: list[SealResult] = [SealedEnvelope(jwe=job.sealed_jws.decode()) for job in jobs]
     return results[1:] if any(job.sealed_jws == b"drop" for job in jobs) else results
 
 
