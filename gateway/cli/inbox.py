@@ -7,6 +7,7 @@ import typer
 from gateway.cli.output import (
     AsJson,
     clock,
+    facts_words,
     minute,
     payload_words,
     print_json,
@@ -35,6 +36,9 @@ app.command("ack-all")(acknowledge_all)
 @app.command("list")
 def list_inbox(
     state: Annotated[HandOverState | None, typer.Option(help="Only in this state of hand-over.")] = None,
+    over_shared: Annotated[
+        bool, typer.Option("--over-shared", help="Only those that hold more than was agreed, and were taken.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 50,
     before: Annotated[str | None, typer.Option(help="Only older ones than this message id.")] = None,
     url: Url = "",
@@ -49,7 +53,8 @@ def list_inbox(
 
     async def work() -> "tuple[tuple[InboxMessage, ...], MessageId | None]":
         async with operations(target) as client:
-            return await client.inbox(state=state, limit=limit, before=None if before is None else MessageId(before))
+            older = None if before is None else MessageId(before)
+            return await client.inbox(state=state, over_shared=over_shared, limit=limit, before=older)
 
     rows, following = calling(work, as_json=as_json)
     if as_json:
@@ -64,7 +69,7 @@ def list_inbox(
         [
             (
                 row.message_id,
-                with_difficulty(row.hand_over.value, row.code),
+                " ".join(filter(None, (with_difficulty(row.hand_over.value, row.code), _alarm(row)))),
                 row.kind.value,
                 row.sender,
                 minute(row.received),
@@ -156,6 +161,10 @@ def release_message(
         say(f"{row.message_id} is now {row.hand_over.value}")
 
 
+def _alarm(row: "InboxMessage") -> str:
+    return "OVER-SHARED" if row.over_shared else ""
+
+
 def _show(detail: "InboxDetail") -> None:
     row, receipt, notice = detail.message, detail.receipt, detail.notice
     print_lines(
@@ -167,6 +176,8 @@ def _show(detail: "InboxDetail") -> None:
             ("Kind", row.kind.value),
             ("Size", f"{row.size_bytes} bytes"),
             ("Agreement", f"{row.agreement.id} version {row.agreement.version}"),
+            ("Policy", row.policy_sha256),
+            ("Holds too much at", ", ".join(row.over_shared) or None),
             ("Legal basis", row.terms.legal_basis),
             ("Purpose", row.terms.purpose),
             ("Onward use", row.terms.onward_use),
@@ -187,4 +198,8 @@ def _show(detail: "InboxDetail") -> None:
             ("Transfer", "Kind", "State", "Created"),
             [(one.id, one.kind.value, one.state.value, clock(one.created)) for one in detail.answers],
         )
-    print_table("Timeline", ("Time", "Event", "By"), [(clock(one.at), one.event, one.actor) for one in detail.timeline])
+    print_table(
+        "Timeline",
+        ("Time", "Event", "By", "Details"),
+        [(clock(one.at), one.event, one.actor, facts_words(one.facts)) for one in detail.timeline],
+    )

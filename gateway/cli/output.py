@@ -26,6 +26,7 @@ __all__ = [
     "AsJson",
     "Language",
     "clock",
+    "facts_words",
     "fail",
     "finding_members",
     "minute",
@@ -155,6 +156,11 @@ def minute(at: datetime | None) -> str:
 def payload_words(purged: datetime | None) -> str | None:
     """Return what to say of a payload that is no longer kept, None of one that is."""
     return None if purged is None else f"purged at {clock(purged)}: its retention is over"
+
+
+def facts_words(facts: Mapping[str, object]) -> str:
+    """Return what an audit record says beside event and actor."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def with_difficulty(state: str, code: str) -> str:

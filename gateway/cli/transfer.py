@@ -8,6 +8,7 @@ import typer
 from gateway.cli.output import (
     AsJson,
     clock,
+    facts_words,
     minute,
     payload_words,
     print_json,
@@ -361,10 +362,7 @@ def _show(detail: "TransferDetail") -> None:
     print_table(
         "Timeline",
         ("Time", "Event", "By", "Details"),
-        [
-            (clock(one.at), one.event, one.actor, ", ".join(f"{name} {value}" for name, value in one.facts.items()))
-            for one in detail.timeline
-        ],
+        [(clock(one.at), one.event, one.actor, facts_words(one.facts)) for one in detail.timeline],
     )
 
 

@@ -23,7 +23,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedMessage:
-    """A message under lease until `expires`. `attempt`: how often it was leased, from 1; the rest never changes."""
+    """A message under lease until `expires`. `attempt`: how often it was leased, from 1; the rest never changes.
+
+    `over_shared`: places of the document that hold more than the agreement permits; none as a rule.
+    """
 
     message_id: MessageId
     sender: PartyId
@@ -34,6 +37,8 @@ class LeasedMessage:
     in_reply_to: MessageId | None
     agreement: AgreementRef
     terms: Terms
+    policy_sha256: str
+    over_shared: tuple[str, ...]
     digest: str
     received: datetime
     document: bytes = field(repr=False)
@@ -150,6 +155,8 @@ def _leased(value: Mapping[str, Any]) -> LeasedMessage:
             id=AgreementId(agreement["id"]), version=agreement["version"], sha256=agreement["sha256"]
         ),
         terms=Terms(**{name: value[name] for name in ("legal_basis", "purpose", "onward_use", "retention_days")}),
+        policy_sha256=value["policy_sha256"],
+        over_shared=tuple(value["over_shared"]),
         digest=value["digest"],
         received=datetime.fromisoformat(value["received"]),
         document=document,

@@ -144,13 +144,24 @@ class OperationsClient(Connection):
         return await self._act(f"/v1/transfers/{transfer_id}/release", reason, read_transfer)
 
     async def inbox(
-        self, *, state: HandOverState | None = None, limit: int = 50, before: MessageId | None = None
+        self,
+        *,
+        state: HandOverState | None = None,
+        over_shared: bool = False,
+        limit: int = 50,
+        before: MessageId | None = None,
     ) -> tuple[tuple[InboxMessage, ...], MessageId | None]:
-        """Return received messages, newest first, and what to give as `before` for older ones."""
+        """Return received messages, newest first, and what to give as `before` for older ones.
+
+        `over_shared`: only those that hold more than was agreed.
+        """
         return await self._read(
             "/v1/inbox",
             lambda value: (tuple(map(read_inbox_message, value["messages"])), value["next"]),
-            query={"limit": str(limit), **_given({"state": state, "before": before})},
+            query={
+                "limit": str(limit),
+                **_given({"state": state, "before": before, "over_shared": "yes" if over_shared else None}),
+            },
         )
 
     async def inbox_message(self, message_id: MessageId) -> InboxDetail:

@@ -204,7 +204,7 @@ class TransferDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxMessage:
-    """What is known of a received message, without the message."""
+    """What is known of a received message, without it. `over_shared`: places that hold more than was agreed."""
 
     message_id: MessageId
     sender: PartyId
@@ -225,6 +225,8 @@ class InboxMessage:
     code: str
     detail: str
     purged: datetime | None = None
+    policy_sha256: str
+    over_shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +330,8 @@ def read_inbox_message(value: Json) -> InboxMessage:
         code=value["code"],
         detail=value["detail"],
         purged=_maybe_time(value["purged"]),
+        policy_sha256=value["policy_sha256"],
+        over_shared=tuple(value["over_shared"]),
     )
 
 

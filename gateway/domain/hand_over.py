@@ -31,6 +31,8 @@ def terms_beside(row: InboxRow) -> dict[str, Any]:
         "purpose": row.terms.purpose,
         "onward_use": row.terms.onward_use,
         "retention_days": row.terms.retention_days,
+        "policy_sha256": row.policy_sha256,
+        "over_shared": list(row.over_shared),
         "digest": row.digest,
         "received": rfc3339(row.received),
         "media_type": MEDIA_TYPE,

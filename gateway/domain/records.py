@@ -242,7 +242,10 @@ class SubmissionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
-    """A received, verified, stored message and where its hand-over stands. `purged`: when its payload was deleted."""
+    """A received, verified, stored message and where its hand-over stands. `purged`: when its payload was deleted.
+
+    `over_shared`: places that hold more than the policy keeps, at most 20, of a message that was taken all the same.
+    """
 
     message_id: MessageId
     sender: PartyId
@@ -265,6 +268,8 @@ class InboxRow:
     last_code: str
     last_detail: str
     purged: datetime | None = None
+    policy_sha256: str
+    over_shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,8 +291,15 @@ class Store(LaterStore, WordingStore, Protocol):
         ...
 
     async def inbox(
-        self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None
-    ) -> list[InboxRow]: ...
+        self,
+        *,
+        limit: int,
+        before: MessageId | None = None,
+        state: HandOverState | None = None,
+        over_shared: bool = False,
+    ) -> list[InboxRow]:
+        """Return inbox messages, the last received first. `over_shared`: only those that hold more than was agreed."""
+        ...
 
     async def inbox_message(
         self, message_id: MessageId, *, sender: PartyId | None = None

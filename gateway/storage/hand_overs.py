@@ -15,7 +15,7 @@ from gateway.domain.records import InboxRow
 from gateway.errors import TransferError
 from gateway.storage import conversations, notices
 from gateway.storage.engine import Connection, Row, Transaction
-from gateway.storage.inbox_tables import HAND_OVER_DUE, LEASED, hand_over, inbox, inbox_payload
+from gateway.storage.inbox_tables import HAND_OVER_DUE, LEASED, OVER_SHARED, hand_over, inbox, inbox_payload
 from gateway.storage.values import inbox_row, micros, micros_or_none
 
 _RECOVER_AT_ONCE: Final = 500
@@ -279,10 +279,10 @@ def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datet
 
 
 def read_inbox(
-    connection: Connection, *, limit: int, before: MessageId | None, state: HandOverState | None
+    connection: Connection, *, limit: int, before: MessageId | None, state: HandOverState | None, over_shared: bool
 ) -> list[InboxRow]:
-    """Return inbox messages, the last received first."""
-    statement = _LISTS[before is not None, state is not None]
+    """Return inbox messages, the last received first; see `ports.Store.inbox`."""
+    statement = _LISTS[before is not None, state is not None, over_shared]
     values: dict[str, Any] = {"limit": limit}
     if before is not None:
         values["before"] = before
@@ -291,11 +291,16 @@ def read_inbox(
     return [inbox_row(row) for row in connection.rows(statement, values)]
 
 
-_LISTS: Final = {
+_PAGES: Final = {
     (False, False): _NEWEST,
     (True, False): _BEFORE,
     (False, True): _NEWEST.where(_of_state),
     (True, True): _BEFORE.where(_of_state),
+}
+_LISTS: Final = {
+    (*asked, over_shared): page.where(literal_column(OVER_SHARED)) if over_shared else page
+    for asked, page in _PAGES.items()
+    for over_shared in (False, True)
 }
 
 

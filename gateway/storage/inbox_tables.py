@@ -22,6 +22,7 @@ HAND_OVER_DUE: Final = "state = 'PENDING' AND head = 1"
 HAND_OVER_WAITS: Final = "state IN ('PENDING', 'QUARANTINED')"
 HAND_OVER_UNFINISHED: Final = "state <> 'HANDED_OVER'"
 ANSWERS: Final = "in_reply_to IS NOT NULL"
+OVER_SHARED: Final = "over_shared <> ''"
 LEASED: Final = "state = 'IN_FLIGHT'"
 OWED: Final = "state = 'OWED'"
 HAND_OVER_TO_PURGE: Final = "state = 'HANDED_OVER' AND purged IS NULL"
@@ -90,10 +91,12 @@ inbox = _table(
     _time("created"),
     _time("expires"),
     _time("received"),
+    _text("over_shared"),
     PrimaryKeyConstraint("sender", "message_id"),
     Index("inbox_by_message", "message_id"),
     Index("inbox_by_time", "received", "message_id"),
     _partial("inbox_that_answers", "in_reply_to", where=ANSWERS),
+    _partial("inbox_over_shared", "received", "message_id", where=OVER_SHARED),
 )
 
 inbox_payload = _table(

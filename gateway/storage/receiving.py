@@ -273,6 +273,7 @@ def _inbox_values(header: MessageHeader, result: Admitted, now: datetime) -> dic
         "created": micros(header.created),
         "expires": micros(header.expires),
         "received": micros(now),
+        "over_shared": "\n".join(result.over_shared),  # places: names of elements, which have no line break
     }
 
 

@@ -15,7 +15,7 @@ from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.hold import Approval, HoldStart
 from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
-from gateway.domain.lifecycle import HandOverEvent, HandOverState, NoticeState, TransferEvent, TransferState
+from gateway.domain.lifecycle import HandOverEvent, NoticeState, TransferEvent, TransferState
 from gateway.domain.records import (
     AcceptOutcome,
     AcceptSubmission,
@@ -56,13 +56,14 @@ from gateway.storage import (
     upkeep,
 )
 from gateway.storage.engine import Transaction
+from gateway.storage.inbox_store import SqlInboxStore
 from gateway.storage.later_store import SqlLaterStore
 from gateway.storage.readers import Readers
 from gateway.storage.wordings import SqlWordingStore
 from gateway.storage.writer import Change, Writer
 
 
-class SqlStore(SqlLaterStore, SqlWordingStore):
+class SqlStore(SqlInboxStore, SqlLaterStore, SqlWordingStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(
@@ -346,16 +347,6 @@ class SqlStore(SqlLaterStore, SqlWordingStore):
         return await self._writer.write(
             lambda transaction: receiving.forswear(transaction, statement, token, now=now, audit=audit)
         )
-
-    async def inbox(
-        self, *, limit: int, before: MessageId | None = None, state: HandOverState | None = None
-    ) -> list[InboxRow]:
-        return await self._readers.read(partial(hand_overs.read_inbox, limit=limit, before=before, state=state))
-
-    async def inbox_message(
-        self, message_id: MessageId, *, sender: PartyId | None = None
-    ) -> tuple[InboxRow, bytes] | None:
-        return await self._readers.read(lambda ask: hand_overs.read_message(ask, message_id, sender))
 
     async def answers_given(self, sender: PartyId, message_id: MessageId) -> list[TransferRow]:
         return await self._readers.read(lambda ask: answers.read_given(ask, sender, message_id))

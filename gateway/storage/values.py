@@ -159,6 +159,8 @@ def inbox_row(row: Row) -> InboxRow:
         last_code=row["last_code"],
         last_detail=row["last_detail"],
         purged=time_or_none(row["purged"]),
+        policy_sha256=row["policy_sha256"],
+        over_shared=tuple(row["over_shared"].split("\n")) if row["over_shared"] else (),
     )
 
 

@@ -66,7 +66,7 @@ SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
 _AUDIT_PAGE: Final = 1000
 TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
 REQUEUE_QUERY: Final = frozenset({"recipient", "code", "since", "limit", "after"})
-INBOX_QUERY: Final = frozenset({"state", "limit", "before"})
+INBOX_QUERY: Final = frozenset({"state", "over_shared", "limit", "before"})
 
 
 class Reload(Protocol):
@@ -318,6 +318,7 @@ async def find_inbox(query: Query, parts: OperationsParts) -> tuple[list[InboxRo
         limit=limit,
         before=None if before is None else MessageId(before),
         state=query.choice("state", HandOverState),
+        over_shared=query.wanted("over_shared"),
     )
     return rows, rows[-1].message_id if len(rows) == limit else None
 

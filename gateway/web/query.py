@@ -88,6 +88,13 @@ class Query:
         except ValueError:
             raise RequestError("request.malformed", f"`{name}` is one of {', '.join(kind)}") from None
 
+    def wanted(self, name: str) -> bool:
+        """Tell whether a parameter that can only be `yes` was given."""
+        value = self._values.get(name, "yes")
+        if value != "yes":
+            raise RequestError("request.malformed", f"`{name}` is yes, or left out")
+        return name in self._values
+
     def time(self, name: str) -> datetime | None:
         """Return a parameter that is a time with its offset (RFC 3339), or None."""
         value = self._values.get(name)

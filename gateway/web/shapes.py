@@ -288,6 +288,8 @@ def inbox_json(row: InboxRow) -> dict[str, Any]:
             "onward_use": row.terms.onward_use,
             "retention_days": row.terms.retention_days,
         },
+        "policy_sha256": row.policy_sha256,
+        "over_shared": list(row.over_shared),
         "digest": row.digest,
         "size_bytes": row.size_bytes,
         "received": timestamp(row.received),

@@ -13,7 +13,7 @@ from gateway.web.operations_api import READERS, OperationsParts
 from gateway.web.query import Query
 from gateway.web.shapes import json_response, timestamp
 
-__all__ = ["ROUTES", "in_force_json"]
+__all__ = ["ROUTES", "beginning_of_hash", "in_force_json"]
 
 _QUERY: Final = frozenset({"of", "sha256", "limit"})
 _HEX: Final = re.compile(r"[0-9a-f]{0,64}")
@@ -21,11 +21,17 @@ _HEX: Final = re.compile(r"[0-9a-f]{0,64}")
 
 async def _history(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.Response:
     query = Query(request, _QUERY)
+    begins = beginning_of_hash(query)
+    found = await parts.store.history(of=query.text("of") or "", begins=begins, limit=query.limit())
+    return json_response({"texts": [in_force_json(one) for one in found]})
+
+
+def beginning_of_hash(query: Query) -> str:
+    """Return what a query gives as `sha256`, empty when nothing. Raises RequestError unless it is hexadecimal."""
     begins = (query.text("sha256") or "").lower()
     if not _HEX.fullmatch(begins):
         raise RequestError("request.malformed", "`sha256` is a hash in hexadecimal, or its beginning")
-    found = await parts.store.history(of=query.text("of") or "", begins=begins, limit=query.limit())
-    return json_response({"texts": [in_force_json(one) for one in found]})
+    return begins
 
 
 def in_force_json(one: Followed) -> dict[str, Any]:

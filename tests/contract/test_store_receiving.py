@@ -81,7 +81,12 @@ async def test_a_message_that_holds_more_than_was_agreed_is_taken_with_an_alarm_
     detail = str(alarm.facts["detail"])
     assert detail.startswith(places[0])
     assert len(detail) == 500
-    assert await store.inbox_message(result.header.message_id) is not None
+    await admit(store, values.admitted())
+    (found,) = await store.inbox(limit=9, over_shared=True)
+    assert (found.message_id, found.over_shared) == (result.header.message_id, places)
+    assert await store.inbox(limit=9, over_shared=True, before=found.message_id) == []
+    assert await store.inbox(limit=9, over_shared=True, state=HandOverState.QUARANTINED) == []
+    assert [one.over_shared for one in await store.inbox(limit=9)] == [(), places]
 
 
 async def test_a_duplicate_gets_the_stored_receipt_whatever_is_said_of_it_now(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway.audit import AuditEvent
 from tests.integration.one_gateway import DOCUMENT, GB, agreement, one_gateway
+from tests.integration.scripted_server import eventually
 
 TAKES_ALL = agreement(GB).replace("suspended: false", "over_shared: accept_and_alarm")
 
@@ -18,6 +19,9 @@ async def test_it_is_accepted_handed_over_and_told_of(tmp_path: Path) -> None:
         assert alarm.code == "policy.over_shared"
         assert "/MetaData/Declaration/TypeCode/@name" in str(alarm.facts["detail"])
         assert world.ask("SELECT 1 FROM inbox_payload")
+        await eventually(lambda: world.backend.messages)
+        told = world.backend.messages[0].metadata
+        assert "/MetaData/Declaration/TypeCode/@name" in told["over_shared"]
         seq = world.last_seq()
         assert (await world.gb.post(world.gb.message())).said == "receipt accepted"
         said = [one.event for one in world.events(after=seq) if one.event.startswith("message.")]

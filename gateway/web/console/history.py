@@ -12,7 +12,7 @@ from gateway.web.console.pages import page
 from gateway.web.door import Route
 from gateway.web.operations_api import READERS, OperationsParts
 from gateway.web.query import Query
-from gateway.web.wordings import in_force_json
+from gateway.web.wordings import beginning_of_hash, in_force_json
 
 __all__ = ["ROUTES"]
 
@@ -21,9 +21,9 @@ _MOST_LINES: Final = 2000
 
 
 async def _list(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
-    query = Query(request, ("of",), form=True)
+    query = Query(request, ("of", "sha256"), form=True)
     of = query.text("of") or ""
-    found = await parts.store.history(of=of, limit=_MOST)
+    found = await parts.store.history(of=of, begins=beginning_of_hash(query), limit=_MOST)
     texts = [in_force_json(one) for one in found]
     return page(request, parts, "history.html", caller=caller, texts=texts, of=of, is_cut=len(found) == _MOST)
 

@@ -29,7 +29,7 @@ __all__ = ["ROUTES"]
 async def _list(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
     query = Query(request, INBOX_QUERY, form=True)
     rows, following = await find_inbox(query, parts)
-    chosen = {name: request.query[name] for name in ("state", "limit") if name in query}
+    chosen = {name: request.query[name] for name in ("state", "over_shared", "limit") if name in query}
     return page(
         request,
         parts,

@@ -1,12 +1,13 @@
 """The first page: how much stands where, and what needs a person first."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.domain.access import Caller
 from gateway.domain.lifecycle import HandOverState, TransferState
-from gateway.domain.records import TransferRow
+from gateway.domain.records import InboxRow, TransferRow
 from gateway.web.console.outlook import is_left_alone
 from gateway.web.console.pages import page
 from gateway.web.door import Route
@@ -17,6 +18,7 @@ from gateway.web.shapes import health_json, inbox_json, transfer_of_operator_jso
 __all__ = ["ROUTES"]
 
 _FEW: Final = 5
+_RECENT: Final = timedelta(days=7)
 _WAITING: Final = (TransferState.QUEUED, TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT)
 
 
@@ -35,6 +37,7 @@ async def _overview(request: web.Request, parts: OperationsParts, caller: Caller
         dead=await _newest(parts, TransferState.DEAD_LETTERED),
         held=await _newest(parts, TransferState.HELD),
         quarantined=[inbox_json(row) for row in await parts.store.inbox(limit=_FEW, state=HandOverState.QUARANTINED)],
+        over_shared=[inbox_json(row) for row in await _over_shared(parts, now - _RECENT)],
         troubled=[{**health_json(one), "alone": is_left_alone(one, now)} for one in health if one.failures],
         oldest=await _oldest_waiting(parts),
         unjudged=[unjudged_json(one) for one in await parts.store.unjudged()],
@@ -44,6 +47,11 @@ async def _overview(request: web.Request, parts: OperationsParts, caller: Caller
 
 async def _newest(parts: OperationsParts, state: TransferState) -> list[dict[str, Any]]:
     return [transfer_of_operator_json(row) for row in await parts.store.transfers(limit=_FEW, state=state)]
+
+
+async def _over_shared(parts: OperationsParts, since: datetime) -> list[InboxRow]:
+    """Return the newest messages that hold more than was agreed; those from before `since` somebody has seen by now."""
+    return [row for row in await parts.store.inbox(limit=_FEW, over_shared=True) if row.received >= since]
 
 
 async def _oldest_waiting(parts: OperationsParts) -> dict[str, Any] | None:

@@ -32,4 +32,5 @@ def inbox_row(recipient: str = "NL-DUANE", attempts: int = 0) -> InboxRow:
         handed_over=None,
         last_code="channel.busy" if attempts else "",
         last_detail="",
+        policy_sha256="ef" * 32,
     )

@@ -45,6 +45,8 @@ def test_the_terms_of_use_stand_beside_the_document() -> None:
             "purpose": "risk",
             "onward_use": "none",
             "retention_days": 90,
+            "policy_sha256": "ef" * 32,
+            "over_shared": [],
             "digest": "cd" * 32,
             "received": "2026-03-01T11:59:58.250000Z",
             "media_type": "application/xml",

@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("retention_days", _NUMBER, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         *_numbers("size_bytes", "created", "expires", "received"),
+        sa.Column("over_shared", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("sender", "message_id", name="inbox_primary"),
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -89,6 +90,7 @@ def upgrade() -> None:
     op.create_index("inbox_by_message", "inbox", ["message_id"])
     op.create_index("inbox_by_time", "inbox", ["received", "message_id"])
     _partial("inbox_that_answers", "inbox", "in_reply_to", "in_reply_to IS NOT NULL")
+    _partial("inbox_over_shared", "inbox", "received message_id", "over_shared <> ''")
     op.create_table(
         "meta",
         *_texts("key", "value"),
