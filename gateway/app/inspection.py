@@ -2,7 +2,8 @@
 
 Everything is opened once, nothing is started, and every fault is told at once: `gateway config check` prints them, and
 `gateway serve` refuses with the same list. One thing more `config check` tells, which a start does not refuse, because
-it can be mended while the node runs: revocation lists that are missing or stale.
+it can be mended while the node runs: revocation lists that are missing or stale. What the check of the policies warns
+of keeps no node from starting either; it is logged, at a start and at a reload.
 """
 
 import os
@@ -15,6 +16,7 @@ from gateway.app.clients import RegisteredClients
 from gateway.app.desk import key_files, open_pseudonyms, open_sealer, open_trust
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.failpoints import read_failpoint
+from gateway.ports import Telemetry
 from gateway.settings import Configuration, KeyFiles, NodeSettings
 from gateway.system import SystemClock
 from gateway.trust import PartnerGate, plain_server_context
@@ -24,6 +26,12 @@ _FIXES: Final = {
     "parties.backend": "Mend the secret or the folder; docs/operating.md tells what each must be like",
     "insecure_failpoints": "Unset the variable; it is for fault tests only (docs/reliability.md)",
 }
+
+
+def tell_warnings(configuration: Configuration, telemetry: Telemetry) -> None:
+    """Log what the check of the policies warns of, a line each."""
+    for one in configuration.book.warnings:
+        telemetry.line("policy.check", outcome="unknown", warning=str(one))
 
 
 def check_start(configuration: Configuration) -> None:

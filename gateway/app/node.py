@@ -259,6 +259,7 @@ class Node:
                 documents=below.documents,
                 store=store,
                 clock=clock,
+                telemetry=self._telemetry,
                 reach=self._reach,
             ),
             pull=Pull(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.app.desk import Snapshot
-from gateway.app.inspection import check_start
+from gateway.app.inspection import check_start, tell_warnings
 from gateway.app.memory import set_aside_anew
 from gateway.app.rulebook import RulesInForce, rulebook_of
 from gateway.app.showing import DocumentDesk
@@ -22,7 +22,7 @@ from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.records import RulesReloaded
 from gateway.errors import ConfigurationError, Finding
 from gateway.exchange.desk import Desk
-from gateway.ports import Clock, Store
+from gateway.ports import Clock, Store, Telemetry
 from gateway.settings import Configuration, NodeSettings, load_configuration
 from gateway.workers import WorkerGenerations
 
@@ -43,6 +43,7 @@ class Reload:
         documents: DocumentDesk,
         store: Store,
         clock: Clock,
+        telemetry: Telemetry,
         reach: Reach = pass_by,
     ) -> None:
         self._settings = settings
@@ -51,6 +52,7 @@ class Reload:
         self._documents = documents
         self._store = store
         self._clock = clock
+        self._telemetry = telemetry
         self._reach = reach
         self._one_at_a_time = asyncio.Lock()
 
@@ -72,6 +74,7 @@ class Reload:
             self._rules.book, self._rules.generation = book, snapshot.generation
             await self._store.record(self._entry(actor, reason))
             await self._store.put_in_force(book.wordings(), actor=actor, reason=reason, now=self._clock.now())
+            tell_warnings(found, self._telemetry)
             set_aside_anew()
             return self._told(changed=True)
 

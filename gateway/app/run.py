@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.app.inspection import check_start
+from gateway.app.inspection import check_start, tell_warnings
 from gateway.app.memory import set_aside
 from gateway.app.node import Node
 from gateway.app.rulebook import Rulebook, rulebook_of
 from gateway.errors import GatewayError
 from gateway.logs import configure_logs
 from gateway.ports import Telemetry
-from gateway.settings import Configuration, NodeSettings, load_configuration
+from gateway.settings import NodeSettings, load_configuration
 
 
 def run_node(config: Path, *, restored: str = "") -> None:
@@ -26,15 +26,9 @@ def run_node(config: Path, *, restored: str = "") -> None:
     check_start(configuration)
     settings, rulebook = configuration.node, rulebook_of(configuration)
     telemetry = configure_logs(level=settings.log_level, service=settings.name, stream=sys.stdout)
-    _tell_warnings(configuration, telemetry)
+    tell_warnings(configuration, telemetry)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(settings, rulebook, telemetry, restored))
-
-
-def _tell_warnings(configuration: Configuration, telemetry: Telemetry) -> None:
-    """Log what the check of the policies warns of, once; the node starts all the same."""
-    for one in configuration.book.warnings:
-        telemetry.line("policy.check", outcome="unknown", warning=str(one))
 
 
 async def _serve(settings: NodeSettings, rulebook: Rulebook, telemetry: Telemetry, restored: str) -> None:

@@ -247,6 +247,16 @@ def test_a_hang_up_reloads_too_and_says_so_in_the_log(gateways: TwoGateways) -> 
         time.sleep(0.05)
 
 
+def test_a_start_logs_what_the_check_of_the_policies_warns_of(gateways: TwoGateways) -> None:
+    lines = [
+        json.loads(one) for one in gateways.gb.process.log.read_text(encoding="utf-8").splitlines() if one[:1] == "{"
+    ]
+    actions = [one.get("event.action") for one in lines]
+    assert "policy.check" in actions[: actions.index("node.listen")]
+    warnings = [one["labels.warning"] for one in lines if one.get("event.action") == "policy.check"]
+    assert any("customs-cooperation.yaml:13 [keep]: keeps personal data that no rule names" in one for one in warnings)
+
+
 def test_a_second_process_can_not_take_the_same_database(gateways: TwoGateways) -> None:
     ran = gateway("serve", "--config", gateways.gb.layout.config, "--json")
     assert ran.code == 1

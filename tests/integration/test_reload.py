@@ -38,6 +38,15 @@ async def node(layout: NodeLayout) -> AsyncIterator[Node]:
         yield running
 
 
+UNSPEAKABLE = "  - drop: //Consignee/Name\n    when: {kind: response}\n"
+
+
+def told(node: Node) -> list[str]:
+    telemetry = node._telemetry
+    assert isinstance(telemetry, QuietTelemetry)
+    return [str(line["warning"]) for line in telemetry.lines if line["action"] == "policy.check"]
+
+
 def change(layout: NodeLayout, before: str, after: str) -> None:
     """Write another text into the agreement file."""
     file = layout.folder.parent / "config" / "agreements" / "gb-fr.yaml"
@@ -131,6 +140,18 @@ async def test_submissions_during_a_reload_are_all_accepted_under_one_of_the_two
     assert len(versions(layout)) == sent + 1
     assert set(versions(layout)) == {1, 2, 3, 4}
     assert versions(layout)[-1] == 4
+
+
+async def test_a_reload_logs_what_the_check_of_the_policies_warns_of(layout: NodeLayout, node: Node) -> None:
+    file = layout.folder.parent / "config" / "policies" / "customs-cooperation.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + UNSPEAKABLE, encoding="utf-8")
+    assert told(node) == []
+    await node.reload(actor="system")
+    warnings = told(node)
+    (warning,) = (one for one in warnings if "never holds" in one)
+    assert "customs-cooperation.yaml" in warning
+    assert not (await node.reload(actor="system")).changed
+    assert told(node) == warnings
 
 
 async def test_every_text_that_was_in_force_can_be_read_again(layout: NodeLayout, node: Node) -> None:

@@ -41,10 +41,9 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
     whole = whole and not any(one.is_error for one in findings)
     findings += rule_findings(policy, worlds, whole=whole)
     if whole:
-        every = list(worlds.all())
         findings += condition_findings(policy, worlds)
-        findings += view_findings(policy, worlds, every)
-        findings += privacy_findings(policy, worlds, every)
+        findings += view_findings(policy, worlds)
+        findings += privacy_findings(policy, worlds)
         if not any(one.is_error for one in findings):
             findings += consistency_findings(policy, worlds)
     own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}

@@ -10,13 +10,14 @@ from itertools import combinations
 from gateway.errors import Finding, Level
 from gateway.policy.checking.rules import FACTS, finding, is_own, such_as
 from gateway.policy.checking.worlds import Worlds
+from gateway.policy.consistency.pointers import POINTER_CLASS
 from gateway.policy.language.changes import ChangeKind
 from gateway.policy.language.conditions import BUILT_IN, KIND, Condition
-from gateway.policy.language.rules import Action, Demand, Policy, Rule
+from gateway.policy.language.rules import REFUSE, Action, Demand, Policy, Rule
 from gateway.policy.language.selectors import Anchor
 from gateway.schema import SchemaNode
 
-__all__ = ["condition_findings"]
+__all__ = ["asked_places", "condition_findings"]
 
 
 def condition_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
@@ -28,6 +29,17 @@ def condition_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     for rule in policy.rules:
         for condition in rule.conditions:
             yield from look.unanswered(rule, condition)
+
+
+def asked_places(worlds: Worlds, rule: Rule, condition: Condition) -> list[tuple[str, str]]:
+    """Return the places at which a condition of a rule is looked up, each with its scope, wherever the rule stands."""
+    if condition.criterion.name == KIND:
+        return []
+    found: dict[tuple[str, str], None] = {}
+    for anchor in worlds.anchors[id(rule)]:
+        scope = worlds.atom(condition, anchor).scope
+        found.update(dict.fromkeys((place, scope.path) for place in scope.places))
+    return list(found)
 
 
 class _Asking:
@@ -61,7 +73,7 @@ class _Asking:
 
         A rule that drops may ask what it drops itself, or what a rule around it does: then nothing is left to ask.
         """
-        name, asked = condition.criterion.name, self.asked(rule, condition)
+        name, asked = condition.criterion.name, asked_places(self.worlds, rule, condition)
         missing = [place for place, _ in asked if not self.is_plainly_kept(place, rule)]
         if missing:
             problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
@@ -76,16 +88,6 @@ class _Asking:
                 fix = f"Keep {beside.path} as it is and without a condition, or ask something else"
                 yield finding(self.policy, rule, rule.action, problem, fix)
                 return
-
-    def asked(self, rule: Rule, condition: Condition) -> list[tuple[str, str]]:
-        """The places at which a condition of a rule is looked up, each with its scope, wherever the rule stands."""
-        if condition.criterion.name == KIND:
-            return []
-        found: dict[tuple[str, str], None] = {}
-        for anchor in self.worlds.anchors[id(rule)]:
-            scope = self.worlds.atom(condition, anchor).scope
-            found.update(dict.fromkeys((place, scope.path) for place in scope.places))
-        return list(found)
 
     def is_plainly_kept(self, place: str, asking: Rule) -> bool:
         """Whether a view has what stands at a place as it was, whenever it has what `asking` speaks for."""
@@ -121,6 +123,8 @@ class _Asking:
 
     def stands(self, node: SchemaNode, asking: Rule) -> bool:
         """Whether a required element is in the view whenever it is in the document."""
+        if node.wco_id == POINTER_CLASS and self.policy.consistency.pointers != REFUSE:
+            return False
         if node.is_leaf:
             return self.leaf_stands(node, asking)
         required = [child for child in node.children if child.least]

@@ -4,12 +4,12 @@ A kept class keeps what a later release puts into it, and what nobody thought of
 a warning only where a rule names it, and what has the class `credential` never as it is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.rules import finding
-from gateway.policy.checking.worlds import World, Worlds
+from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.changes import ChangeKind
 from gateway.policy.language.rules import Action, Policy, Rule
 from gateway.policy.language.selectors import Anchor
@@ -23,9 +23,9 @@ _MOST_NAMED: Final = 10
 _HIDING: Final = frozenset({ChangeKind.REPLACE, ChangeKind.PSEUDONYM})
 
 
-def privacy_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
+def privacy_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Return credentials that are kept (errors), and personal values that no rule names (warnings), by rule."""
-    for rule, paths in _credentials(worlds, list(every)):
+    for rule, paths in _credentials(worlds):
         problem = f"keeps {_named(paths)}, a credential: who has it can act with it"
         fix = "Add `drop: privacy:credential`" if len(paths) > 1 else f"Add `drop: {paths[0]}`"
         yield finding(policy, rule, rule.action, problem, fix)
@@ -40,21 +40,25 @@ def _named(paths: list[str]) -> str:
     return f"{', '.join(paths[:_MOST_NAMED])}{more}"
 
 
-def _credentials(worlds: Worlds, every: list[World]) -> Iterator[tuple[Rule, list[str]]]:
+def _credentials(worlds: Worlds) -> Iterator[tuple[Rule, list[str]]]:
     found: dict[int, tuple[Rule, list[str]]] = {}
     for anchor in _classed(worlds, PrivacyClass.CREDENTIAL):
-        giving = {id(rule): rule for world in every if (rule := _gives_away(world, anchor)) is not None}
-        for rule in giving.values():
-            found.setdefault(id(rule), (rule, []))[1].append(anchor.text)
+        ruling, node = worlds.rulings[anchor], worlds.tree.nodes[anchor.path]
+        for index, rule in enumerate(ruling.candidates):
+            if _gives_away(ruling, index, anchor, node) and worlds.may_decide(anchor, index):
+                found.setdefault(id(rule), (rule, []))[1].append(anchor.text)
     yield from found.values()
 
 
-def _gives_away(world: World, anchor: Anchor) -> Rule | None:
-    rule = world.deciding.get(anchor)
-    if rule is None or (anchor.attribute and not world.attributes[anchor]):
-        return None
-    is_hidden = rule.change is not None and rule.change.kind in _HIDING
-    return rule if rule.is_keeping and not is_hidden else None
+def _gives_away(ruling: Ruling, index: int, anchor: Anchor, node: SchemaNode) -> bool:
+    """Whether a candidate, where it decides, lets a value leave in a form that says something of it."""
+    rule = ruling.candidates[index]
+    if anchor.attribute and ruling.attribute_action(index, node.attributes[anchor.attribute]) is Action.DROP:
+        return False
+    # What is changed of an element is its value; an attribute of it is changed by a rule on itself alone.
+    changes = rule.change is not None and (not anchor.attribute or index < ruling.own)
+    is_hidden = changes and rule.change is not None and rule.change.kind in _HIDING
+    return rule.is_keeping and not is_hidden
 
 
 def _unnamed(worlds: Worlds) -> Iterator[tuple[Rule, list[str]]]:

@@ -5,7 +5,7 @@ written: whatever the schema requires in an element of which something is kept m
 still mean what it meant: the kind of the message, and values that lean on prefixes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -23,11 +23,11 @@ _KIND_LEAVES: Final = ("FunctionCode", "TypeCode")
 _PREFIXED_TYPES: Final = frozenset({"QName", "NOTATION"})
 
 
-def view_findings(policy: Policy, worlds: Worlds, every: Iterable[World]) -> Iterator[Finding]:
+def view_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Return why views would lack what the schema requires or lose what they mean, each once, with when it is so."""
     found: dict[Finding, list[World]] = {}
     count = 0
-    for world in every:
+    for world in worlds.all():
         count += 1
         for one in dict.fromkeys(_View(policy, worlds, world).findings()):
             found.setdefault(one, []).append(world)

@@ -3,6 +3,8 @@
 An *atom* is one question as it is asked at one scope. A *world* says which atoms hold. The check takes each condition
 both ways: none holds, all hold, each alone, all but each, and each two. Worlds that no document can bring about are
 left out: two values of what stands there once, a prefix without the longer one's, a kind that the set is not for.
+So many conditions have more worlds than are looked at. Where one that is missed would give something away, it is not
+asked of the worlds but of the candidates of each place (`may_decide`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +21,8 @@ from gateway.schema import CompiledSet
 __all__ = ["Atom", "World", "Worlds"]
 
 MOST_WORLDS: Final = 64
+# Pairs of answers that are compared before a candidate is taken to get its turn.
+_MOST_LOOKS: Final = 50_000
 _MESSAGE: Final = Scope(path="", places=())
 
 
@@ -124,6 +128,17 @@ class Worlds:
         """Tell whether a condition on the kind holds for some kind of the set."""
         return any(condition.takes(kind) is not condition.negated for kind in self.kinds)
 
+    # ── who may decide ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def may_decide(self, anchor: Anchor, index: int) -> bool:
+        """Tell whether some document lets candidate `index` decide at an anchor: its conditions hold, and of each
+        candidate before it one does not. Unlike the worlds this leaves nothing out: in doubt it says yes.
+        """
+        asked = self._asked.get(anchor)
+        if asked is None:
+            return index == 0
+        return _Turn(self, asked[:index]).may_come(asked[index])
+
     # ── worlds ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -190,17 +205,65 @@ class Worlds:
 
 def _choices(atoms: list[Atom]) -> Iterator[frozenset[Atom]]:
     """None, all, each, all but each, each two; never one that holds without another that holds whenever it does."""
-    every = frozenset(atoms)
-    implied = {atom: frozenset(other for other in atoms if _implies(atom, other)) for atom in atoms}
     yield frozenset()
-    yield every
-    yield from implied.values()
-    yield from (frozenset(other for other in every if atom not in implied[other]) for atom in atoms)
-    yield from (implied[one] | implied[other] for one, other in combinations(atoms, 2))
+    yield frozenset(atoms)
+    yield from (_implied(atom, atoms) for atom in atoms)
+    yield from (frozenset(other for other in atoms if not _implies(other, atom)) for atom in atoms)
+    yield from (_implied(one, atoms) | _implied(other, atoms) for one, other in combinations(atoms, 2))
+
+
+def _implied(atom: Atom, atoms: list[Atom]) -> frozenset[Atom]:
+    return frozenset(other for other in atoms if _implies(atom, other))
 
 
 def _implies(one: Atom, other: Atom) -> bool:
-    if one.scope != other.scope:
+    return one.scope == other.scope and one.condition.implies(other.condition)
+
+
+class _Turn:
+    """A search for answers that give one candidate its turn: `before` are those that would go first."""
+
+    def __init__(self, worlds: Worlds, before: list[list[tuple[Atom, bool]]]) -> None:
+        self.worlds = worlds
+        self.before = before
+        self.looks = 0
+
+    def may_come(self, own: list[tuple[Atom, bool]]) -> bool:
+        answers: dict[Atom, bool] = {}
+        return all(self.took(answers, *one) for one in own) and self.goes_on(answers)
+
+    def goes_on(self, answers: dict[Atom, bool]) -> bool:
+        """Fail one condition of each candidate before; without recursion, for there may be thousands."""
+        open_: list[tuple[int, dict[Atom, bool]]] = [(0, answers)]
+        while open_:
+            at, known = open_.pop()
+            if at == len(self.before) or self.looks > _MOST_LOOKS:
+                return True
+            for atom, wanted in reversed(self.before[at]):
+                onward = dict(known)
+                if self.took(onward, atom, not wanted):
+                    open_.append((at + 1, onward))
         return False
-    unless = replace(other.condition, negated=True)
-    return one.condition.excludes(unless, single=False)
+
+    def took(self, answers: dict[Atom, bool], atom: Atom, holds: bool) -> bool:
+        """Add an answer if it can be given together with those before."""
+        if atom in answers:
+            return answers[atom] is holds
+        self.looks += len(answers) + 1
+        if not all(self.agree(atom, holds, other, known) for other, known in answers.items()):
+            return False
+        answers[atom] = holds
+        if atom.condition.criterion.name != KIND:
+            return True
+        about_kind = [(one, known) for one, known in answers.items() if one.condition.criterion.name == KIND]
+        return any(all(one.condition.takes(kind) is known for one, known in about_kind) for kind in self.worlds.kinds)
+
+    def agree(self, one: Atom, holds: bool, other: Atom, known: bool) -> bool:
+        if one.scope != other.scope or one.condition.criterion != other.condition.criterion:
+            return True
+        if holds and known:
+            return not one.condition.excludes(other.condition, single=self.worlds.is_single(one))
+        if holds is known:
+            return True
+        true, false = (one, other) if holds else (other, one)
+        return not true.condition.implies(false.condition)

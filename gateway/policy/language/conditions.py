@@ -69,8 +69,14 @@ class Condition:
             return False
         if self.negated is not other.negated:
             wanted, refused = (other, self) if self.negated else (self, other)
-            return all(any(_within(value, out) for out in refused.values) for value in wanted.values)
+            return wanted.implies(refused)
         return single and not any(_within(a, b) or _within(b, a) for a in self.values for b in other.values)
+
+    def implies(self, other: "Condition") -> bool:
+        """Tell whether `other` is met wherever this is, by the values alone, `unless` or not."""
+        if self.criterion != other.criterion:
+            return False
+        return all(any(_within(value, wider) for wider in other.values) for value in self.values)
 
     @property
     def text(self) -> str:

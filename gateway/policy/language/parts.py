@@ -5,7 +5,7 @@ Selectors, sets and criteria are still texts here, each with its line; joining.p
 
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
@@ -17,6 +17,8 @@ from gateway.policy.language.source import Fields, Items, Node, Word
 __all__ = ["Asked", "DraftDemand", "DraftRule", "Part", "Written", "read_part"]
 
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+# With a short exponent: 1e999999 would be a number of a million digits.
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _CHANGE_KEYS: Final = {
     "to": Action.GENERALISE,
     "digits": Action.GENERALISE,
@@ -345,8 +347,4 @@ def _decimal(node: Node) -> Decimal | None:
     value = node.value if isinstance(node, Word) else None
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return Decimal(value) if _DECIMAL.fullmatch(str(value)) else None

@@ -44,7 +44,7 @@ class Reading:
 
     def fields(self, node: Node, key: str, *, required: Sequence[str], optional: Sequence[str] = ()) -> Fields:
         """Return `node` as a mapping that has the required keys and no unknown ones."""
-        known = [*required, *optional]
+        known = list(dict.fromkeys((*required, *optional)))
         if not isinstance(node, Fields):
             self.note(node.line, key, "is not a group of keys", f"Write keys such as {known[0]}: and a value")
             return Fields(line=node.line, fields={})

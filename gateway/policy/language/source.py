@@ -86,6 +86,10 @@ def read_source(raw: bytes, *, file: str) -> Node:
         raise _refusal(file, line, problem, "Correct the line; indent with spaces, quote texts with : or #") from None
     except YAMLError:
         raise _refusal(file, None, "holds a character that YAML does not allow", "Save it as plain UTF-8") from None
+    except (ValueError, OverflowError):  # an escape such as \U00110000, which the parser does not look into
+        raise _refusal(
+            file, None, "holds an escape that is no character (\\U and eight digits)", "Write it out"
+        ) from None
 
 
 def _events(raw: bytes, file: str) -> Iterator[Any]:

@@ -25,7 +25,8 @@ class CompiledPolicy:
     `homes`: path of each root → path under which rules speak for it (a bare body's is below the envelope).
     `relations` and `demands`: by qualified name of a root, what may come apart when elements go, and what is asked of
     the whole message.
-    `quick`: what names alone tell; None where they do not tell enough.
+    `quick`: what names alone tell; None where they do not tell enough. `has_mixed`: the set has classes in which text
+    may stand between elements.
     """
 
     policy: Policy
@@ -39,6 +40,7 @@ class CompiledPolicy:
     prefixes: Mapping[str, str] = field(repr=False)
     namespaces: frozenset[str] = field(repr=False)
     quick: Quick | None = field(default=None, repr=False)
+    has_mixed: bool = False
 
     @property
     def sha256(self) -> str:
@@ -71,6 +73,7 @@ def compile_policy(policy: Policy, compiled: CompiledSet) -> CompiledPolicy:
         prefixes=compiled.prefixes,
         namespaces=frozenset(node.namespace for node in tree.nodes.values()),
         quick=quick(roots, nodes),
+        has_mixed=any(node.is_mixed for node in tree.nodes.values()),
     )
 
 

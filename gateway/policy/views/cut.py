@@ -190,7 +190,7 @@ def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
         kind,
         given.pseudonyms,
         may_hold_nil=_MAY_SAY_NIL in raw,
-        may_hold_blanks=_MAY_BE_BLANK.search(raw) is not None,
+        may_hold_blanks=given.policy.has_mixed or _MAY_BE_BLANK.search(raw) is not None,
     )
     if not cutting.below(cut.root, place):
         return None
@@ -203,7 +203,7 @@ def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
 @dataclass(slots=True)
 class _Cutting:
     """A walk that cuts. `may_hold_nil`: whether the document may say of an element that it has no value;
-    `may_hold_blanks`: whether white space may stand between its elements."""
+    `may_hold_blanks`: whether white space, or in a set with mixed content text, may stand between its elements."""
 
     cut: Cut
     kind: MessageKind
@@ -229,6 +229,10 @@ class _Cutting:
                 out.append(child)
                 continue
             if below.is_leaf:
+                # A leaf of any type may hold elements that the set does not list: these have no place.
+                if below.takes_elements and len(child):
+                    out.append(child)
+                    continue
                 if below.change is not None and not self.change(child, below.change):
                     out.append(child)
                     continue

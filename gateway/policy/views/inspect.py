@@ -44,7 +44,7 @@ def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
     if place is None:
         found.append(indexed_path(root))
     elif found or not _is_plainly_within(document, place, policy.quick):
-        found += _Beyond(document.document.kind).at(root, place)
+        found += _Beyond(document.document.kind, has_mixed=policy.has_mixed).at(root, place)
     if found:
         raise PolicyError(
             "policy.over_shared",
@@ -90,12 +90,14 @@ def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
 
 
 class _Beyond:
-    """A walk beside the places of a policy that finds what has none. `kind`: the message's."""
+    """A walk beside the places of a policy that finds what has none. `kind`: the message's; `has_mixed`: text may stand
+    between elements of the set."""
 
-    __slots__ = ("kind",)
+    __slots__ = ("has_mixed", "kind")
 
-    def __init__(self, kind: MessageKind) -> None:
+    def __init__(self, kind: MessageKind, *, has_mixed: bool) -> None:
         self.kind: Final = kind
+        self.has_mixed: Final = has_mixed
 
     def at(self, element: etree._Element, place: Place | None) -> Iterator[str]:
         """Yield what is at and below an element beyond its place."""
@@ -108,11 +110,16 @@ class _Beyond:
         if names:
             yield from self.attributes(element, place, names)
         if place.is_leaf:
+            if place.takes_elements and len(element):
+                yield indexed_path(element)
+                return
             if place.change is not None and not place.change.may_have_made(element.text or ""):
                 yield indexed_path(element)
         elif len(element) == 0 and not place.may_be_empty:
             yield indexed_path(element)
         else:
+            if self.has_mixed and any(text.strip() for text in (element.text or "", *_tails(element))):
+                yield f"{indexed_path(element)}/text()"
             yield from self.below(element, place.children)
 
     def below(self, element: etree._Element, places: Mapping[object, Place]) -> Iterator[str]:
@@ -127,3 +134,7 @@ class _Beyond:
             change = place.attribute_changes.get(name)
             if name not in place.attributes or (change and not change.may_have_made(element.get(name) or "")):
                 yield f"{indexed_path(element)}/@{etree.QName(name).localname}"
+
+
+def _tails(element: etree._Element) -> Iterator[str]:
+    return (child.tail or "" for child in element)

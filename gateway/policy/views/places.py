@@ -52,8 +52,9 @@ class Place:
     `attributes` are kept; `attribute_changes` has those of them that leave as others. `children` by qualified name
     (lxml types a tag wider than str). `required`: qualified names of children with the least number the schema asks
     for. `may_be_empty`: a class that the schema requires and a rule keeps; an empty one is written empty. `change`: of
-    a leaf that leaves as another; `is_plain`: a leaf that leaves as it is. `choice`: the answers in each element
-    choose; nothing else here counts then.
+    a leaf that leaves as another; `is_plain`: a leaf that leaves as it is; `takes_elements`: a leaf of any type, which
+    may hold elements too, and has no place where it does. `choice`: the answers in each element choose; nothing else
+    here counts then.
     """
 
     path: str
@@ -67,6 +68,7 @@ class Place:
     choice: "Choice | None" = field(default=None, repr=False)
 
     is_plain: bool = False
+    takes_elements: bool = False
 
     def chosen(self, element: etree._Element, kind: MessageKind) -> "Place | None":
         """Return the place that counts in one element of a message of this kind; None: nothing of it is kept."""
@@ -160,7 +162,8 @@ class Places:
             required=tuple(required.items()),
             may_be_empty=may_be_empty,
             change=change,
-            is_plain=node.is_leaf and change is None,
+            is_plain=node.is_leaf and change is None and not node.is_mixed,
+            takes_elements=node.is_leaf and node.is_mixed,
             attribute_changes={name: change for name, change in attributes.items() if change is not None},
         )
 

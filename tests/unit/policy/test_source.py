@@ -82,6 +82,8 @@ def test_every_key_and_entry_knows_its_line() -> None:
         ("", None, "is empty"),
         ("# only a comment\n", None, "is empty"),
         ("a: \x01\n", None, "character that YAML does not allow"),
+        ('a: "\\U00110000"\n', None, "escape that is no character"),
+        ('a: "\\UFFFFFFFF"\n', None, "escape that is no character"),
     ],
 )
 def test_what_is_refused_is_refused_with_its_line(text: str, line: int | None, words: str) -> None:
