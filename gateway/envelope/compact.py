@@ -31,6 +31,7 @@ _JWS_SEGMENTS: Final = 3
 _JWE_SEGMENTS: Final = 5
 
 _ALPHABET: Final = b"-_"
+_PADDING: Final = (b"", b"", b"==", b"=")  # by length modulo 4; there is no segment of 1 more than a multiple of 4
 _JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -87,8 +88,12 @@ def encode(data: bytes) -> bytes:
 
 def decode(segment: bytes) -> bytes:
     """Return the bytes of a canonical base64url segment. Raises EnvelopeError for any other spelling."""
+    if segment.endswith(b"="):
+        _refuse("a segment is padded")
     try:
-        return pybase64.b64decode(segment, _ALPHABET, True, padded=False, ignorechars=b"", canonical=True)
+        # Padded it is decoded twice as fast as without. No other alphabet, no sign between, no bit left over.
+        padded = segment + _PADDING[len(segment) % 4]
+        return pybase64.b64decode(padded, _ALPHABET, True, ignorechars=b"", canonical=True)
     except binascii.Error as error:
         raise EnvelopeError("envelope.malformed", "a segment is not canonical base64url") from error
 

@@ -35,6 +35,7 @@ _ENCRYPTED_KEY_BYTES: Final = _KEY_BYTES + 8  # RFC 3394 adds one block of integ
 _FIRST_ROUND: Final = (1).to_bytes(4, "big")
 _IV_BYTES: Final = 12
 _TAG_BYTES: Final = 16
+_CURVE: Final = ec.SECP256R1()
 _ES256: Final = ec.ECDSA(Prehashed(SHA256()))
 
 
@@ -63,11 +64,8 @@ class OneTimeSecrets:
 
 def fresh_secrets() -> OneTimeSecrets:
     """Return a new ephemeral key, content key and initialisation vector."""
-    return OneTimeSecrets(
-        ephemeral=ec.generate_private_key(ec.SECP256R1()),
-        cek=AESGCM.generate_key(bit_length=_KEY_BYTES * 8),
-        iv=os.urandom(_IV_BYTES),
-    )
+    chance = os.urandom(_KEY_BYTES + _IV_BYTES)
+    return OneTimeSecrets(ephemeral=ec.generate_private_key(_CURVE), cek=chance[:_KEY_BYTES], iv=chance[_KEY_BYTES:])
 
 
 def derive_key_encryption_key(shared_secret: bytes) -> bytes:

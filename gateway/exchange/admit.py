@@ -66,6 +66,7 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
     header = opened.header
     token = sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now))
     desk.reach(Failpoint.RECEIPT_SIGNED)
+    yield
     return Admitted(
         header=header,
         digest=opened.digest,

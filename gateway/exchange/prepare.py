@@ -166,7 +166,10 @@ def _transfer(
     header = _header(job, slot, recipient, view.kind, agreement, flow)
     held_for = (*held_by(demanded, policy.policy), *(violation for one in found for violation in one.held))
     waits = bool(held_for) if job.approved is None else _is_another(job.approved, slot, view, agreement, desk)
-    digest, size, sealed, envelope = _held(view, slot, desk) if waits else _signed(view, header, slot, job, desk)
+    if waits:
+        digest, size, sealed, envelope = _held(view, slot, desk)
+    else:
+        digest, size, sealed, envelope = yield from _signed(view, header, slot, job, desk)
     return PreparedTransfer(
         slot=slot,
         recipient=recipient,
@@ -196,13 +199,16 @@ def _pseudonyms(job: PrepareJob, agreement: Agreement, desk: Desk) -> Pseudonyms
 
 def _signed(
     view: View, header: MessageHeader, slot: Slot, job: PrepareJob, desk: Desk
-) -> tuple[str, int, bytes, SealedEnvelope | None]:
+) -> Steps[tuple[str, int, bytes, SealedEnvelope | None]]:
     """Return the digest of the message, the size of its JWS, that JWS sealed, and its first envelope if it is wanted
     and can be made."""
     signed = sign_view(view, header, desk.trust.signer(job.sender, job.now))
     desk.reach(Failpoint.VIEW_SIGNED)
+    yield
+    envelope = _first_envelope(signed, job, desk)
+    yield
     sealed = desk.sealer.seal(signed.jws, row=transfer_row(slot.transfer_id))
-    return signed.digest, len(signed.jws), sealed, _first_envelope(signed, job, desk)
+    return signed.digest, len(signed.jws), sealed, envelope
 
 
 def _first_envelope(signed: SignedView, job: PrepareJob, desk: Desk) -> SealedEnvelope | None:

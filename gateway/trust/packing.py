@@ -11,11 +11,11 @@ The length of what is sealed tells something of the content, as it did before; n
 import threading
 from typing import Final
 
-import pybase64
 import zstandard
 
 from gateway.domain.limits import CEILING_DOCUMENT_BYTES, max_envelope_bytes
-from gateway.errors import TrustError
+from gateway.envelope.compact import decode, encode
+from gateway.errors import EnvelopeError, TrustError
 
 __all__ = ["FORMS", "pack", "unpack"]
 
@@ -89,21 +89,17 @@ def _taken_apart(token: bytes) -> bytes | None:
         return None
     header, payload, signature = token[:first], token[first + 1 : second], token[second + 1 :]
     try:
-        raw = [_decoded(part) for part in (header, signature, payload)]
-    except ValueError:
+        # Only what encoding these bytes gives again is decoded, so the token comes back as it was.
+        raw = (decode(header), decode(signature), decode(payload))
+    except EnvelopeError:
         return None
     if len(raw[0]) > _MAX_SEGMENT or len(raw[1]) > _MAX_SEGMENT:
         return None
-    parts = b"".join((len(raw[0]).to_bytes(2), len(raw[1]).to_bytes(2), *raw))
-    return parts if _put_together(parts) == token else None
-
-
-def _decoded(segment: bytes) -> bytes:
-    return pybase64.b64decode(segment + b"=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    return b"".join((len(raw[0]).to_bytes(2), len(raw[1]).to_bytes(2), *raw))
 
 
 def _put_together(parts: bytes) -> bytes:
     payload_at = _LENGTHS + int.from_bytes(parts[:2]) + int.from_bytes(parts[2:_LENGTHS])
     signature_at = _LENGTHS + int.from_bytes(parts[:2])
     segments = parts[_LENGTHS:signature_at], parts[payload_at:], parts[signature_at:payload_at]
-    return b".".join(pybase64.urlsafe_b64encode(segment).rstrip(b"=") for segment in segments)
+    return b".".join(map(encode, segments))
