@@ -270,14 +270,25 @@ class Floor:
     def primitives(self, data: bytes) -> None:
         """Do the cryptography of one message over `data`, without any token around it: sign, agree, derive, wrap,
         encrypt; agree, derive, unwrap, decrypt, verify."""
-        signature = self._keys.sender.sign(hashlib.sha256(data).digest(), _ES256)
+        self.primitives_together([data])
+
+    def primitives_together(self, batch: Sequence[bytes]) -> None:
+        """The same over a batch, each of the four stages over all of it before the next."""
+        signatures = [self._keys.sender.sign(hashlib.sha256(data).digest(), _ES256) for data in batch]
+        sealed = [self._seal(data) for data in batch]
+        plain = [self._unseal(*one) for one in sealed]
+        for signature, data in zip(signatures, plain, strict=True):
+            self._sender_public.verify(signature, hashlib.sha256(data).digest(), _ES256)
+
+    def _seal(self, data: bytes) -> tuple[ec.EllipticCurvePublicKey, bytes, bytes, bytes]:
         ephemeral = ec.generate_private_key(_CURVE)
         content_key, iv = os.urandom(32), os.urandom(12)
         wrapped = aes_key_wrap(_derive(ephemeral.exchange(_ECDH, self._agreement_public)), content_key)
-        sealed = AESGCM(content_key).encrypt(iv, data, b"")
-        shared = self._keys.agreement.exchange(_ECDH, ephemeral.public_key())
-        plain = AESGCM(aes_key_unwrap(_derive(shared), wrapped)).decrypt(iv, sealed, b"")
-        self._sender_public.verify(signature, hashlib.sha256(plain).digest(), _ES256)
+        return ephemeral.public_key(), wrapped, iv, AESGCM(content_key).encrypt(iv, data, b"")
+
+    def _unseal(self, ephemeral: ec.EllipticCurvePublicKey, wrapped: bytes, iv: bytes, sealed: bytes) -> bytes:
+        shared = self._keys.agreement.exchange(_ECDH, ephemeral)
+        return AESGCM(aes_key_unwrap(_derive(shared), wrapped)).decrypt(iv, sealed, b"")
 
 
 def batches(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
