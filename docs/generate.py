@@ -131,12 +131,9 @@ def coverage_pages() -> dict[Path, str]:
     Flows under one policy are told once; the tree is folded as `gateway policy coverage --tree` folds it.
     """
     catalogue = load_catalogue(schema_folder())
-    examples = (config_folder() / "agreements", config_folder() / "jurisdictions" / "agreements")
-    books = [load_agreements([folder], catalogue) for folder in examples]
+    book = load_agreements([config_folder() / "agreements"], catalogue)
     return {
-        DOCS / f"policy-coverage-{one.id}.md": _coverage_page(one, book.policies, book.trees)
-        for book in books
-        for one in book.agreements
+        DOCS / f"policy-coverage-{one.id}.md": _coverage_page(one, book.policies, book.trees) for one in book.agreements
     }
 
 

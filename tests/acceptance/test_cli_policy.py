@@ -81,7 +81,7 @@ def test_coverage_counts_what_may_leave_for_each_partner() -> None:
     ran = gateway("policy", "coverage", AGREEMENT.parent, "--set", "dms-declaration", "--json")
     assert ran.code == 0
     by_recipient = {one["to"]: one["counts"] for one in ran.json}
-    assert {"FR-DGDDI", "NL-DOUANE", "NO-TOLL"} <= by_recipient.keys()
+    assert by_recipient.keys() == {"FR-DGDDI", "GB-HMRC", "NL-DOUANE", "NO-TOLL", "CH-BAZG", "US-CBP"}
     assert all(counts["credential"].keys() == {"withheld"} for counts in by_recipient.values())
     shown = gateway("policy", "coverage", STATISTICS, "--tree")
     assert "Declaration/" in shown.out
@@ -172,9 +172,9 @@ def test_a_check_tells_warnings_and_only_strictly_fails_on_them(tmp_path: Path) 
 
 
 def test_a_policy_is_shown_with_what_it_includes_and_flat_it_hashes_the_same(tmp_path: Path) -> None:
-    file = ROOT / "config" / "jurisdictions" / "policies" / "safety-only.yaml"
+    file = ROOT / "config" / "policies" / "safety-and-security.yaml"
     shown = gateway("policy", "show", file, "--json").json[0]
-    assert {"safety-only.yaml", "never.yaml"} <= {Path(one).name for one in shown["files"]}
+    assert {"safety-and-security.yaml", "never.yaml"} <= {Path(one).name for one in shown["files"]}
     flat = tmp_path / "flat.yaml"
     flat.write_text(gateway("policy", "show", file, "--flat").out, encoding="utf-8")
     assert gateway("policy", "check", flat, "--json").json[0]["sha256"] == shown["sha256"]

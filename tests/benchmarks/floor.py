@@ -52,6 +52,7 @@ _WITHHELD: Final = (
     f"{_BODY}/d:AdditionalInformation/d:StatementDescription",
     f"{_ITEM}/d:AdditionalInformation/d:StatementDescription",
     f"{_ITEM}/d:AdditionalDocument/d:Name",
+    f"{_ITEM}/d:Packaging/d:PackingMaterialDescription",
     f"{_BODY}/d:GoodsShipment/d:TradeTerms/d:Description",
     "//@*[name() != 'currencyID' and name() != 'unitCode' and name() != 'formatCode']",
 )

@@ -40,6 +40,8 @@ PERMITTED = {
     (GB, NO): DECLARATIONS,
 }
 """What the example agreements permit from whom to whom."""
+NOT_PERMITTED = {NL: ["import-temporary-admission.xml"], NO: ["import-customs-warehouse.xml"]}
+"""Samples that a policy does not permit for what they are about."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -51,8 +53,19 @@ async def tapped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tapp
 async def test_every_sample_arrives_as_the_policy_says_and_as_nothing_else(tapped: Tapped) -> None:
     assert {f"valid/{one.name}" for one in VALID.glob("*.xml")} == BY_FILE.keys()
     for (sender, recipient), kinds in PERMITTED.items():
-        names = [one.file.removeprefix("valid/") for one in SAMPLES if one.kind in kinds]
+        names, refused = [], []
+        for one in SAMPLES:
+            if one.kind in kinds:
+                oracle = tapped.agreed_way(sender, recipient, one.kind.value).oracle
+                (refused if oracle.refused_by(one.raw) else names).append(one.file.removeprefix("valid/"))
+        assert refused == NOT_PERMITTED.get(recipient, [])
+        for name in refused:
+            with pytest.raises(ClientError) as refusal:
+                await submit(tapped, sender, [recipient], name)
+            assert [one["code"] for one in refusal.value.problem["recipients"]] == ["policy.not_permitted"]
         submissions = {name: await submit(tapped, sender, [recipient], name) for name in names}
+        for name, submission in submissions.items():
+            await tapped.release(submission, recipient, read(name))
         message_ids = {name: one.transfers[0].message_id for name, one in submissions.items()}
         arrived = await tapped.arrive(recipient, message_ids.values())
         sent = tapped.sent(sender, recipient)

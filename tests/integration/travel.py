@@ -16,6 +16,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,17 @@ from lxml import etree
 from ruamel.yaml import YAML
 
 from gateway.bundled import config_folder, schema_folder
-from gateway.client import Submission
-from gateway.domain.ids import MessageId, PartyId
+from gateway.client import OperationsClient, Submission
+from gateway.demo.layout import AUDIENCE, NodeLayout
+from gateway.domain.access import Role
+from gateway.domain.ids import ClientId, MessageId, PartyId
+from gateway.domain.lifecycle import TransferState
 from gateway.settings import Configuration, load_configuration
+from gateway.trust import issue_token
 from tests.integration.relay import Relay, Request, as_client, as_server
 from tests.oracle.headers import judge_headers, leaks
-from tests.oracle.oracle import judge_view
+from tests.oracle.oracle import Judge
+from tests.oracle.selecting import read_privacy
 from tests.oracle.xsd_paths import Place, read_paths
 from tests.world import TwoGateways, two_gateways
 
@@ -86,9 +92,10 @@ class OnTheWire:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreed:
-    """What an agreement says about one flow: the policy file, the schema set, and the header members it fixes."""
+    """What an agreement says about one flow: its policy, as the oracle reads the file and what that includes, the schema
+    set, and the header members it fixes. Pseudonyms are judged by their form: their key is a node's secret."""
 
-    policy: bytes
+    oracle: Judge
     schema_set: str
     members: Mapping[str, Any]
 
@@ -108,6 +115,15 @@ class Tapped:
                 await asyncio.sleep(0.05)
         assert backend.rejected == 0
         return {message_id: found.document for message_id, found in backend.by_id.items()}
+
+    async def release(self, submission: Submission, recipient: PartyId, original: bytes) -> None:
+        """Release what the policy has an officer look at first, and find that nothing else was held."""
+        (transfer,) = submission.transfers
+        holds = self.agreed(submission, recipient).oracle.held_by(original)
+        assert (transfer.state is TransferState.HELD) is bool(holds), (recipient, transfer.state)
+        if holds:
+            async with officer_at(self.gateways.sides[submission.sender].layout) as officer:
+                await officer.release_transfer(transfer.id, reason="looked at")
 
     def sent(self, sender: PartyId, recipient: PartyId) -> Mapping[str, list[OnTheWire]]:
         """Return every message that went this way, by id; more than one under an id where it was sent again.
@@ -165,14 +181,17 @@ class Tapped:
 
     def agreed(self, submission: Submission, recipient: PartyId) -> Agreed:
         """Return what the agreement files say about this submission's flow."""
-        configuration = configured(self.gateways.sides[submission.sender].layout.config)
+        return self.agreed_way(submission.sender, recipient, submission.kind.value)
+
+    def agreed_way(self, sender: PartyId, recipient: PartyId, kind: str) -> Agreed:
+        """Return what the agreement files say about messages of a kind from one party to another."""
+        configuration = configured(self.gateways.sides[sender].layout.config)
         for file in agreement_files(configuration):
             content = YAML(typ="safe", pure=True).load(file)
             for flow in content["flows"]:
-                way = (flow["from"], flow["to"])
-                if way == (submission.sender, recipient) and submission.kind.value in flow["kinds"]:
-                    return _agreed(configuration, file, content, flow, submission.kind.value)
-        raise AssertionError("no agreement file covers this submission")
+                if (flow["from"], flow["to"]) == (sender, recipient) and kind in flow["kinds"]:
+                    return _agreed(configuration, file, content, flow, kind)
+        raise AssertionError("no agreement file covers this")
 
 
 def _agreed(configuration: Configuration, file: Path, content: Any, flow: Any, kind: str) -> Agreed:
@@ -181,7 +200,7 @@ def _agreed(configuration: Configuration, file: Path, content: Any, flow: Any, k
     assert ours is not None
     manifest = tomllib.loads((schema_folder() / flow["schema_set"] / "manifest.toml").read_text("utf-8"))
     return Agreed(
-        policy=(file.parent / flow["policy"]).read_bytes(),
+        oracle=oracle(file.parent / flow["policy"], flow["schema_set"]),
         schema_set=flow["schema_set"],
         members={
             "from": flow["from"],
@@ -200,7 +219,7 @@ def _agreed(configuration: Configuration, file: Path, content: Any, flow: Any, k
 
 def judge(original: bytes, messages: Sequence[OnTheWire], handed_over: bytes, agreed: Agreed) -> list[str]:
     """Return all that is wrong with what came of a document for one partner; nothing when it is as agreed."""
-    complaints = judge_view(original, agreed.policy, handed_over, places(agreed.schema_set))
+    complaints = agreed.oracle.complaints(original, handed_over)
     if not PLAIN_XML.fullmatch(handed_over):
         complaints.append("the view holds something besides tags and text, or blanks where none are needed")
     if not xsd(agreed.schema_set).validate(etree.fromstring(handed_over)):
@@ -223,6 +242,14 @@ def _judge_message(original: bytes, message: OnTheWire, handed_over: bytes, agre
         yield "what was handed over is not what was sent"
     yield from (f"the request has the header {name}" for name in message.http.headers.keys() - HTTP_HEADERS)
     yield from leaks(original, [dict(message.http.headers)])
+
+
+@cache
+def oracle(policy: Path, set_id: str) -> Judge:
+    """Return the oracle for a policy file, over the bundled sets and their privacy classes."""
+    included = {file.relative_to(policy.parent).as_posix(): file.read_bytes() for file in policy.parent.rglob("*.yaml")}
+    privacy = read_privacy((schema_folder() / "privacy" / "dms.toml").read_bytes(), places(set_id))
+    return Judge(policy.read_bytes(), places(set_id), included, privacy)
 
 
 @cache
@@ -319,10 +346,18 @@ def _place_agreement(config: Path, name: str) -> tuple[PartyId, PartyId]:
     return PartyId(one), PartyId(other)
 
 
+def officer_at(node: NodeLayout) -> OperationsClient:
+    """Return a client for the officer that `_narrow` gave a node."""
+    now, home = datetime.now(UTC), node.folder
+    who = {"client": ClientId("officer"), "roles": [Role.OFFICER], "issuer": f"urn:wco-gateway:issuer:{home.name}"}
+    token = issue_token(home / "tokens", audience=AUDIENCE, now=now, lifetime=timedelta(hours=1), **who)  # type: ignore[arg-type]
+    return OperationsClient(node.operations_url, token)
+
+
 def _narrow(
     gateways: TwoGateways, party: PartyId, agreements: Sequence[Path], pairs: Sequence[tuple[PartyId, PartyId]]
 ) -> None:
-    """Let a node know only the agreements it is a party of, and only those partners."""
+    """Let a node know only the agreements it is a party of, and only those partners; and an officer who releases."""
     config = gateways.sides[party].layout.config
     text = config.read_text("utf-8")
     folders = json.dumps([str(one) for one in agreements])
@@ -330,4 +365,4 @@ def _narrow(
     partners = {one for pair in pairs for one in pair} - {party}
     for stranger in gateways.sides.keys() - partners - {party}:
         text = re.sub(rf'\[\[partners\]\]\nid = "{stranger}"\n(?:\w+ = .*\n)*', "", text)
-    config.write_text(text, "utf-8")
+    config.write_text(f'{text}\n[[clients]]\nid = "officer"\nroles = ["officer"]\n', "utf-8")

@@ -42,7 +42,9 @@ def desk_under(more: str, **changes: object) -> Desk:
     desk = desks()[GB]
     file = config_folder() / "policies" / "customs-cooperation.yaml"
     compiled = desk.sets[SchemaSetId("dms-declaration")]
-    found = compile_policy(read_policy(file.read_bytes() + more.encode(), file="/srv/policies/p.yaml"), compiled)
+    raw = file.read_bytes() + more.encode()
+    policy = read_policy(raw, file="/srv/policies/p.yaml", include=lambda part: (file.parent / part).read_bytes())
+    found = compile_policy(policy, compiled)
     flows = tuple(
         replace(one, policy_sha256=found.sha256)
         if desk.policies[one.policy_sha256].policy.id == found.policy.id

@@ -7,14 +7,20 @@ from gateway.document import read
 from gateway.domain.ids import SchemaSetId
 from gateway.domain.message import View
 from gateway.policy import CompiledPolicy, Policy, apply_policy, compile_policy, read_policy
+from gateway.policy.changing.pseudonyms import Pseudonyms
 from gateway.schema import CompiledSet, ValidDocument, compile_set, validate
 from gateway.settings import load_catalogue
+from tests.oracle.oracle import Judge
+from tests.oracle.selecting import read_privacy
 from tests.oracle.xsd_paths import Place, read_paths
 from tests.unit.schema.sets import DATA, DEC, LIMITS, MD, bundled
 
 ROOT = DATA.parent
-POLICIES = sorted((ROOT / "config" / "policies").glob("*.yaml"))
+EXAMPLES = ROOT / "config" / "policies"
+POLICIES = sorted(EXAMPLES.glob("*.yaml"))
 SAMPLES = sorted((DATA / "samples" / "valid").glob("*.xml"))
+KEY = bytes(range(32))
+PSEUDONYMS = Pseudonyms(key=KEY)
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 HEAD = "policy: p\nversion: 1\nschema_set: dms-declaration\nrules:\n"
@@ -37,9 +43,24 @@ def compiled(rules: str, head: str = HEAD) -> CompiledPolicy:
 @cache
 def example(name: str) -> CompiledPolicy:
     """Return one of the example policies, compiled."""
-    file = ROOT / "config" / "policies" / f"{name}.yaml"
-    found = read_policy(file.read_bytes(), file=file.name)
-    return compile_policy(found, bundled(found.schema_set))
+    found = example_policy(name)
+    return compile_policy(found, reviewed(found.schema_set))
+
+
+@cache
+def example_policy(name: str) -> Policy:
+    """Return one of the example policies with what it includes."""
+    file = EXAMPLES / f"{name}.yaml"
+    return read_policy(file.read_bytes(), file=file.name, include=lambda part: (EXAMPLES / part).read_bytes())
+
+
+@cache
+def example_judge(name: str) -> Judge:
+    """Return the oracle for one of the example policies, with the key under which `apply` makes pseudonyms."""
+    included = {file.relative_to(EXAMPLES).as_posix(): file.read_bytes() for file in EXAMPLES.rglob("*.yaml")}
+    set_id = example(name).schema_set
+    privacy = read_privacy((DATA / "privacy" / "dms.toml").read_bytes(), places(set_id))
+    return Judge((EXAMPLES / f"{name}.yaml").read_bytes(), places(set_id), included, privacy, KEY)
 
 
 @cache
@@ -64,7 +85,7 @@ def sample(name: str) -> bytes:
 
 def apply(raw: bytes | str, how: CompiledPolicy) -> View:
     """Return the view of a document under a policy."""
-    return apply_policy(valid(raw, how.schema_set), how, bundled(how.schema_set))
+    return apply_policy(valid(raw, how.schema_set), how, bundled(how.schema_set), pseudonyms=PSEUDONYMS)
 
 
 def declaration(inside: str, *, code: str = "9", attributes: str = "", head: str = "") -> str:

@@ -9,7 +9,7 @@ from gateway.policy import explain
 from gateway.policy.telling.coverage import Fate, coverage
 from gateway.policy.telling.coverage_text import by_class, tree_lines
 from gateway.schema import PrivacyClass
-from tests.unit.policy.rules import CODES, SAMPLES, compiled, example, fitting, policy, valid
+from tests.unit.policy.rules import CODES, SAMPLES, compiled, example, fitting, policy, reviewed, valid
 from tests.unit.schema.sets import bundled
 
 D = "/MetaData/Declaration"
@@ -38,7 +38,7 @@ def test_what_no_rule_names_does_not_leave_and_a_dropped_subtree_neither() -> No
 def test_what_leaves_of_a_document_is_what_coverage_says_may(path: Path) -> None:
     for name in fitting(path):
         how = example(name)
-        nodes = coverage(how.policy, bundled(how.schema_set).tree)
+        nodes = coverage(how.policy, reviewed(how.schema_set).tree)
         found = {place.path: place.fate for node in nodes for place in node.places()}
         for one in explain(valid(path.read_bytes(), how.schema_set), how):
             plain = re.sub(r"\[\d+\]", "", one.path)

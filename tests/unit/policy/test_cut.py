@@ -43,7 +43,10 @@ def ways(document: ValidDocument, how: CompiledPolicy) -> Iterator[Made]:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_sample_is_cut_as_it_was_once_written(path: Path) -> None:
-    for name in fitting(path):
+    # Rules with conditions and rules that change values are for the oracle alone (test_oracle.py).
+    for name in ("customs-cooperation", "customs-cancellation", "customs-response", "safety-response"):
+        if name not in fitting(path):
+            continue
         how = example(name)
         # What is mended after the cut is another matter (test_consistency.py).
         how = replace(how, relations=dict.fromkeys(how.relations, Relations()))

@@ -9,7 +9,18 @@ from gateway.document import leaves, read
 from gateway.policy import apply_policy, explain
 from gateway.policy.changing.pseudonyms import Pseudonyms
 from gateway.policy.telling.diff import Mark, diff
-from tests.unit.policy.rules import CODES, HEAD, SAMPLES, apply, compiled, declaration, example, fitting, valid
+from tests.unit.policy.rules import (
+    CODES,
+    HEAD,
+    PSEUDONYMS,
+    SAMPLES,
+    apply,
+    compiled,
+    declaration,
+    example,
+    fitting,
+    valid,
+)
 from tests.unit.policy.test_apply import ANSWER, RES
 from tests.unit.schema.sets import LIMITS, bundled
 
@@ -21,7 +32,10 @@ def test_what_a_diff_shows_as_leaving_is_what_stands_in_the_view(path: Path) -> 
     raw = path.read_bytes()
     for name in fitting(path):
         how = example(name)
-        found, view = diff(valid(raw, how.schema_set), [how], bundled(how.schema_set)), apply(raw, how)
+        found, view = diff(valid(raw, how.schema_set), [how], bundled(how.schema_set), PSEUDONYMS), apply(raw, how)
+        if found.outcomes[0].code == "policy.not_permitted":
+            assert name in {"safety-and-security", "trade-statistics"}
+            continue
         shown = Counter(place.sides[0].value for place in found.places if place.sides[0].value)
         root = read(view.xml, LIMITS).root
         texts = [one.text or "" for one in root.iter() if len(one) == 0]

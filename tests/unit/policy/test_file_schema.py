@@ -8,9 +8,9 @@ from ruamel.yaml import YAML
 
 from gateway.policy import draft_policy, policy_file_schema
 from tests.unit.policy.json_schema import holds
-from tests.unit.policy.rules import ROOT
+from tests.unit.policy.rules import EXAMPLES as EXAMPLE_FOLDER
 
-EXAMPLES = sorted((ROOT / "config").glob("**/policies/**/*.yaml"))
+EXAMPLES = sorted(EXAMPLE_FOLDER.rglob("*.yaml"))
 BAD = sorted(Path(__file__).with_name("bad").glob("*.yaml"))
 # What only the check can tell: names, places, files, and what rules come to together. The rest is wrong by form.
 BY_FORM = {

@@ -13,19 +13,15 @@ import pytest
 from lxml import etree
 
 from tests.oracle.headers import judge_headers
-from tests.oracle.oracle import judge_view
-from tests.unit.policy.rules import POLICIES, SAMPLES, apply, example, fitting, places, sample
+from tests.unit.policy.rules import SAMPLES, apply, example, example_judge, fitting, sample
 from tests.unit.schema.sets import DEC
-
-POLICY_OF = {file.stem: file for file in POLICIES}
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_the_oracle_accepts_every_view_of_every_sample(path: Path) -> None:
     raw = path.read_bytes()
     for name in fitting(path):
-        view = apply(raw, example(name))
-        assert judge_view(raw, POLICY_OF[name].read_bytes(), view.xml, places(example(name).schema_set)) == []
+        assert example_judge(name).complaints(raw, apply(raw, example(name)).xml) == []
 
 
 # ── faults in the view ───────────────────────────────────────────────────────────────────────────────────────────
@@ -153,8 +149,7 @@ TREE_FAULTS: list[Spoil] = [
 
 
 def verdict(view: bytes) -> list[str]:
-    raw = sample("import-two-items")
-    return judge_view(raw, POLICY_OF["trade-statistics"].read_bytes(), view, places("dms-declaration"))
+    return example_judge("trade-statistics").complaints(sample("import-two-items"), view)
 
 
 def right_view() -> bytes:

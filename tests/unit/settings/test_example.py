@@ -32,7 +32,7 @@ def test_the_example_node_needs_nothing_but_its_files(tmp_path: Path) -> None:
             one.write_bytes(b"-")
     assert check_configuration(path) == ()
     configuration = load_configuration(path)
-    assert {one.id for one in configuration.book.agreements} == {"gb-fr", "gb-nl", "gb-no"}
+    assert {one.id for one in configuration.book.agreements} == {"gb-fr", "gb-nl", "gb-no", "gb-ch", "gb-us"}
     assert configuration.node.insecure == ()
 
 
