@@ -7,7 +7,6 @@ import pytest
 
 from tests.acceptance.commands import AGREEMENT, POLICY, ROOT, VALID, gateway
 
-PSEUDONYMS = ROOT / "config" / "jurisdictions" / "policies" / "statistics-with-pseudonyms.yaml"
 STATISTICS = ROOT / "config" / "policies" / "trade-statistics.yaml"
 
 
@@ -26,7 +25,7 @@ def test_a_diff_shows_the_document_beside_the_view_and_counts() -> None:
 
 @pytest.mark.parametrize("name", ["import-two-items", "import-customs-warehouse"])
 def test_explain_counts_what_a_diff_counts_and_says_as_it_does_when_nothing_leaves(name: str) -> None:
-    asked = (VALID.with_name(f"{name}.xml"), "--policy", PSEUDONYMS, "--json")
+    asked = (VALID.with_name(f"{name}.xml"), "--policy", STATISTICS, "--json")
     (*explained, why), (*_, what) = (gateway("policy", verb, *asked).json for verb in ("explain", "diff"))
     assert why == what
     summary = why["summary"][0]
@@ -34,7 +33,7 @@ def test_explain_counts_what_a_diff_counts_and_says_as_it_does_when_nothing_leav
     assert summary["sent"] is (name == "import-two-items")
     shown = gateway("policy", "explain", *asked[:-1], "--width", "400").out
     assert ("REFUSED policy.not_permitted: Goods in a customs warehouse" in shown) is not summary["sent"]
-    assert "(Statistics agreement, annex, item " in shown
+    assert "(IMTS 2010, chapter " in shown
 
 
 def test_the_agreement_that_is_named_counts_alone_whatever_lies_beside_it(tmp_path: Path) -> None:

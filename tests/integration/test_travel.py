@@ -53,7 +53,8 @@ async def tapped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tapp
 async def test_every_sample_arrives_as_the_policy_says_and_as_nothing_else(tapped: Tapped) -> None:
     assert {f"valid/{one.name}" for one in VALID.glob("*.xml")} == BY_FILE.keys()
     for (sender, recipient), kinds in PERMITTED.items():
-        names, refused = [], []
+        names: list[str] = []
+        refused: list[str] = []
         for one in SAMPLES:
             if one.kind in kinds:
                 oracle = tapped.agreed_way(sender, recipient, one.kind.value).oracle
