@@ -49,8 +49,8 @@ from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemet
 class DispatchLimits:
     """`requests`: groups of transfers to one partner under way at once; `batch`: transfers in a group, and `one_by_one`
     for a partner that takes one message a request. `batch_bytes`: of envelopes in one request, but for a single one.
-    `worth` and `linger`: when to claim while something is under way (`claiming`). `lease` must outlast the channel's
-    longest attempt. `poll`: how often to look for what is due without being told. `reached_for`: see `reaching`."""
+    `worth`, `linger` and `apart`: when to claim (`claiming`). `lease` must outlast the channel's longest attempt.
+    `poll`: how often to look for what is due without being told. `reached_for`: see `reaching`."""
 
     requests: int = 4
     batch: int = MAX_BATCH_ENVELOPES
@@ -58,6 +58,7 @@ class DispatchLimits:
     batch_bytes: int = 8 * 1024 * 1024
     worth: int = 32
     linger: timedelta = timedelta(milliseconds=50)
+    apart: timedelta = timedelta(milliseconds=50)
     lease: timedelta = timedelta(seconds=90)
     poll: timedelta = timedelta(seconds=1)
     reached_for: timedelta = timedelta(milliseconds=100)
@@ -139,7 +140,12 @@ class Dispatch:
             self._telemetry.line("transfer.claim", outcome="failure", code=error.code, partner=partner)
 
         pace = Pace(
-            most=limits.batch, at_once=limits.requests, worth=limits.worth, linger=limits.linger, poll=limits.poll
+            most=limits.batch,
+            at_once=limits.requests,
+            worth=limits.worth,
+            linger=limits.linger,
+            apart=limits.apart,
+            poll=limits.poll,
         )
         await work_off_in_groups(
             claim, self._attempt, bells=self._bells, bell=partner, pace=pace, failed=failed, begun=begun

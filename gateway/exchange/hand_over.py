@@ -54,14 +54,15 @@ class _Noted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverLimits:
     """`parallel`: messages for one party under way at once; so many places or messages are `worth` a claim while some
-    are under way, and nothing waits longer than `linger` for others to come (`claiming`). `groups`: the same where the
-    back end takes several together. `retries`: per party of ours; `attempts` there bounds the tries of a back end that
-    answers before the message is quarantined, while one that can not be reached is tried for ever."""
+    are under way, and nothing waits longer than `linger` for others to come (`claiming`). `groups` and `apart`: the
+    same where the back end takes several together. `retries`: per party of ours; `attempts` there bounds the tries of a
+    back end that answers before the message is quarantined, while one that can not be reached is tried for ever."""
 
     parallel: int = 8
     worth: int = 6
     groups: int = 4
     linger: timedelta = timedelta(milliseconds=20)
+    apart: timedelta = timedelta(milliseconds=50)
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=1)
     retries: Mapping[PartyId, RetryPolicy] = field(default_factory=dict)
@@ -111,7 +112,14 @@ class HandOver:
             pace = Pace(most=most, at_once=most, worth=limits.worth, linger=limits.linger, poll=limits.poll)
             await work_off(claim, self._attempt_one, bells=self._bells, bell=bell, pace=pace, failed=failed)
         else:
-            pace = Pace(most=takes, at_once=limits.groups, worth=takes, linger=limits.linger, poll=limits.poll)
+            pace = Pace(
+                most=takes,
+                at_once=limits.groups,
+                worth=takes,
+                linger=limits.linger,
+                apart=limits.apart,
+                poll=limits.poll,
+            )
             await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed)
 
     def _takes(self, recipient: PartyId) -> int:

@@ -64,9 +64,18 @@ class Queue:
 
 @asynccontextmanager
 async def working(
-    linger: timedelta = NEVER, *, most: int = 4, at_once: int = 2, worth: int = 3, gather: timedelta = timedelta(0)
+    linger: timedelta = NEVER,
+    *,
+    most: int = 4,
+    at_once: int = 2,
+    worth: int = 3,
+    gather: timedelta = timedelta(0),
+    apart: timedelta = timedelta(0),
+    waiting: Sequence[int] = (),
 ) -> AsyncIterator[Queue]:
-    queue = Queue(Pace(most=most, at_once=at_once, worth=worth, linger=linger, gather=gather, poll=NEVER))
+    pace = Pace(most=most, at_once=at_once, worth=worth, linger=linger, gather=gather, apart=apart, poll=NEVER)
+    queue = Queue(pace)
+    queue.waiting = list(waiting)
     loop = asyncio.create_task(
         work_off_in_groups(
             queue.claim, queue.work, bells=queue.bells, bell=BELL, pace=queue.pace, failed=queue.failures.append
@@ -78,6 +87,12 @@ async def working(
     finally:
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)
+
+
+async def _turns() -> None:
+    """Let everything that can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_what_comes_while_nothing_is_under_way_goes_at_once() -> None:
@@ -165,10 +180,61 @@ async def test_the_end_of_a_group_does_not_end_the_collecting_of_what_nobody_wai
         await queue.arrive(4)
         queue.end(0)
         await asyncio.sleep(0)
-        assert queue.groups == [[1, 2, 3]]
         await queue.arrive(5)
+        await _turns()
+        assert queue.groups == [[1, 2, 3]]
+        await queue.arrive(6)
         await queue.begun(2)
-    assert queue.groups == [[1, 2, 3], [4, 5]]
+    assert queue.groups == [[1, 2, 3], [4, 5, 6]]
+
+
+async def test_a_queue_just_found_empty_is_not_looked_at_again_at_once() -> None:
+    async with working(apart=NEVER) as queue:
+        await queue.arrive(1, 2)
+        await _turns()
+        assert queue.groups == []
+        await queue.arrive(3)
+        await queue.begun(1)
+        queue.end(0)
+        await queue.arrive(4)
+        await _turns()
+        claims = queue.claims
+        assert queue.groups == [[1, 2, 3]]
+        await queue.arrive(5, 6)
+        await queue.begun(2)
+    assert (queue.groups, queue.claims) == ([[1, 2, 3], [4, 5, 6]], claims + 1)
+
+
+async def test_what_came_too_soon_after_the_last_claim_goes_when_the_time_between_is_over() -> None:
+    async with working(apart=SHORT) as queue:
+        await queue.arrive(1)
+        await queue.begun(1)
+        queue.end(0)
+        await queue.arrive(2)
+        await queue.begun(2)
+    assert queue.groups == [[1], [2]]
+
+
+async def test_the_rest_of_a_conversation_goes_as_soon_as_the_one_before_has_ended() -> None:
+    async with working(apart=NEVER, waiting=[1]) as queue:
+        for number in range(1, 4):
+            await queue.begun(number)
+            queue.waiting = [number + 1]  # nothing arrived: it was blocked until now
+            queue.end(number - 1)
+        await queue.begun(4)
+    assert queue.groups == [[1], [2], [3], [4]]
+
+
+async def test_what_waits_for_a_place_is_claimed_when_one_is_free_however_short_ago_the_last_claim() -> None:
+    async with working(apart=NEVER, at_once=1) as queue:
+        await queue.arrive(1, 2, 3, 4)
+        await queue.begun(1)
+        await queue.arrive(5)
+        await _turns()
+        assert queue.groups == [[1, 2, 3, 4]]
+        queue.end(0)
+        await queue.begun(2)
+    assert queue.groups == [[1, 2, 3, 4], [5]]
 
 
 async def test_more_than_one_claim_takes_is_worked_off_without_collecting() -> None:
