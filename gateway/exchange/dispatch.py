@@ -6,7 +6,7 @@ Nothing is kept in memory that the store does not know: a killed process loses i
 them back, and the next attempt sends the same JWS under the same id, so the partner answers with the receipt it already
 gave.
 
-Going together is only for speed. Each transfer of a group keeps an attempt, an outcome and a commit of its own; one
+Going together is only for speed. Each transfer of a group keeps an attempt, an outcome and a change of its own; one
 that fails, at any step, leaves the others alone. What changes in the store together shares a transaction there.
 
 Two kinds of waiting are told apart. A transfer waits for its own `next_attempt_at`. A partner that could not be reached
@@ -41,7 +41,7 @@ from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.opened import not_opened
 from gateway.exchange.reaching import Reaching, ReachLimits
-from gateway.exchange.settle import Settle, rejected, speaks_against
+from gateway.exchange.settle import Fetched, Settle, rejected, speaks_against
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
@@ -75,6 +75,10 @@ class _Sent:
     claimed: ClaimedTransfer
     outcome: SendOutcome | Damaged
     envelope: SealedEnvelope | None = None
+
+
+_Concluded = tuple[str, dict[str, str]]
+"""What is told of an attempt: `ok` or the code that explains it, and further labels of its line."""
 
 
 class Dispatch:
@@ -208,21 +212,38 @@ class Dispatch:
             for claimed, _ in group:
                 self._line(claimed.row, clock, "internal", error=type(error).__name__)
             return
-        concluded = await asyncio.gather(*(self._conclude(one, started) for one in sent))
+        concluded = await self._conclude(sent, started)
         lost = next((one.outcome for one in sent if _is_lost(one.outcome)), None)
         if isinstance(lost, TransientFailure):
             await self._leave_alone(partner, lost, started)
         for one, (code, labels) in zip(sent, concluded, strict=True):
             self._line(one.claimed.row, clock, code, **labels)
 
-    async def _conclude(self, sent: _Sent, started: datetime) -> tuple[str, dict[str, str]]:
-        """Commit what came of one attempt; return the code that explains it, and what else its line says."""
+    async def _conclude(self, sent: Sequence[_Sent], started: datetime) -> list[_Concluded]:
+        """Commit what came of each attempt, receipts together; return the code that explains it, and what else its line
+        says."""
+        looked = await asyncio.gather(*(self._look_at(one, started) for one in sent))
+        receipts = [one for one in looked if isinstance(one, Fetched)]
         try:
-            return await self._commit(sent.claimed, sent.outcome, sent.envelope, started), {}
+            settled: Sequence[TransferRow | GatewayError] = await self._settle.receipts(receipts)
+            for _ in (one for one in settled if isinstance(one, TransferRow)):
+                self._reach(Failpoint.RECEIPT_COMMITTED)
+        except GatewayError as error:
+            settled = [error] * len(receipts)
+        except Exception as error:  # noqa: BLE001 - as at `_attempt`
+            return [_internal(error) if isinstance(one, Fetched) else one for one in looked]
+        came = iter(settled)
+        return [_told(one, next(came)) if isinstance(one, Fetched) else one for one in looked]
+
+    async def _look_at(self, sent: _Sent, started: datetime) -> Fetched | _Concluded:
+        """Return a receipt that was verified, or what was committed of an attempt that brought none."""
+        try:
+            came = await self._commit(sent.claimed, sent.outcome, sent.envelope, started)
+            return came if isinstance(came, Fetched) else (came, {})
         except GatewayError as error:
             return error.code, {}
         except Exception as error:  # noqa: BLE001 - one message must not stop the others of its group
-            return "internal", {"error": type(error).__name__}
+            return _internal(error)
 
     def _line(self, row: TransferRow, clock: float, code: str, **labels: str) -> None:
         self._telemetry.line(
@@ -301,8 +322,9 @@ class Dispatch:
         outcome: SendOutcome | Damaged,
         envelope: SealedEnvelope | None,
         started: datetime,
-    ) -> str:
-        """Commit what came of the attempt; return `ok` or the code that explains it."""
+    ) -> str | Fetched:
+        """Commit what came of the attempt; return `ok` or the code that explains it. A verified receipt is returned to
+        be committed with the others of its group."""
         match outcome:
             case ReceiptReturned():
                 return await self._statement(claimed, outcome.token, envelope, started)
@@ -317,7 +339,7 @@ class Dispatch:
 
     async def _statement(
         self, claimed: ClaimedTransfer, token: str, envelope: SealedEnvelope | None, started: datetime
-    ) -> str:
+    ) -> str | Fetched:
         self._reach(Failpoint.RECEIPT_IN)
         row, now = claimed.row, self._clock.now()
         job = CheckJob(
@@ -346,9 +368,7 @@ class Dispatch:
             self._reach(Failpoint.RECEIPT_VERIFIED)
             accepted = checked.verdict is Verdict.ACCEPTED
             attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
-            await self._settle.receipt(row, checked, token, fence=claimed.fence, attempt=attempt)
-            self._reach(Failpoint.RECEIPT_COMMITTED)
-            return checked.code
+            return Fetched(row=row, receipt=checked, token=token, fence=claimed.fence, attempt=attempt)
         if isinstance(checked, Problem):
             detail = "The partner could not open the message, and said so in a signed problem"
             failure = TransientFailure(code=checked.code, detail=detail, sent=True, connected=True)
@@ -447,6 +467,14 @@ def _within(
         size += weight
     if request:
         yield request
+
+
+def _told(fetched: Fetched, settled: TransferRow | GatewayError) -> _Concluded:
+    return settled.code if isinstance(settled, GatewayError) else fetched.receipt.code, {}
+
+
+def _internal(error: Exception) -> _Concluded:
+    return "internal", {"error": type(error).__name__}
 
 
 def _is_lost(outcome: SendOutcome | Damaged) -> bool:

@@ -9,7 +9,7 @@ state goes its own way. One that overtakes the receipt does not stand in for it 
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
@@ -19,9 +19,21 @@ from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
 from gateway.domain.records import Attempt, NoticeStored, TransferRow
 from gateway.domain.statement import Notice, Receipt, Verdict
 from gateway.errors import GatewayError, PeerError, TransferError
-from gateway.ports import Clock, Store, Workers
+from gateway.ports import Clock, Settlement, Store, Workers
 
 _TRIES = 5
+_MOVED_MEANWHILE = frozenset({"transfer.stale", "transfer.lease_lost"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A verified receipt that an attempt brought, and the lease under which the attempt was made."""
+
+    row: TransferRow
+    receipt: Receipt
+    token: str
+    fence: int
+    attempt: Attempt
 
 
 class Settle:
@@ -31,6 +43,28 @@ class Settle:
         self._store = store
         self._workers = workers
         self._clock = clock
+
+    async def receipts(self, fetched: Sequence[Fetched]) -> list[TransferRow | GatewayError]:
+        """Commit together what verified receipts say, each as `receipt` would alone; return the rows, in order, or why
+        one could not be settled."""
+        now = self._clock.now()
+        plain = [one for one in fetched if _is_plain(one.row, one.receipt)]
+        settlements = [
+            _settlement(one.row, one.receipt, one.token, now, fence=one.fence, attempt=one.attempt) for one in plain
+        ]
+        settled = iter(await self._store.settle_all(settlements) if settlements else ())
+        return [
+            await self._in_the_end(one, next(settled) if _is_plain(one.row, one.receipt) else None) for one in fetched
+        ]
+
+    async def _in_the_end(self, one: Fetched, came: TransferRow | GatewayError | None) -> TransferRow | GatewayError:
+        """Return what came of a receipt, after another try by itself where that is called for."""
+        if came is not None and not (isinstance(came, TransferError) and came.code in _MOVED_MEANWHILE):
+            return came
+        try:
+            return await self.receipt(one.row, one.receipt, one.token, fence=one.fence, attempt=one.attempt)
+        except GatewayError as error:
+            return error
 
     async def receipt(
         self,
@@ -50,7 +84,6 @@ class Settle:
             # Of a message that another has taken the place of: what becomes of the transfer is for the new one to say.
             await self._store.record(rejected(row, TransferError("transfer.illegal_transition"), self._clock.now()))
             return row
-        event = TransferEvent.ACCEPTED if accepted else TransferEvent.REFUSED
         for _ in range(_TRIES):
             now = self._clock.now()
             if row.state in FINAL or (not accepted and row.state not in _MAY_BE_REFUSED):
@@ -58,28 +91,18 @@ class Settle:
                     # A partner that contradicts itself, or what we cancelled: it changes nothing, and is evidence.
                     await self._store.record(rejected(row, TransferError("transfer.illegal_transition"), now))
                 return row
-            try:
-                return await self._store.settle(
-                    row,
-                    event,
-                    audit=_evidence(row, receipt, now),
-                    now=now,
-                    fence=fence,
-                    attempt=attempt,
-                    sent=True,
-                    receipt=(receipt, token),
-                    code="" if accepted else receipt.code,
-                    detail="" if accepted else "The partner refused the message with a signed receipt",
-                )
-            except TransferError as error:
-                if error.code not in {"transfer.stale", "transfer.lease_lost"}:
-                    raise
-                # Someone moved the row meanwhile. The receipt stays true, so apply it to the row as it is now.
-                fence = None
-                found = await self._store.transfer(row.id)
-                if found is None:
-                    raise
-                row = found.row
+            settlement = _settlement(row, receipt, token, now, fence=fence, attempt=attempt)
+            (settled,) = await self._store.settle_all([settlement])
+            if not isinstance(settled, GatewayError):
+                return settled
+            if not isinstance(settled, TransferError) or settled.code not in _MOVED_MEANWHILE:
+                raise settled
+            # Someone moved the row meanwhile. The receipt stays true, so apply it to the row as it is now.
+            fence = None
+            found = await self._store.transfer(row.id)
+            if found is None:
+                raise settled
+            row = found.row
         raise TransferError("transfer.stale", "The transfer kept changing while its receipt was settled")
 
     async def late(self, message_id: MessageId, token: str, *, channel_party: PartyId) -> TransferRow:
@@ -229,6 +252,31 @@ def _handed_over(row: TransferRow, notice: Notice, now: datetime) -> AuditEntry:
         transfer_id=row.id,
         message_id=row.message_id,
         facts={"digest": notice.digest, "handed_over": notice.handed_over.isoformat()},
+    )
+
+
+def _is_plain(row: TransferRow, receipt: Receipt) -> bool:
+    """Tell whether a receipt may simply be settled: it moves the transfer as the row stands."""
+    if receipt.verdict is Verdict.ACCEPTED:
+        return row.state not in FINAL
+    return row.state in _MAY_BE_REFUSED and receipt.message_id == row.message_id
+
+
+def _settlement(
+    row: TransferRow, receipt: Receipt, token: str, now: datetime, *, fence: int | None, attempt: Attempt | None
+) -> Settlement:
+    accepted = receipt.verdict is Verdict.ACCEPTED
+    return Settlement(
+        row=row,
+        event=TransferEvent.ACCEPTED if accepted else TransferEvent.REFUSED,
+        audit=_evidence(row, receipt, now),
+        now=now,
+        fence=fence,
+        attempt=attempt,
+        sent=True,
+        receipt=(receipt, token),
+        code="" if accepted else receipt.code,
+        detail="" if accepted else "The partner refused the message with a signed receipt",
     )
 
 

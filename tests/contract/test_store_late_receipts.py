@@ -11,9 +11,10 @@ import pytest
 
 from gateway.audit import AuditEvent
 from gateway.domain.lifecycle import TransferEvent, TransferState
-from gateway.domain.records import TransferRow
+from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.statement import Verdict
 from gateway.errors import TransferError
-from gateway.exchange.settle import Settle
+from gateway.exchange.settle import Fetched, Settle
 from gateway.ports import Clock, Store, Workers
 from tests.contract.store_steps import accept, claim_one, events, row_of, settle
 from tests.store_values import LEASE, NOW, PARTNER, StoreValues
@@ -66,8 +67,31 @@ async def brought_to(store: Store, values: StoreValues, state: TransferState) ->
 
 async def late_receipt(store: Store, values: StoreValues, row: TransferRow) -> TransferRow:
     """Settle an accepted receipt for the transfer, by what was known of it as `row`."""
-    use = Settle(store=store, workers=cast("Workers", None), clock=cast("Clock", Standing()))
-    return await use.receipt(row, *values.receipt_for(row))
+    return await _use(store).receipt(row, *values.receipt_for(row))
+
+
+def _use(store: Store) -> Settle:
+    return Settle(store=store, workers=cast("Workers", None), clock=cast("Clock", Standing()))
+
+
+def fetched(claimed: ClaimedTransfer, values: StoreValues, verdict: Verdict = Verdict.ACCEPTED) -> Fetched:
+    """Return what an attempt brought back for a claimed transfer."""
+    receipt, token = values.receipt_for(claimed.row, verdict)
+    attempt = Attempt(transfer_id=claimed.row.id, number=1, started=NOW, ended=NOW, outcome="x", code="ok", detail="")
+    return Fetched(row=claimed.row, receipt=receipt, token=token, fence=claimed.fence, attempt=attempt)
+
+
+async def test_receipts_that_came_together_settle_each_by_itself(store: Store, values: StoreValues) -> None:
+    for _ in range(4):
+        await accept(store, values.submission())
+    claimed = await store.claim(PARTNER, limit=4, now=NOW, lease=LEASE)
+    await settle(store, claimed[1].row, _E.LEASE_LOST)
+    await settle(store, await settle(store, claimed[2].row, _E.LEASE_LOST), _E.CANCELLED)
+    came = [fetched(one, values) for one in claimed[:3]] + [fetched(claimed[3], values, Verdict.REFUSED)]
+    settled = await _use(store).receipts(came)
+    states = [one.state if isinstance(one, TransferRow) else one.code for one in settled]
+    assert states == [_S.DELIVERED, _S.DELIVERED, _S.CANCELLED, _S.DEAD_LETTERED]
+    assert [(await row_of(store, one.row.id)).state for one in claimed] == states
 
 
 @pytest.mark.parametrize(("state", "act"), RACES)
