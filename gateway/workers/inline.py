@@ -104,7 +104,7 @@ class InlineWorkers(Generic[SnapshotT, DeskT]):
 
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
         """Check one notice. Raises `capacity.exhausted`."""
-        result: CheckNoticeResult = await self._queue.ask(Stage.CHECK, job)
+        result: CheckNoticeResult = await self._queue.ask(Stage.NOTICE, job)
         return result
 
     async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:

@@ -153,7 +153,7 @@ class WorkerPool:
 
     async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
         """Check one notice. Raises `capacity.exhausted`."""
-        result: CheckNoticeResult = await self._queue.ask(Stage.CHECK, job)
+        result: CheckNoticeResult = await self._queue.ask(Stage.NOTICE, job)
         return result
 
     async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:

@@ -1,6 +1,8 @@
 """What waits for a worker, and which batch a free worker gets.
 
-The job type is chosen when a worker is free: receipts first (they end transfers), then seal and admit, then prepare.
+The job type is chosen when a worker is free: receipts first (they end transfers), then seal and admit, then prepare,
+and notices last, a few at a time: many come at once, and whoever submits meanwhile waits for a worker no longer than
+for those few.
 Every fourth batch goes to whoever has waited longest, so that a partner who floods one stage delays the others but can
 not starve them. Each stage has its own bounds, in jobs and in bytes; beyond them the caller is told to come back later,
 before memory grows. All of it runs on one event loop; nothing here blocks.
@@ -16,7 +18,9 @@ from gateway.domain.limits import MAX_BATCH_BYTES, STAGE_BATCH
 from gateway.errors import GatewayError
 from gateway.workers.table import Job, Result, Stage, size_bytes
 
-ORDER: Final = ((Stage.CHECK,), (Stage.SEAL, Stage.ADMIT), (Stage.PREPARE,))
+ORDER: Final = ((Stage.CHECK,), (Stage.SEAL, Stage.ADMIT), (Stage.PREPARE,), (Stage.NOTICE,))
+NOTICE_BATCH: Final = 8
+"""Notices that a worker gets together: about a millisecond of work."""
 LONGEST_WAITING_EVERY: Final = 4
 STOPPING: Final = "The gateway is stopping"
 
@@ -99,7 +103,7 @@ class StageQueue:
         while True:
             stage = self._next_stage()
             if stage is not None:
-                return self._batch(self._lanes[stage])
+                return self._batch(self._lanes[stage], self._most(stage))
             if self._closed:
                 return None
             self._arrived.clear()
@@ -146,10 +150,13 @@ class StageQueue:
                 return min(ready, key=heads.__getitem__)
         return None
 
-    def _batch(self, lane: _Lane) -> list[Waiting]:
+    def _most(self, stage: Stage) -> int:
+        return min(self._limits.batch, NOTICE_BATCH) if stage is Stage.NOTICE else self._limits.batch
+
+    def _batch(self, lane: _Lane, most: int) -> list[Waiting]:
         batch: list[Waiting] = []
         size = 0
-        while lane.waiting and len(batch) < self._limits.batch:
+        while lane.waiting and len(batch) < most:
             head = lane.waiting[0]
             if batch and (head.alone or size + head.size > MAX_BATCH_BYTES):
                 break

@@ -34,12 +34,13 @@ Result = PrepareResult | SealResult | AdmitResult | CheckResult | CheckNoticeRes
 
 
 class Stage(Enum):
-    """A kind of job. A batch holds jobs of one stage."""
+    """A kind of job; a batch holds jobs of one. Notices are checked as receipts are, but nobody waits for them."""
 
     CHECK = "check"
     SEAL = "seal"
     ADMIT = "admit"
     PREPARE = "prepare"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class JobTable(Generic[DeskT]):
                 return self.seal
             case Stage.ADMIT:
                 return self.admit
-            case Stage.CHECK:
+            case Stage.CHECK | Stage.NOTICE:
                 return self.check
             case _:
                 assert_never(stage)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.limits import MAX_BATCH_BYTES, STAGE_BATCH
 from gateway.errors import GatewayError
-from gateway.workers.queue import QueueLimits, StageQueue, Waiting
+from gateway.workers.queue import NOTICE_BATCH, QueueLimits, StageQueue, Waiting
 from gateway.workers.table import Job, Stage
 from tests.unit.workers.scripted_work import admit_job, check_job, prepare_job, seal_job
 
@@ -18,6 +18,7 @@ JOBS: dict[Stage, Callable[[str], Job]] = {
     Stage.SEAL: seal_job,
     Stage.ADMIT: admit_job,
     Stage.PREPARE: prepare_job,
+    Stage.NOTICE: check_job,
 }
 
 
@@ -41,6 +42,19 @@ async def test_receipts_go_first_then_seal_and_admit_by_age_then_prepare() -> No
     for stage in (Stage.CHECK, Stage.PREPARE, Stage.ADMIT, Stage.SEAL):
         waiting.put(stage, job(stage))
     assert [(await taken(waiting))[0].stage for _ in range(3)] == [Stage.CHECK, Stage.ADMIT, Stage.SEAL]
+
+
+async def test_a_submission_waits_for_a_few_notices_at_most() -> None:
+    waiting = queue()
+    for _ in range(3 * NOTICE_BATCH):
+        waiting.put(Stage.NOTICE, job(Stage.NOTICE))
+    waiting.put(Stage.PREPARE, job(Stage.PREPARE))
+    batches = [await taken(waiting) for _ in range(3)]
+    assert [(one[0].stage, len(one)) for one in batches] == [
+        (Stage.PREPARE, 1),
+        (Stage.NOTICE, NOTICE_BATCH),
+        (Stage.NOTICE, NOTICE_BATCH),
+    ]
 
 
 async def test_a_flood_of_one_stage_starves_no_other() -> None:
