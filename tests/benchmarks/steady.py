@@ -5,6 +5,7 @@ connection was free: a client that waits for its turn waits for its answer too.
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -54,18 +55,29 @@ def commits(folder: Path) -> list[float]:
     """Return the seconds of bare commits, one by one, to a database of its own on the disk of `folder`."""
     path = folder / "commits.db"
     took: list[float] = []
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("CREATE TABLE IF NOT EXISTS written (content BLOB)")
+    with closing(opened_for_commits(path)) as database:
         for _ in range(_COMMITS):
             started = time.perf_counter()
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO written VALUES (randomblob(?))", (_ROW_BYTES,))
-            database.execute("COMMIT")
+            write_row(database, os.urandom(_ROW_BYTES))
             took.append(time.perf_counter() - started)
     path.unlink()
     return took
+
+
+def opened_for_commits(path: Path) -> sqlite3.Connection:
+    """Return a new database that syncs every commit, to be used by any one thread at a time."""
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute("CREATE TABLE IF NOT EXISTS written (content BLOB)")
+    return database
+
+
+def write_row(database: sqlite3.Connection, content: bytes) -> None:
+    """Commit one row by itself."""
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO written VALUES (?)", (content,))
+    database.execute("COMMIT")
 
 
 def p99(seconds: Sequence[float]) -> float:
