@@ -8,6 +8,7 @@ from gateway.app.parts import Adapters, Around, UseCases
 from gateway.app.rulebook import RulesInForce
 from gateway.domain.ids import PartyId
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
+from gateway.exchange.ended import HoldEnded
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.later import GiveReceipts, JudgeLater, LaterLimits
@@ -72,6 +73,7 @@ def loops_of(
         clock=around.clock,
         bells=around.bells,
         telemetry=around.telemetry,
+        ended=HoldEnded(store=below.store, in_force=rules.in_force, telemetry=around.telemetry),
         every=timing.sweep,
         purge_every=timing.purge,
     )

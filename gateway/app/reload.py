@@ -15,13 +15,15 @@ from typing import Final
 from gateway.app.desk import Snapshot
 from gateway.app.inspection import check_start, tell_warnings
 from gateway.app.memory import set_aside_anew
-from gateway.app.rulebook import RulesInForce, rulebook_of
+from gateway.app.rulebook import Rulebook, RulesInForce, rulebook_of
 from gateway.app.showing import DocumentDesk
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.agreement import is_in_force
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.records import RulesReloaded
 from gateway.errors import ConfigurationError, Finding
 from gateway.exchange.desk import Desk
+from gateway.exchange.ended import HoldEnded
 from gateway.ports import Clock, Store, Telemetry
 from gateway.settings import Configuration, NodeSettings, load_configuration
 from gateway.workers import WorkerGenerations
@@ -54,6 +56,8 @@ class Reload:
         self._clock = clock
         self._telemetry = telemetry
         self._reach = reach
+        self._ended = HoldEnded(store=store, in_force=rules.in_force, telemetry=telemetry)
+        self._owed: tuple[str, str] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, *, actor: str, reason: str = "") -> RulesReloaded:
@@ -65,18 +69,30 @@ class Reload:
         async with self._one_at_a_time:
             found = await asyncio.to_thread(self._read)
             book = rulebook_of(found)
-            if book == self._rules.book:
+            if book != self._rules.book:
+                await self._swap(book)
+                self._owed = (actor, reason)
+            if self._owed is None:
                 return self._told(changed=False)
-            snapshot = Snapshot(generation=self._rules.generation + 1, settings=self._settings, rulebook=book)
-            await self._workers.swap(snapshot)
-            self._reach(Failpoint.KEYS_OPENED_ANEW)
-            self._documents.renew(snapshot)
-            self._rules.book, self._rules.generation = book, snapshot.generation
-            await self._store.record(self._entry(actor, reason))
-            await self._store.put_in_force(book.wordings(), actor=actor, reason=reason, now=self._clock.now())
+            await self._evidence(*self._owed)
             tell_warnings(found, self._telemetry)
+            held = await self._ended.look(self._clock.now(), anew=True)
             set_aside_anew()
-            return self._told(changed=True)
+            return self._told(changed=True, held=held)
+
+    async def _swap(self, book: Rulebook) -> None:
+        snapshot = Snapshot(generation=self._rules.generation + 1, settings=self._settings, rulebook=book)
+        await self._workers.swap(snapshot)
+        self._reach(Failpoint.KEYS_OPENED_ANEW)
+        self._documents.renew(snapshot)
+        self._rules.book, self._rules.generation = book, snapshot.generation
+
+    async def _evidence(self, actor: str, reason: str) -> None:
+        """Record what is followed now. If the store can not, it stays owed: the next reload records it first of all,
+        whether or not the files have changed again."""
+        await self._store.record(self._entry(actor, reason))
+        await self._store.put_in_force(self._rules.book.wordings(), actor=actor, reason=reason, now=self._clock.now())
+        self._owed = None
 
     def _read(self) -> Configuration:
         """Return the configuration as it stands in the files now."""
@@ -96,13 +112,17 @@ class Reload:
             facts["reason"] = reason
         return AuditEntry(event=AuditEvent.NODE_RELOADED, at=self._clock.now(), actor=actor, facts=facts)
 
-    def _told(self, *, changed: bool) -> RulesReloaded:
-        book = self._rules.book
+    def _told(self, *, changed: bool, held: int = 0) -> RulesReloaded:
+        book, now = self._rules.book, self._clock.now()
         return RulesReloaded(
             changed=changed,
             generation=self._rules.generation,
             rules_sha256=book.sha256,
             agreements=tuple(f"{one.id} version {one.version}" for one in book.agreements),
+            not_in_force=tuple(
+                f"{one.id} version {one.version}" for one in book.agreements if not is_in_force(one, now)
+            ),
+            held=held,
             schema_sets=tuple(sorted(book.sets)),
         )
 

@@ -410,11 +410,15 @@ class RulesReloaded:
     """What a node follows after a reload. `changed`: the files said something else than before.
 
     `generation` counts from 1, the start. `rules_sha256` is the hash of all agreements in force with the policies and
-    schema sets they name, lower-case hex; `agreements` reads `ID version N`.
+    schema sets they name, lower-case hex; `agreements` reads `ID version N`. `not_in_force` are those of them
+    under which nothing is sent today: suspended, ended, or still to begin. `held`: how many transfers waited under
+    such.
     """
 
     changed: bool
     generation: int
     rules_sha256: str
     agreements: tuple[str, ...]
+    not_in_force: tuple[str, ...] = ()
+    held: int = 0
     schema_sets: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What time does by itself: leases that ran out, deadlines that passed, rows to forget."""
+"""What time does by itself: leases that ran out, deadlines that passed, agreements that ended, rows to forget."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
 from gateway.domain.records import TransferRow
 from gateway.errors import GatewayError, TransferError
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.ended import HoldEnded
 from gateway.exchange.receive import hand_over_bell
 from gateway.ports import Clock, Store, Telemetry
 
@@ -26,6 +27,7 @@ class Sweep:
         clock: Clock,
         bells: Doorbells,
         telemetry: Telemetry,
+        ended: HoldEnded,
         every: timedelta,
         purge_every: timedelta,
     ) -> None:
@@ -33,6 +35,7 @@ class Sweep:
         self._clock = clock
         self._bells = bells
         self._telemetry = telemetry
+        self._ended = ended
         self._every = every
         self._purge_every = purge_every
         self._purged = float("-inf")
@@ -51,6 +54,9 @@ class Sweep:
         """Make one round over transfers, hand-overs and rows past their keeping."""
         now = self._clock.now()
         await self._follow_clock(now)
+        is_long_ago = self._clock.monotonic() >= self._purged + self._purge_every.total_seconds()
+        # What came back to QUEUED since, under an agreement that had ended before, is found with the purge.
+        await self._ended.look(now, anew=is_long_ago)
         for row in await self._store.overdue(now=now, limit=_BATCH):
             if row.state is not TransferState.AWAITING_RECEIPT or now >= row.deadline:
                 await self._transfer(row, now)  # an overdue receipt is asked after: `follow_up`
@@ -68,7 +74,7 @@ class Sweep:
             except TransferError:
                 continue  # its holder came back first
             self._bells.ring(hand_over_bell(message.recipient))
-        if self._clock.monotonic() >= self._purged + self._purge_every.total_seconds():
+        if is_long_ago:
             await self._purge(now)
 
     async def _purge(self, now: datetime) -> None:

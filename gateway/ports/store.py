@@ -129,6 +129,12 @@ class Store(LaterStore, WordingStore, Protocol):
         """Have a transfer wait for a person until `deadline`; compare-and-set and errors as in `settle`."""
         ...
 
+    async def hold_ended(self, in_force: Collection[str], *, limit: int, now: datetime) -> list[TransferRow]:
+        """Hold transfers that are QUEUED under an agreement whose hash is not in `in_force`, due or not, at most
+        `limit`, with a hold and a record of the audit each, in one commit. Return them as they stand then; fewer than
+        `limit` mean that none is left."""
+        ...
+
     async def approve(self, row: TransferRow, approval: Approval, *, audit: AuditEntry) -> TransferRow:
         """Note one officer's approval of a transfer that stays HELD. Raises as `settle` and `check_officer` do."""
         ...

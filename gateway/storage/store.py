@@ -55,6 +55,7 @@ from gateway.storage import (
     transfers,
     upkeep,
 )
+from gateway.storage.ended import SqlEndedStore
 from gateway.storage.engine import Transaction
 from gateway.storage.inbox_store import SqlInboxStore
 from gateway.storage.later_store import SqlLaterStore
@@ -63,7 +64,7 @@ from gateway.storage.wordings import SqlWordingStore
 from gateway.storage.writer import Change, Writer
 
 
-class SqlStore(SqlInboxStore, SqlLaterStore, SqlWordingStore):
+class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(

@@ -146,7 +146,7 @@ def claim(
         if not ended:
             break
         for row in ended:
-            _hold_ended(transaction, transfer_row(row), now)
+            hold_ended(transaction, transfer_row(row), now)
         due = _due_rows(connection, asked)
     else:
         return []  # the next claim goes on
@@ -172,7 +172,8 @@ def _due_rows(connection: Connection, asked: dict[str, Any]) -> list[Row]:
     return rows[: asked["limit"]]
 
 
-def _hold_ended(transaction: Transaction, row: TransferRow, now: datetime) -> None:
+def hold_ended(transaction: Transaction, row: TransferRow, now: datetime) -> TransferRow:
+    """Hold one that waits under an agreement which is not in force, and return it as it stands then."""
     agreed = f"Agreement {row.agreement.id} version {row.agreement.version}, as it was signed, is not in force"
     start = HoldStart(cause=HoldCause.AGREEMENT, by="system", reason=agreed)
     facts = {"code": "agreement.not_in_force", "state": row.state.value, "reason": agreed}
@@ -185,8 +186,11 @@ def _hold_ended(transaction: Transaction, row: TransferRow, now: datetime) -> No
         facts=facts,
     )
     code = "agreement.not_in_force"
-    settle(transaction, row, TransferEvent.HELD, audit=audit, now=now, deadline=row.expires, code=code, detail=agreed)
+    held = settle(
+        transaction, row, TransferEvent.HELD, audit=audit, now=now, deadline=row.expires, code=code, detail=agreed
+    )
     holds.begin(transaction.connection, row.id, start, now)
+    return held
 
 
 def _within_bytes(rows: list[Row]) -> list[Row]:

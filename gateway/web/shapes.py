@@ -225,6 +225,8 @@ def reloaded_json(told: RulesReloaded) -> dict[str, Any]:
         "generation": told.generation,
         "rules_sha256": told.rules_sha256,
         "agreements": list(told.agreements),
+        "not_in_force": list(told.not_in_force),
+        "held": told.held,
         "schema_sets": list(told.schema_sets),
     }
 

@@ -16,7 +16,7 @@ from gateway.errors import StorageError, TransferError, Violation
 from gateway.ports import Store
 from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER, accept, claim_one, events, row_of, settle
-from tests.store_values import AGREEMENT, CLIENT, LEASE, NOW, PARTNER, StoreValues, sha
+from tests.store_values import AGREEMENT, CLIENT, LEASE, NOW, OTHER, PARTNER, StoreValues, sha
 
 REASONS = (
     Violation(code="dms.total_differs", path="/MetaData/Declaration/TotalPackageQuantity", message="Not the sum"),
@@ -278,6 +278,27 @@ async def test_one_ended_agreement_holds_up_nobody_else(store: Store, values: St
     claimed = await store.claim(PARTNER, limit=2, now=NOW, lease=LEASE, in_force={"d" * 64})
     assert [one.row.id for one in claimed] == [transfer_id]
     assert await store.counts() == {"transfer.HELD": 3, "transfer.IN_FLIGHT": 1}
+
+
+async def test_what_waits_under_an_agreement_that_ended_is_held_due_or_not(store: Store, values: StoreValues) -> None:
+    first = await accept(store, values.submission())
+    await store.claim(PARTNER, limit=1, now=NOW, lease=LEASE)
+    waiting = [await accept(store, values.submission(to)) for to in (PARTNER, PARTNER, OTHER)]
+    held = [await store.hold_ended({"0" * 64}, limit=2, now=NOW) for _ in range(3)]
+    assert [len(rows) for rows in held] == [2, 1, 0]
+    assert {row.id for rows in held for row in rows} == set(waiting)
+    assert await store.counts() == {"transfer.HELD": 3, "transfer.IN_FLIGHT": 1}
+    found = await detail(store, waiting[2])
+    assert (found.row.state, found.row.last_code) == (TransferState.HELD, "agreement.not_in_force")
+    assert found.holds[0].start.cause is HoldCause.AGREEMENT
+    assert (await events(store))[-3:] == [AuditEvent.TRANSFER_HELD] * 3
+    assert (await row_of(store, first)).state is TransferState.IN_FLIGHT
+
+
+async def test_what_waits_under_an_agreement_in_force_is_left(store: Store, values: StoreValues) -> None:
+    transfer_id = await accept(store, values.submission())
+    assert await store.hold_ended({AGREEMENT.sha256}, limit=9, now=NOW) == []
+    assert (await row_of(store, transfer_id)).state is TransferState.QUEUED
 
 
 async def test_a_release_that_could_not_be_committed_leaves_a_held_unsigned_view(

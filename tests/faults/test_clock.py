@@ -14,6 +14,7 @@ from gateway.domain.limits import MAX_CLOCK_SKEW
 from gateway.envelope.message import check_times
 from gateway.errors import EnvelopeError, TransferError
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.ended import HoldEnded
 from gateway.exchange.sweep import Sweep
 from gateway.storage import SqliteStore, verify_database
 from tests.contract.store_steps import accept, events, row_of
@@ -24,7 +25,7 @@ from tests.faults.strikes import START_SECONDS
 from tests.faults.test_recovery import stopped
 from tests.faults.traffic import Clients, Document
 from tests.faults.until import until
-from tests.store_values import NOW, PARTNER, StoreValues, evidence
+from tests.store_values import AGREEMENT, NOW, PARTNER, StoreValues, evidence
 from tests.world import FR, GB, two_gateways
 
 pytestmark = pytest.mark.faults
@@ -51,6 +52,19 @@ class JumpingClock:
         self.seconds += time.total_seconds()
 
 
+def sweeping(store: SqliteStore, clock: JumpingClock) -> Sweep:
+    ended = HoldEnded(store=store, in_force=lambda _: frozenset({AGREEMENT.sha256}), telemetry=Quiet())
+    return Sweep(
+        store=store,
+        clock=clock,
+        bells=Doorbells(),
+        telemetry=Quiet(),
+        ended=ended,
+        every=LEASE,
+        purge_every=timedelta(days=1),
+    )
+
+
 @pytest.mark.parametrize("jump", [timedelta(hours=24), timedelta(minutes=5), timedelta(seconds=3)], ids=str)
 @pytest.mark.parametrize("sign", [1, -1], ids=["ahead", "back"])
 async def test_a_lease_ends_and_is_taken_up_again_whatever_the_clock_does(
@@ -58,9 +72,7 @@ async def test_a_lease_ends_and_is_taken_up_again_whatever_the_clock_does(
 ) -> None:
     clock, values = JumpingClock(), StoreValues()
     store = await SqliteStore.open(tmp_path / "data" / "gateway.db", chain="test")
-    sweep = Sweep(
-        store=store, clock=clock, bells=Doorbells(), telemetry=Quiet(), every=LEASE, purge_every=timedelta(days=1)
-    )
+    sweep = sweeping(store, clock)
     transfer_id = await accept(store, values.submission(deadline=timedelta(days=7)))
     (claimed,) = await store.claim(PARTNER, limit=1, now=clock.now(), lease=LEASE)
     await sweep.once()
@@ -89,9 +101,7 @@ async def test_a_lease_ends_and_is_taken_up_again_whatever_the_clock_does(
 async def test_a_clock_that_is_steered_is_none_that_is_set(tmp_path: Path) -> None:
     clock = JumpingClock()
     store = await SqliteStore.open(tmp_path / "data" / "gateway.db", chain="test")
-    sweep = Sweep(
-        store=store, clock=clock, bells=Doorbells(), telemetry=Quiet(), every=LEASE, purge_every=timedelta(days=1)
-    )
+    sweep = sweeping(store, clock)
     for _ in range(20):
         clock.wall -= timedelta(seconds=0.5)
         clock.pass_by(timedelta(seconds=1))

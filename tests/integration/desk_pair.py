@@ -32,6 +32,7 @@ from gateway.exchange.batches import run_admit, run_check, run_seal
 from gateway.exchange.desk import Desk
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.ended import HoldEnded
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.follow_up import FollowUp, FollowUpLimits
 from gateway.exchange.hand_over import HandOver, HandOverLimits
@@ -364,6 +365,7 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
             clock=clock,
             bells=bells,
             telemetry=telemetry,
+            ended=HoldEnded(store=store, in_force=snapshot.rulebook.in_force, telemetry=telemetry),
             every=timedelta(seconds=1),
             purge_every=timedelta(hours=1),
         ),

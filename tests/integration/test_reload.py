@@ -14,10 +14,12 @@ from gateway.bundled import schema_folder
 from gateway.client import OperationsClient, SubmissionClient
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
 from gateway.domain.ids import PartyId
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.domain.lifecycle import TransferState
+from gateway.errors import ConfigurationError, GatewayError, StorageError
 from gateway.policy import read_policy
 from gateway.settings import load_configuration
 from gateway.storage import database_chains, database_records
+from gateway.storage.store import SqlStore
 from tests.integration.desk_pair import QuietTelemetry
 
 GB, FR = PartyId("GB-HMRC"), PartyId("FR-DGDDI")
@@ -79,6 +81,36 @@ async def test_what_comes_after_a_reload_is_judged_by_the_new_rules(layout: Node
     assert (told.changed, told.generation, told.agreements) == (True, 2, ("gb-fr version 2",))
     assert versions(layout) == [1, 2]
     assert recorded(layout, AuditEvent.NODE_RELOADED) == [{"generation": 2, "rules_sha256": told.rules_sha256}]
+
+
+async def test_a_suspension_stops_what_waits_at_once_though_the_partner_is_away(layout: NodeLayout, node: Node) -> None:
+    for number, name in enumerate(DOCUMENTS):
+        await submit(layout, number, name)  # nobody listens where the partner should
+    change(layout, "suspended: false", "suspended: true")
+    told = await node.reload(actor="operator:eve")
+    assert (told.not_in_force, told.held) == (("gb-fr version 1",), len(DOCUMENTS))
+    async with OperationsClient(layout.operations_url, layout.operator_token) as client:
+        rows, _ = await client.transfers()
+    assert {(row.state, row.code) for row in rows} == {(TransferState.HELD, "agreement.not_in_force")}
+    assert [one["code"] for one in recorded(layout, AuditEvent.TRANSFER_HELD)] == ["agreement.not_in_force"] * len(rows)
+
+
+async def test_evidence_that_could_not_be_written_is_written_by_the_next_reload(
+    layout: NodeLayout, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise StorageError("storage.unavailable")
+
+    change(layout, "version: 1", "version: 2")
+    with monkeypatch.context() as broken:
+        broken.setattr(SqlStore, "put_in_force", full)
+        with pytest.raises(StorageError):
+            await node.reload(actor="operator:eve")
+    told = await node.reload(actor="operator:adam")
+    assert told.agreements == ("gb-fr version 2",)
+    came = [one["agreement_version"] for one in recorded(layout, AuditEvent.AGREEMENT_IN_FORCE)]
+    assert came == [1, 2]
+    assert (await node.reload(actor="operator:adam")).changed is False
 
 
 async def test_files_that_say_the_same_change_nothing(layout: NodeLayout, node: Node) -> None:

@@ -1,15 +1,18 @@
 """The first page: how much stands where, and what needs a person first."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.domain.access import Caller
+from gateway.domain.agreement import Agreement
 from gateway.domain.lifecycle import HandOverState, TransferState
 from gateway.domain.records import InboxRow, TransferRow
 from gateway.web.console.outlook import is_left_alone
 from gateway.web.console.pages import page
+from gateway.web.console.partners import agreement_state
 from gateway.web.door import Route
 from gateway.web.operations_api import READERS, OperationsParts
 from gateway.web.query import Query
@@ -38,6 +41,7 @@ async def _overview(request: web.Request, parts: OperationsParts, caller: Caller
         held=await _newest(parts, TransferState.HELD),
         quarantined=[inbox_json(row) for row in await parts.store.inbox(limit=_FEW, state=HandOverState.QUARANTINED)],
         over_shared=[inbox_json(row) for row in await _over_shared(parts, now - _RECENT)],
+        stopped=_stopped(parts.agreements(), now),
         troubled=[{**health_json(one), "alone": is_left_alone(one, now)} for one in health if one.failures],
         oldest=await _oldest_waiting(parts),
         unjudged=[unjudged_json(one) for one in await parts.store.unjudged()],
@@ -52,6 +56,17 @@ async def _newest(parts: OperationsParts, state: TransferState) -> list[dict[str
 async def _over_shared(parts: OperationsParts, since: datetime) -> list[InboxRow]:
     """Return the newest messages that hold more than was agreed; those from before `since` somebody has seen by now."""
     return [row for row in await parts.store.inbox(limit=_FEW, over_shared=True) if row.received >= since]
+
+
+def _stopped(agreements: Iterable[Agreement], now: datetime) -> list[dict[str, Any]]:
+    """Return the agreements that are suspended, or have ended without another version in their place."""
+    states = [(one, agreement_state(one, now)) for one in sorted(agreements, key=lambda one: (one.id, -one.version))]
+    running = {one.id for one, state in states if state in {"in_force", "ending"}}
+    return [
+        {"id": one.id, "version": one.version, "state": state}
+        for one, state in states
+        if state == "suspended" or (state == "ended" and one.id not in running)
+    ]
 
 
 async def _oldest_waiting(parts: OperationsParts) -> dict[str, Any] | None:

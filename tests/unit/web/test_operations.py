@@ -342,6 +342,8 @@ async def test_an_admin_has_the_rules_reloaded_under_a_name_and_a_reason(operati
         "generation": 2,
         "rules_sha256": "operator:admin-1",
         "agreements": ["gb-fr version 1"],
+        "not_in_force": [],
+        "held": 0,
         "schema_sets": ["a-set"],
     }
     assert (await reload(operations, "admin", reason=" "))[0] == 400
