@@ -1,5 +1,6 @@
 """`gateway policy show`, `gateway policy schema`: a policy as it counts, and the form of policy files for editors."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 from gateway.cli.output import AsJson, print_json, reporting, say
 
 if TYPE_CHECKING:
-    from gateway.policy import Condition
+    from gateway.policy import Condition, Demand, Policy, Rule
 
 __all__ = ["print_schema", "show_policy"]
 
@@ -20,7 +21,9 @@ def show_policy(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a policy with what it includes: every rule with the file and line where it stands."""
+    """Show a policy with what it includes: every rule and demand with the file and line where it stands."""
+    from dataclasses import asdict
+
     from gateway.policy import flatten
     from gateway.settings import read_policy_file
 
@@ -35,12 +38,32 @@ def show_policy(
     else:
         for name in policy.files:
             say(name)
-            for rule in policy.rules:
-                if rule.file == name:
-                    words = " · ".join(filter(None, (_asked(rule.conditions), rule.reason, rule.legal)))
-                    say(f"{rule.line:5}  {rule.action} {rule.path}{f'  ({words})' if words else ''}")
-        say(f"{policy.id} version {policy.version}, from {len(policy.files)} files")
+            for line, words in sorted(_lines(policy, name)):
+                say(f"{line:5}  {words}")
+        mended = ", ".join(f"{part} {word}" for part, word in asdict(policy.consistency).items())
+        say(f"consistency: {mended}")
+        count = len(policy.files)
+        say(f"{policy.id} version {policy.version}, from {count} file{'s' if count != 1 else ''}")
         say(f"SHA-256 {policy.sha256}")
+
+
+def _lines(policy: "Policy", file: str) -> "Iterator[tuple[int, str]]":
+    """Yield what stands in one file of a policy: the line, and a rule or a demand in words."""
+    from gateway.policy.language.changes import told
+
+    for rule in policy.rules:
+        if rule.file == file:
+            change = told(rule.change) if rule.change is not None else ""
+            yield rule.line, _told(f"{rule.action} {rule.path}", change, _asked(rule.conditions), rule)
+    for word, demands in (("require", policy.require), ("hold", policy.hold)):
+        for demand in demands:
+            if demand.file == file:
+                yield demand.line, _told(f"{word} {_asked(demand.conditions)}", "", "", demand)
+
+
+def _told(what: str, change: str, asked: str, why: "Rule | Demand") -> str:
+    words = " · ".join(filter(None, (change, asked, why.reason, why.legal)))
+    return f"{what}  ({words})" if words else what
 
 
 def _asked(conditions: "tuple[Condition, ...]") -> str:
