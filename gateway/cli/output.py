@@ -180,7 +180,7 @@ def _report(error: GatewayError, *, as_json: bool) -> None:
         print_json(members, error=True)
         return
     console = _console(error=True)
-    told = error.entry.title if findings else error.detail
+    told = error.entry.title if any(one.is_error for one in findings) else error.detail
     console.print(Text.assemble(("Error ", "bold red"), f"{error.code}: {plain(told)}"), soft_wrap=True)
     say_findings(findings, error=True)
     for violation in violations:

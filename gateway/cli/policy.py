@@ -52,7 +52,9 @@ def check_file(
             whole = not findings
             findings += check_policy(policy, compiled_set(policy.schema_set, catalogue), whole=whole)
         if policy is None or any(strict or one.is_error for one in findings):
-            raise ConfigurationError("policy.invalid", findings=findings)
+            only_warned = policy is not None and not any(one.is_error for one in findings)
+            detail = "The policy has warnings, which --strict does not pass" if only_warned else ""
+            raise ConfigurationError("policy.invalid", detail, findings=findings)
     if as_json:
         named = {"file": str(file), "policy": policy.id, "version": policy.version, "sha256": policy.sha256}
         print_json({**named, "findings": [], "warnings": [finding_members(one) for one in findings]})

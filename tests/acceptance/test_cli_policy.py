@@ -168,6 +168,7 @@ def test_a_check_tells_warnings_and_only_strictly_fails_on_them(tmp_path: Path) 
     strict = gateway("policy", "check", file, "--strict", "--json")
     assert strict.code == 1
     assert [one["level"] for one in strict.problem["findings"]] == ["warning"]
+    assert strict.problem["detail"] == "The policy has warnings, which --strict does not pass"
 
 
 def test_a_policy_is_shown_with_what_it_includes_and_flat_it_hashes_the_same(tmp_path: Path) -> None:

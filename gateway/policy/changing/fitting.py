@@ -18,7 +18,7 @@ from gateway.policy.changing.walks import Node, Step, Walk, holds, positions
 from gateway.policy.language.changes import Change, ChangeKind
 from gateway.schema.facts.nodes import ValueFacts
 
-__all__ = ["fits"]
+__all__ = ["fits", "may_be"]
 
 _TEXTS: Final = frozenset({"string", "normalizedString", "token", "NMTOKEN", "anySimpleType"})
 _DATES: Final = frozenset({"date", "dateTime", "gYearMonth", "dateTimeStamp"})
@@ -82,6 +82,37 @@ def _reason(change: Change, facts: ValueFacts) -> str | None:
         case ChangeKind.TRUNCATE:
             most = change.number if facts.max_length is None else min(change.number, facts.max_length)
             return _not_text(facts) or _wrong_part(_truncate_walk(most), change, facts)
+
+
+def may_be(value: str, facts: ValueFacts) -> bool:
+    """Tell whether a value with these facts can be what a condition asks for: a text, or before a `*` how it begins.
+
+    In doubt it can.
+    """
+    text, is_whole = value.removesuffix("*"), not value.endswith("*")
+    if facts.item is not None or facts.either:
+        return True
+    if facts.one_of:
+        found = (one.strip(_BLANKS) for one in facts.one_of)
+        return any(one == text if is_whole else one.startswith(text) for one in found)
+    if facts.base not in _TEXTS:
+        return True
+    if facts.max_length is not None and len(text) > facts.max_length:
+        return False
+    if is_whole and facts.min_length is not None and len(text) < facts.min_length:
+        return False
+    return all(_may_match(text, pattern, is_whole=is_whole) for pattern in facts.patterns)
+
+
+def _may_match(text: str, pattern: str, *, is_whole: bool) -> bool:
+    try:
+        found = automaton(pattern)
+        states = found.start
+        for character in text:
+            states = found.run(states, character)
+    except PatternError:
+        return True
+    return found.end in states if is_whole else bool(states)
 
 
 # ── fixed texts ──────────────────────────────────────────────────────────────────────────────────────────────────────

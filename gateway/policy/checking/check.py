@@ -1,11 +1,10 @@
 """The static check: what is wrong with a policy before any document is seen, in words an officer can act on.
 
-A policy is held against every place of its schema set at once. First each rule is looked at by itself (check_rules.py):
-does it stand anywhere, can its change fit, does another say the same, can it be asked what it asks
-(check_conditions.py)? Then what the rules come to together, with each
-condition taken both ways (worlds.py): could the view of every class stand (check_views.py), what does it say of people
-(check_privacy.py), what would have to be counted anew (check_consistency.py)? All findings come back together, each
-with file, line, and what to write instead.
+A policy is held against every place of its schema set at once. First each rule is looked at by itself (rules.py): does
+it stand anywhere, can its change fit, does another say the same, can it be asked what it asks (conditions.py)? Then
+what the rules come to together, with each condition taken both ways (worlds.py): could the view of every class stand
+(views.py), what does it say of people (privacy.py), what is kept inside of what is dropped (deeper.py), what would have
+to be counted anew (consistency.py)? All findings come back together, each with file, line, and what to write instead.
 
 With an error a policy is not used. A policy without errors gives, for every valid document, a valid view or a refusal;
 warnings are about what somebody surely did not mean.
@@ -17,6 +16,7 @@ from dataclasses import replace
 from gateway.errors import Finding
 from gateway.policy.checking.conditions import condition_findings
 from gateway.policy.checking.consistency import consistency_findings
+from gateway.policy.checking.deeper import deeper_findings
 from gateway.policy.checking.privacy import privacy_findings
 from gateway.policy.checking.rules import rule_findings, unknown_selectors
 from gateway.policy.checking.views import view_findings
@@ -44,6 +44,7 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
         findings += condition_findings(policy, worlds)
         findings += view_findings(policy, worlds)
         findings += privacy_findings(policy, worlds)
+        findings += deeper_findings(policy, worlds)
         if not any(one.is_error for one in findings):
             findings += consistency_findings(policy, worlds)
     own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}

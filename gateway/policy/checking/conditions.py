@@ -6,8 +6,10 @@ stand in the view as it stood in the document: kept as it is, without a conditio
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
+from typing import Final
 
 from gateway.errors import Finding, Level
+from gateway.policy.changing.fitting import may_be
 from gateway.policy.checking.rules import FACTS, finding, is_own, such_as
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.pointers import POINTER_CLASS
@@ -18,6 +20,8 @@ from gateway.policy.language.selectors import Anchor
 from gateway.schema import SchemaNode
 
 __all__ = ["asked_places", "condition_findings"]
+
+_MOST_NAMED: Final = 5
 
 
 def condition_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
@@ -63,10 +67,22 @@ class _Asking:
                 problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
                 fix = "Remove the condition" if name in BUILT_IN else f"Correct `{name}` under `criteria`. {FACTS}"
                 yield finding(self.policy, entry, key, problem, fix, level)
+            if is_own(self.policy, entry):
+                yield from self.impossible(entry, key, condition)
         for one, other in combinations(entry.conditions, 2):
             if one.excludes(other, single=False):
                 problem = f"never holds: {one.text} and {other.text} exclude each other"
                 yield finding(self.policy, entry, key, problem, "Take a value out of one of them", Level.WARNING)
+
+    def impossible(self, entry: Rule | Demand, key: str, condition: Condition) -> Iterator[Finding]:
+        """Values that nothing the condition asks can have."""
+        name, places = condition.criterion.name, self.worlds.places(condition.criterion)
+        facts = [one for one in map(self.worlds.facts, places) if one is not None]
+        values = [one for one in condition.values if facts and not any(may_be(one, each) for each in facts)]
+        if values:
+            problem = f"asks whether {name} is {' or '.join(values)}, which no value of {such_as(list(places))} can be"
+            fix = f"Correct the value, or remove it. `gateway schema facts` shows what {places[0]} takes"
+            yield finding(self.policy, entry, key, problem, fix, Level.WARNING)
 
     def unanswered(self, rule: Rule, condition: Condition) -> Iterator[Finding]:
         """A rule that asks what the view may not hold: its receiver could not tell whether the rule spoke.
@@ -77,7 +93,7 @@ class _Asking:
         missing = [place for place, _ in asked if not self.is_plainly_kept(place, rule)]
         if missing:
             problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
-            fix = f"Keep {missing[0]} without a condition, or ask something else"
+            fix = f"Keep {' and '.join(missing[:_MOST_NAMED])} without a condition, or ask something else"
             yield finding(self.policy, rule, rule.action, problem, fix)
             return
         for place, scope in asked:

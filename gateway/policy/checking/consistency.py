@@ -68,5 +68,5 @@ def _asking_what_is_mended(policy: Policy, worlds: Worlds, related: Mapping[str,
             inside = tuple(f"{path}/" for path in paths)
             for place in (one for one in asked if f"{one.partition('/@')[0]}/".startswith(inside)):
                 problem = f"asks {asked[place]} at {place}, which `{part}: {MENDING[part]}` may change"
-                fix = f"Ask something else, or write `{part}: refuse` under `consistency`"
+                fix = "Ask something that stays as it is, such as a code"
                 yield finding(policy, rule, rule.action, problem, fix)

@@ -29,9 +29,12 @@ def privacy_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
         problem = f"keeps {_named(paths)}, a credential: who has it can act with it"
         fix = "Add `drop: privacy:credential`" if len(paths) > 1 else f"Add `drop: {paths[0]}`"
         yield finding(policy, rule, rule.action, problem, fix)
-    for rule, paths in _unnamed(worlds):
+    for rule, is_named, paths in _unnamed(worlds):
         problem = f"keeps personal data that no rule names: {_named(paths)}"
-        fix = f"Name what must leave, such as `keep: {paths[0]}` with its reason, and drop the rest"
+        fix = f"Name what must leave, such as `keep: {paths[0]}` with its reason, and add `drop: privacy:personal`"
+        if is_named:
+            problem = f"keeps personal data where the conditions of the rules that name it do not hold: {_named(paths)}"
+            fix = "Say without a condition what becomes of it, such as `drop: privacy:personal`"
         yield finding(policy, rule, rule.action, problem, fix, Level.WARNING)
 
 
@@ -61,19 +64,22 @@ def _gives_away(ruling: Ruling, index: int, anchor: Anchor, node: SchemaNode) ->
     return rule.is_keeping and not is_hidden
 
 
-def _unnamed(worlds: Worlds) -> Iterator[tuple[Rule, list[str]]]:
-    found: dict[int, tuple[Rule, list[str]]] = {}
+def _unnamed(worlds: Worlds) -> Iterator[tuple[Rule, bool, list[str]]]:
+    """The rules that keep personal values for standing around them, and whether rules that name these have conditions,
+    all of them."""
+    found: dict[tuple[int, bool], tuple[Rule, bool, list[str]]] = {}
     for anchor in _classed(worlds, PrivacyClass.PERSONAL):
         ruling = worlds.rulings[anchor]
-        keeping = None if ruling.own else _keeping(ruling, anchor, worlds.tree.nodes[anchor.path])
+        is_named = ruling.own > 0
+        keeping = _keeping(ruling, anchor, worlds.tree.nodes[anchor.path])
         if keeping is not None:
-            found.setdefault(id(keeping), (keeping, []))[1].append(anchor.text)
+            found.setdefault((id(keeping), is_named), (keeping, is_named, []))[2].append(anchor.text)
     yield from found.values()
 
 
 def _keeping(ruling: Ruling, anchor: Anchor, node: SchemaNode) -> Rule | None:
     """Return the first rule that may keep a place without naming it. An attribute in a list is named."""
-    for index, rule in enumerate(ruling.candidates):
+    for index, rule in enumerate(ruling.candidates[ruling.own :], start=ruling.own):
         is_kept = rule.action is Action.KEEP
         if anchor.attribute:
             is_kept = ruling.attribute_action(index, node.attributes[anchor.attribute]) is Action.KEEP

@@ -194,11 +194,23 @@ class _Look:
             return
         taken = sorted({anchor.attribute for anchor in self.speaking.get(id(rule), ()) if anchor.attribute})
         for name in rule.attributes:
-            if name not in taken:
+            if name not in taken and (over := self.overriding(rule, name)):
+                problem = f"names the attribute {name}, about which rules on the attribute itself decide: {over}"
+                yield finding(
+                    self.policy, rule, "attributes", problem, f"Remove {name} here, or that rule", Level.WARNING
+                )
+            elif name not in taken:
                 near = nearest(name, taken)
                 fix = f"Remove it; possible are {', '.join(taken)}" if taken else "Remove it"
                 problem = f"names the attribute {name}, which nothing the rule speaks for takes"
                 yield finding(self.policy, rule, "attributes", problem, f"Did you mean `{near}`?" if near else fix)
+
+    def overriding(self, rule: Rule, name: str) -> str:
+        """Where the rules stand that decide about an attribute wherever `rule` speaks for its element."""
+        elements = (one for one in self.speaking.get(id(rule), ()) if not one.attribute)
+        anchors = (Anchor(one.path, name) for one in elements)
+        own = (self.worlds.rulings[one].candidates[:1] for one in anchors if one in self.worlds.rulings)
+        return ", ".join(dict.fromkeys(self.policy.place(one) for found in own for one in found))
 
     # ── beside each other ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -81,6 +81,12 @@ class _View:
             node = self.worlds.tree.nodes[anchor.path]
             if leaves or not node.attributes[anchor.attribute].required or not self.is_kept(anchor.path):
                 continue
+            decided = self.world.deciding[anchor]
+            if decided is not None and self.worlds.standing(decided, anchor) == anchor:
+                problem = f"drops {anchor.text}, an attribute that the schema requires"
+                fix = f"Keep {anchor.text}, or drop the element {anchor.path}"
+                yield finding(self.policy, decided, decided.action, problem, fix)
+                continue
             rule = self.world.rule(anchor.path)
             missing.setdefault((id(rule), anchor.attribute), (rule, []))[1].append(anchor.path)
         for (_, name), (rule, paths) in missing.items():

@@ -16,7 +16,7 @@ from gateway.policy.language.conditions import KIND, Condition, Criterion, Scope
 from gateway.policy.language.rules import Action, Policy, Rule
 from gateway.policy.language.selectors import Anchor
 from gateway.policy.ruling.rulings import Ruling, rulings
-from gateway.schema import CompiledSet
+from gateway.schema import CompiledSet, ValueFacts
 
 __all__ = ["Atom", "World", "Worlds"]
 
@@ -94,6 +94,12 @@ class Worlds:
             found = () if criterion.selector is None else criterion.selector.matches(self.tree)
             self._places[criterion] = tuple(anchor.text for anchor in found)
         return self._places[criterion]
+
+    def facts(self, place: str) -> ValueFacts | None:
+        """Return what bounds the values at a place, an attribute's after `/@`; None for a class."""
+        path, _, attribute = place.partition("/@")
+        node = self.tree.nodes[path]
+        return node.attributes[attribute].value if attribute else node.value
 
     def atom(self, condition: Condition, anchor: Anchor) -> Atom:
         """Return what a condition of a rule asks that stands on an anchor."""

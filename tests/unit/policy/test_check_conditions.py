@@ -111,3 +111,50 @@ def test_what_stands_in_a_pointer_can_not_be_asked_where_pointers_are_followed()
     rules = f"  - keep: {D}/Amendment\n  - keep: {D}/ID\n    when: {{asked: 42A}}\n"
     (problem,) = asks(f"{D}/Amendment/Pointer/DocumentSectionCode", rules)
     assert "which `pointers: follow` may change" in problem
+
+
+# ── what is dropped, and rules inside ────────────────────────────────────────────────────────────────────────────────
+
+
+def taken_back(rules: str) -> list[str]:
+    return [one.problem for one in findings(CODES + rules) if " though " in one.problem or " then too" in one.problem]
+
+
+CONSIGNEE = f"{D}/GoodsShipment/Consignee"
+
+
+@pytest.mark.parametrize(
+    ("inside", "is_told"),
+    [
+        (f"  - keep: {CONSIGNEE}/ID\n", True),
+        (f"  - keep: {CONSIGNEE}/ID\n    when: {{kind: arrival}}\n", True),
+        (f"  - keep: {CONSIGNEE}/ID\n    unless: {{type-code: IM*}}\n", False),
+        (f"  - keep: {CONSIGNEE}/ID\n  - drop: {CONSIGNEE}/ID\n    when: {{type-code: IM*}}\n", False),
+        (f"  - drop: {CONSIGNEE}/ID\n", False),
+    ],
+)
+def test_a_class_that_goes_under_a_condition_goes_whole_or_it_is_told(inside: str, is_told: bool) -> None:
+    rules = f"  - drop: {CONSIGNEE}\n    when: {{type-code: IM*}}\n{inside}"
+    assert bool(taken_back(rules)) is is_told
+
+
+def test_a_leaf_that_is_named_in_a_class_that_is_dropped_is_meant() -> None:
+    drop = f"  - drop: {CONSIGNEE}\n  - keep: {D}/GoodsShipment/Consignor/Name\n"
+    assert taken_back(f"{drop}  - keep: {CONSIGNEE}/Name\n  - keep: //Consignee/ID\n") == []
+    assert len(taken_back(f"{drop}  - keep: privacy:personal\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_told"),
+    [
+        ("country-of-destination: FR", False),
+        ("country-of-destination: F*", False),
+        ("country-of-destination: FRA", True),
+        ("country-of-destination: [FR, FRA*]", True),
+        ("type-code: IMA", False),
+    ],
+)
+def test_a_condition_on_a_value_that_can_not_be_is_told(asked: str, is_told: bool) -> None:
+    rules = f"{CODES}  - keep: [{D}/GoodsShipment/Destination/CountryCode, {ITEM}/Destination/CountryCode]\n"
+    rules += f"  - keep: {D}/ID\n    when: {{{asked}}}\n"
+    assert any("which no value of" in one.problem for one in findings(rules)) is is_told
