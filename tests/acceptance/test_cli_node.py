@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.demo.layout import copy_agreement
 from tests.acceptance.commands import INVALID, SAMPLES, VALID, Ran, gateway
 from tests.world import FR, GB, TwoGateways, two_gateways
 
@@ -247,14 +249,20 @@ def test_a_hang_up_reloads_too_and_says_so_in_the_log(gateways: TwoGateways) -> 
         time.sleep(0.05)
 
 
-def test_a_start_logs_what_the_check_of_the_policies_warns_of(gateways: TwoGateways) -> None:
-    lines = [
-        json.loads(one) for one in gateways.gb.process.log.read_text(encoding="utf-8").splitlines() if one[:1] == "{"
-    ]
-    actions = [one.get("event.action") for one in lines]
-    assert "policy.check" in actions[: actions.index("node.listen")]
-    warnings = [one["labels.warning"] for one in lines if one.get("event.action") == "policy.check"]
-    assert any("customs-cooperation.yaml:13 [keep]: keeps personal data that no rule names" in one for one in warnings)
+def test_a_start_logs_what_the_check_of_the_policies_warns_of(gateways: TwoGateways, tmp_path: Path) -> None:
+    agreements = copy_agreement("gb-fr", tmp_path / "config")
+    policy = tmp_path / "config" / "policies" / "customs-cooperation.yaml"
+    warned = "  - drop: //Consignee/Name\n    when: {kind: response}\n"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("rules:\n", f"rules:\n{warned}"), encoding="utf-8")
+    node = gateways.gb.layout
+    config = node.config.with_name("warned.toml")
+    text = re.sub("(?m)^agreements = .*$", f'agreements = ["{agreements}"]', node.config.read_text(encoding="utf-8"))
+    config.write_text(text, encoding="utf-8")
+    ran = gateway("serve", "--config", config)  # ends at the database, which another process has
+    config.unlink()
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    warnings = [one["labels.warning"] for one in lines if one["event.action"] == "policy.check"]
+    assert any(f"{policy}:" in one and "never holds: messages under dms-declaration" in one for one in warnings)
 
 
 def test_a_second_process_can_not_take_the_same_database(gateways: TwoGateways) -> None:

@@ -176,7 +176,8 @@ async def test_submissions_during_a_reload_are_all_accepted_under_one_of_the_two
 
 async def test_a_reload_logs_what_the_check_of_the_policies_warns_of(layout: NodeLayout, node: Node) -> None:
     file = layout.folder.parent / "config" / "policies" / "customs-cooperation.yaml"
-    file.write_text(file.read_text(encoding="utf-8") + UNSPEAKABLE, encoding="utf-8")
+    text = file.read_text(encoding="utf-8").replace("rules:\n", f"rules:\n{UNSPEAKABLE}")
+    file.write_text(text, encoding="utf-8")
     assert told(node) == []
     await node.reload(actor="system")
     warnings = told(node)
