@@ -1,6 +1,15 @@
 """Evidence: a closed catalogue of events and a hash chain over them. Pure; the store writes what is made here."""
 
-from gateway.audit.chain import AuditRecord, ChainHead, canonical_json, genesis, instant, link
+from gateway.audit.chain import (
+    AuditRecord,
+    ChainHead,
+    canonical_facts,
+    canonical_json,
+    genesis,
+    instant,
+    link,
+    record_hash,
+)
 from gateway.audit.events import AuditEntry, AuditEvent
 from gateway.audit.export import (
     ExportEnd,
@@ -26,6 +35,7 @@ __all__ = [
     "ExportLine",
     "ExportStart",
     "Fault",
+    "canonical_facts",
     "canonical_json",
     "end_line",
     "entry_of",
@@ -34,6 +44,7 @@ __all__ = [
     "instant",
     "link",
     "parse_export",
+    "record_hash",
     "record_line",
     "start_line",
     "verify",

@@ -1,7 +1,7 @@
 """Which messages answer which: a partner's to ours, and ours to a partner's.
 
 What is answered is named by `in_reply_to` of the signed header. That the other side has it was decided when the answer
-was accepted or admitted (`submissions.py`, `receiving.py`), so here the name is all that is asked for.
+was accepted or admitted (`accepting.py`, `receiving.py`), so here the name is all that is asked for.
 """
 
 from sqlalchemy import bindparam, select

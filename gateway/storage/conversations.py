@@ -6,10 +6,8 @@ client's own is meant, an MRN is unique to one declaration, an LRN to one declar
 consignments.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, literal_column, select, update
 
@@ -20,7 +18,7 @@ from gateway.errors import StorageError
 from gateway.storage.engine import Connection, insert_into
 from gateway.storage.inbox_tables import HAND_OVER_UNFINISHED, hand_over, inbox
 from gateway.storage.tables import UNFINISHED, conversation, conversation_key, transfer
-from gateway.storage.values import micros
+from gateway.storage.together import Among
 
 PRECEDENCE: Final = (ReferenceKind.EXPLICIT, ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
 
@@ -35,17 +33,17 @@ _OF_SENT = select(transfer.c.conversation).where(
     transfer.c.sender == bindparam("party"),
     (transfer.c.ever_sent == 1) | (transfer.c.state == TransferState.IN_FLIGHT.value),
 )
-_KEYS_AT_ONCE: Final = len(PRECEDENCE)
-_NAMES: Final = tuple(f"key_{number}" for number in range(_KEYS_AT_ONCE))
-_OF_KEYS = select(conversation_key.c.key_index, conversation_key.c.conversation).where(
-    conversation_key.c.party == bindparam("party"),
-    conversation_key.c.partner == bindparam("partner"),
-    conversation_key.c.key_index.in_([bindparam(name) for name in _NAMES]),
+_OF_KEYS = Among(
+    select(conversation_key.c.key_index, conversation_key.c.conversation).where(
+        conversation_key.c.party == bindparam("party"), conversation_key.c.partner == bindparam("partner")
+    ),
+    conversation_key.c.key_index,
 )
-_LAST = select(conversation.c.last_sequence).where(
-    conversation.c.party == bindparam("party"),
-    conversation.c.partner == bindparam("partner"),
-    conversation.c.conversation == bindparam("conversation"),
+_LAST = Among(
+    select(conversation.c.conversation, conversation.c.last_sequence).where(
+        conversation.c.party == bindparam("party"), conversation.c.partner == bindparam("partner")
+    ),
+    conversation.c.conversation,
 )
 _INSERT = insert_into(conversation)
 _INSERT_KEY = insert_into(conversation_key)
@@ -83,6 +81,22 @@ _SET_HEAD = (
     .values(head=1)
 )
 
+_UNFINISHED_IN = Among(
+    select(transfer.c.conversation)
+    .distinct()
+    .where(
+        transfer.c.sender == bindparam("party"),
+        transfer.c.recipient == bindparam("partner"),
+        literal_column(UNFINISHED),
+    ),
+    transfer.c.conversation,
+)
+_UNFINISHED_RECEIVED_IN = Among(
+    select(hand_over.c.conversation)
+    .distinct()
+    .where(hand_over.c.sender == bindparam("sender"), literal_column(HAND_OVER_UNFINISHED)),
+    hand_over.c.conversation,
+)
 _LOWEST_RECEIVED = (
     select(hand_over.c.message_id)
     .where(
@@ -118,14 +132,30 @@ def keys_of(references: Iterable[SealedReference]) -> list[str]:
     return [reference.index for reference in ordered]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Sought(NamedTuple):
+    """Where a message may belong: in `joins` if that is given, else where its references lead (`keys`, the most telling
+    first), else `otherwise`."""
+
+    party: PartyId
+    partner: PartyId
+    keys: Sequence[str]
+    joins: ConversationId | None
+    otherwise: ConversationId
+
+
+class Known(NamedTuple):
     """What is known of a message's place. `last_sequence`: of our last message there, None for a new conversation.
     `missing`: those of its references that lead nowhere yet."""
 
+    party: PartyId
+    partner: PartyId
     conversation: ConversationId
     last_sequence: int | None
-    missing: tuple[str, ...]
+    missing: Sequence[str]
+
+
+Pair = tuple[PartyId, PartyId]
+"""A party of ours and a partner."""
 
 
 def of_received(
@@ -147,92 +177,147 @@ def of_sent(
     return None if row is None else row["conversation"]
 
 
-def look_up(
-    connection: Connection,
-    *,
-    party: PartyId,
-    partner: PartyId,
-    keys: Iterable[str],
-    joins: ConversationId | None,
-    otherwise: ConversationId,
-) -> Known:
-    """Return where a message belongs: in `joins` if that is given, else where its references lead, else `otherwise`."""
-    asked = list(dict.fromkeys(keys))
-    led = _conversations_of(connection, party, partner, asked)
-    known = [led[key] for key in asked if key in led]
-    conversation = joins or (known[0] if known else otherwise)
-    last = _last_sequence(connection, party, partner, conversation)
-    missing = tuple(key for key in asked if key not in led)
-    return Known(conversation=conversation, last_sequence=last, missing=missing)
+def look_up(connection: Connection, sought: Sequence[Sought]) -> list[Known]:
+    """Return where messages belong, in their order, as if each were the only one."""
+    led = _conversations_of(connection, sought)
+    places = [_place(one, led) for one in sought]
+    last = _last_sequences(connection, sought, places)
+    return [
+        Known(
+            one.party,
+            one.partner,
+            place,
+            last.get((one.party, one.partner, place)),
+            [key for key in dict.fromkeys(one.keys) if (one.party, one.partner, key) not in led],
+        )
+        for one, place in zip(sought, places, strict=True)
+    ]
+
+
+def _place(sought: Sought, led: Mapping[tuple[PartyId, PartyId, str], ConversationId]) -> ConversationId:
+    if sought.joins:
+        return sought.joins
+    known = (led.get((sought.party, sought.partner, key)) for key in sought.keys)
+    return next((one for one in known if one is not None), sought.otherwise)
 
 
 def _conversations_of(
-    connection: Connection, party: PartyId, partner: PartyId, keys: list[str]
-) -> dict[str, ConversationId]:
-    """Return where each of `keys` leads, without those that lead nowhere."""
-    found: dict[str, ConversationId] = {}
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        some = keys[start : start + _KEYS_AT_ONCE]
-        padded = [*some, *some[:1] * (_KEYS_AT_ONCE - len(some))]
-        values = {"party": party, "partner": partner, **dict(zip(_NAMES, padded, strict=True))}
-        found.update({row["key_index"]: row["conversation"] for row in connection.rows(_OF_KEYS, values)})
-    return found
+    connection: Connection, sought: Sequence[Sought]
+) -> dict[tuple[PartyId, PartyId, str], ConversationId]:
+    """Return where each reference leads, without those that lead nowhere."""
+    keys: dict[Pair, dict[str, None]] = {}
+    for one in sought:
+        keys.setdefault((one.party, one.partner), {}).update(dict.fromkeys(one.keys))
+    return {
+        (*pair, row["key_index"]): row["conversation"]
+        for pair, among in keys.items()
+        for row in _OF_KEYS.rows(connection, {"party": pair[0], "partner": pair[1]}, list(among))
+    }
 
 
-def _last_sequence(
-    connection: Connection, party: PartyId, partner: PartyId, conversation: ConversationId
-) -> int | None:
-    row = connection.one(_LAST, {"party": party, "partner": partner, "conversation": conversation})
-    return None if row is None else int(row["last_sequence"])
+def _last_sequences(
+    connection: Connection, sought: Sequence[Sought], places: Sequence[ConversationId]
+) -> dict[tuple[PartyId, PartyId, ConversationId], int]:
+    among: dict[Pair, dict[ConversationId, None]] = {}
+    for one, place in zip(sought, places, strict=True):
+        among.setdefault((one.party, one.partner), {})[place] = None
+    return {
+        (*pair, row["conversation"]): row["last_sequence"]
+        for pair, some in among.items()
+        for row in _LAST.rows(connection, {"party": pair[0], "partner": pair[1]}, list(some))
+    }
 
 
-def register(
-    connection: Connection, known: Known, *, party: PartyId, partner: PartyId, sequence: int | None, now: datetime
-) -> None:
-    """Write what `look_up` found missing, with our last sequence in the conversation (None: we sent nothing now).
+def register(connection: Connection, taken: Sequence[tuple[Known, int | None, int]]) -> None:
+    """Write what `look_up` found missing, with our last sequence in each conversation (None: we sent nothing now), and
+    since when it is known, in microseconds. No two may be of one conversation, or share a reference.
 
     A reference that leads to a conversation already goes on doing so.
     """
-    if known.last_sequence is None:
-        connection.run(
-            _INSERT,
-            {
-                "party": party,
-                "partner": partner,
-                "conversation": known.conversation,
-                "last_sequence": sequence or 0,
-                "created": micros(now),
-            },
-        )
-    elif sequence is not None:
-        values = {"of_party": party, "of_partner": partner, "of": known.conversation, "to": sequence}
-        if connection.run(_MOVE, {**values, "seen": known.last_sequence}) != 1:
-            raise StorageError("storage.constraint", "Another message took this place in the conversation")
-    named = {"party": party, "partner": partner, "conversation": known.conversation}
-    if known.missing:
-        connection.run_many(_INSERT_KEY, [{**named, "key_index": key} for key in known.missing])
+    begun = [_begun(known, sequence or 0, at) for known, sequence, at in taken if known.last_sequence is None]
+    moved = [
+        _moved(known, sequence)
+        for known, sequence, _ in taken
+        if known.last_sequence is not None and sequence is not None
+    ]
+    keys = [
+        {"party": known.party, "partner": known.partner, "conversation": known.conversation, "key_index": key}
+        for known, _, _ in taken
+        for key in known.missing
+    ]
+    if begun:
+        connection.run_many(_INSERT, begun)
+    if moved and connection.run_many(_MOVE, moved) != len(moved):
+        raise StorageError("storage.constraint", "Another message took this place in the conversation")
+    if keys:
+        connection.run_many(_INSERT_KEY, keys)
 
 
-def is_lowest(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId, sequence: int) -> bool:
-    """Tell whether nothing unfinished stands before this sequence."""
-    row = connection.one(_LOWEST, {"party": party, "partner": partner, "conversation": of})
-    return row is None or sequence <= row["sequence"]
+def _begun(known: Known, sequence: int, at: int) -> dict[str, Any]:
+    return {
+        "party": known.party,
+        "partner": known.partner,
+        "conversation": known.conversation,
+        "last_sequence": sequence,
+        "created": at,
+    }
 
 
-def let_next_go(connection: Connection, *, party: PartyId, partner: PartyId, of: ConversationId) -> None:
-    """Mark the lowest unfinished transfer of a conversation as the one that may go. Call when one has finished."""
-    row = connection.one(_LOWEST, {"party": party, "partner": partner, "conversation": of})
-    if row is not None:
-        connection.run(_SET_HEAD, {"of_party": party, "of_partner": partner, "of": of, "at": row["sequence"]})
+def _moved(known: Known, sequence: int) -> dict[str, Any]:
+    return {
+        "of_party": known.party,
+        "of_partner": known.partner,
+        "of": known.conversation,
+        "seen": known.last_sequence,
+        "to": sequence,
+    }
 
 
-def let_next_be_handed_over(connection: Connection, sender: PartyId, of: ConversationId) -> None:
-    """Mark the lowest message of a conversation that is not handed over, and no other, as the one that may go.
+def unfinished(
+    connection: Connection, places: Iterable[tuple[PartyId, PartyId, ConversationId]]
+) -> set[tuple[PartyId, PartyId, ConversationId]]:
+    """Return those of `places`, each a sender, a recipient and a conversation, that hold an unfinished transfer."""
+    of_pair: dict[Pair, list[str]] = {}
+    for party, partner, of in places:
+        of_pair.setdefault((party, partner), []).append(of)
+    return {
+        (party, partner, left["conversation"])
+        for (party, partner), among in of_pair.items()
+        for left in _UNFINISHED_IN.rows(connection, {"party": party, "partner": partner}, among)
+    }
 
-    Call when one was added, since a lower sequence may arrive late, and when one has finished.
+
+def let_next_go(connection: Connection, places: Iterable[tuple[PartyId, PartyId, ConversationId]]) -> None:
+    """Mark the lowest unfinished transfer of conversations as the one that may go. Call when some have finished."""
+    for party, partner, of in sorted(unfinished(connection, places)):
+        row = connection.one(_LOWEST, {"party": party, "partner": partner, "conversation": of})
+        if row is not None:
+            connection.run(_SET_HEAD, {"of_party": party, "of_partner": partner, "of": of, "at": row["sequence"]})
+
+
+def unfinished_received(
+    connection: Connection, places: Iterable[tuple[PartyId, ConversationId]]
+) -> set[tuple[PartyId, ConversationId]]:
+    """Return those of `places`, each a sender and a conversation, that hold a message not handed over yet."""
+    of_sender: dict[PartyId, dict[str, None]] = {}
+    for sender, of in places:
+        of_sender.setdefault(sender, {})[of] = None
+    return {
+        (sender, left["conversation"])
+        for sender, among in of_sender.items()
+        for left in _UNFINISHED_RECEIVED_IN.rows(connection, {"sender": sender}, list(among))
+    }
+
+
+def let_next_be_handed_over(connection: Connection, places: Iterable[tuple[PartyId, ConversationId]]) -> None:
+    """Mark the lowest message of conversations that is not handed over, and no other, as the one that may go.
+
+    Call when one was added, since a lower sequence may arrive late, and when one has finished. `places`: sender and
+    conversation of each.
     """
-    row = connection.one(_LOWEST_RECEIVED, {"sender": sender, "conversation": of})
-    if row is not None:
-        lowest = row["message_id"]
-        connection.run(_STEP_BACK, {"of_sender": sender, "of": of, "lowest": lowest})
-        connection.run(_STEP_FORWARD, {"of_sender": sender, "lowest": lowest})
+    for sender, of in sorted(unfinished_received(connection, places)):
+        row = connection.one(_LOWEST_RECEIVED, {"sender": sender, "conversation": of})
+        if row is not None:
+            lowest = row["message_id"]
+            connection.run(_STEP_BACK, {"of_sender": sender, "of": of, "lowest": lowest})
+            connection.run(_STEP_FORWARD, {"of_sender": sender, "lowest": lowest})

@@ -11,15 +11,13 @@ from typing import Any, Protocol
 from sqlalchemy import Column, Insert, Table, bindparam, insert
 from sqlalchemy.sql.expression import ClauseElement
 
-from gateway.audit import AuditEntry, AuditRecord, ChainHead, link
+from gateway.audit import AuditEntry, ChainHead, canonical_facts, record_hash
 
 Values = Mapping[str, Any]
 
 
-class Row(Protocol):
-    """A row whose columns are read by name."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
+Row = Mapping[str, Any]
+"""A row by the names of its columns."""
 
 
 class Connection(Protocol):
@@ -29,7 +27,9 @@ class Connection(Protocol):
         """Execute, and return how many rows changed."""
         ...
 
-    def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> None: ...
+    def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> int:
+        """Execute for each of `values`, and return how many rows changed in all."""
+        ...
 
     def one(self, statement: ClauseElement, values: Values) -> Row | None: ...
 
@@ -56,23 +56,36 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+Linked = tuple[AuditEntry, bytes, int, str, str]
+"""An audit record on its way to the database: the entry, its facts as JSON, its sequence, the hash before, its own."""
+
+
 class Transaction:
     """What a change sees: the connection inside its transaction, and the audit chain that grows with it.
 
     Records are written in one go before COMMIT; taking back a change takes back its records and the chain's head.
     """
 
-    __slots__ = ("connection", "head", "records")
+    __slots__ = ("_chain", "_hash", "_seq", "connection", "records")
 
     def __init__(self, connection: Connection, head: ChainHead) -> None:
         self.connection = connection
-        self.head = head
-        self.records: list[AuditRecord] = []
+        self.records: list[Linked] = []
+        self._chain = head.chain
+        self._seq = head.seq
+        self._hash = head.hash
+
+    @property
+    def head(self) -> ChainHead:
+        """How far the chain goes by now."""
+        return ChainHead(chain=self._chain, seq=self._seq, hash=self._hash)
 
     def record(self, entry: AuditEntry) -> None:
         """Put an entry at the end of the chain, in the same transaction as everything else."""
-        record, self.head = link(self.head, entry)
-        self.records.append(record)
+        seq, previous, facts = self._seq + 1, self._hash, canonical_facts(entry)
+        digest = record_hash(self._chain, seq, entry, previous=previous, facts=facts)
+        self.records.append((entry, facts, seq, previous, digest))
+        self._seq, self._hash = seq, digest
 
     def mark(self) -> tuple[ChainHead, int]:
         """Return where the chain stands, for `restore`."""
@@ -80,7 +93,8 @@ class Transaction:
 
     def restore(self, mark: tuple[ChainHead, int]) -> None:
         """Take back the records made since `mark`."""
-        self.head, count = mark
+        head, count = mark
+        self._seq, self._hash = head.seq, head.hash
         del self.records[count:]
 
 

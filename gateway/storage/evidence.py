@@ -17,7 +17,7 @@ from gateway.audit import (
     verify_chain,
 )
 from gateway.errors import LocalError, StorageError
-from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.engine import Connection, Linked, Row, Transaction, insert_into
 from gateway.storage.tables import OF_MESSAGE_ALONE, audit, audit_head, superseded, transfer
 from gateway.storage.values import micros, time_of
 
@@ -53,9 +53,9 @@ _OF_BOTH = _OF_TRANSFER.where(audit.c.message_id == bindparam("message_id"))
 _PAGE: Final = 1000
 
 
-def write_records(connection: Connection, records: list[AuditRecord], head: ChainHead) -> None:
+def write_records(connection: Connection, records: list[Linked], head: ChainHead) -> None:
     """Write the records of one transaction, and the head they lead to. Unique (chain, seq) refuses a second writer."""
-    connection.run_many(_INSERT, [_values(record) for record in records])
+    connection.run_many(_INSERT, [_values(head.chain, *record) for record in records])
     if not connection.run(_MOVE_HEAD, {"of": head.chain, "to": head.seq, "becomes": head.hash}):
         connection.run(_INSERT_HEAD, {"chain": head.chain, "seq": head.seq, "hash": head.hash})
 
@@ -147,19 +147,18 @@ def record_all(transaction: Transaction, entries: Iterable[AuditEntry]) -> None:
         transaction.record(entry)
 
 
-def _values(record: AuditRecord) -> dict[str, Any]:
-    entry = record.entry
+def _values(chain: str, entry: AuditEntry, facts: bytes, seq: int, previous: str, digest: str) -> dict[str, Any]:
     return {
-        "chain": record.chain,
-        "seq": record.seq,
-        "event": entry.event.value,
+        "chain": chain,
+        "seq": seq,
+        "event": entry.event._value_,
         "at": micros(entry.at),
         "actor": entry.actor,
         "transfer_id": entry.transfer_id,
         "message_id": entry.message_id,
-        "facts": canonical_json(dict(entry.facts)),
-        "previous": record.previous,
-        "hash": record.hash,
+        "facts": facts.decode(),
+        "previous": previous,
+        "hash": digest,
     }
 
 

@@ -1,6 +1,6 @@
-"""Hand-overs: the inbox on its way to our own back ends. The same ideas as `transfers.py`, by a smaller table."""
+"""Hand-overs: the inbox on its way to our own back ends. The ideas of `transfers.py` and `settling.py`, in one file."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from gateway.domain.lifecycle import HandOverEvent, HandOverState, advance_hand_
 from gateway.domain.limits import MAX_BATCH_BYTES
 from gateway.domain.records import InboxRow
 from gateway.errors import TransferError
+from gateway.ports import HandOverSettlement
 from gateway.storage import conversations, notices
 from gateway.storage.engine import Connection, Row, Transaction
 from gateway.storage.inbox_tables import HAND_OVER_DUE, LEASED, OVER_SHARED, hand_over, inbox, inbox_payload
@@ -125,7 +126,7 @@ def claim(
             break
         taken.append(row)
     becomes = advance_hand_over(HandOverState.PENDING, HandOverEvent.CLAIMED)
-    values = {"becomes": becomes.value, "until": micros(now + lease), "at": micros(now)}
+    values = {"becomes": becomes._value_, "until": micros(now + lease), "at": micros(now)}
     connection.run_many(
         _CLAIM,
         [{"of_sender": row["sender"], "of": row["message_id"], "seen": row["version"], **values} for row in taken],
@@ -147,13 +148,8 @@ def _due(connection: Connection, recipients: Collection[PartyId], *, limit: int,
 def _claimed(
     transaction: Transaction, before: Row, state: HandOverState, now: datetime, actor: str
 ) -> tuple[InboxRow, int]:
-    row = replace(
-        inbox_row(before),
-        hand_over=state,
-        hand_over_version=before["version"] + 1,
-        attempts=before["attempts"] + 1,
-        next_attempt_at=None,
-    )
+    leased = {"version": before["version"] + 1, "attempts": before["attempts"] + 1, "next_attempt_at": None}
+    row = inbox_row({**before, **leased, "state": state._value_})
     fence = before["fence"] + 1
     transaction.record(
         AuditEntry(
@@ -167,75 +163,91 @@ def _claimed(
     return row, fence
 
 
-def settle(
-    transaction: Transaction,
-    row: InboxRow,
-    event: HandOverEvent,
-    *,
-    audit: AuditEntry,
-    now: datetime,
-    fence: int | None = None,
-    next_attempt_at: datetime | None = None,
-    code: str = "",
-    detail: str = "",
-    again: bool = False,
-) -> InboxRow:
-    """Move one hand-over; see `ports.Store.settle_hand_over`. `again`: as in `transfers.settle`."""
+def settle_all(transaction: Transaction, given: Sequence[HandOverSettlement]) -> list[InboxRow]:
+    """Move hand-overs; see `ports.Store.settle_hand_over`. Raises as `settling.settle_all` does."""
+    return _settle_all(transaction, given, again=False)
+
+
+def settle_all_again(transaction: Transaction, given: Sequence[HandOverSettlement]) -> list[InboxRow]:
+    """Do what `settle_all` does for changes whose commit is unknown: what happened is not made twice."""
+    return _settle_all(transaction, given, again=True)
+
+
+def _settle_all(transaction: Transaction, given: Sequence[HandOverSettlement], *, again: bool) -> list[InboxRow]:
+    connection = transaction.connection
+    settled = [_settled(one) for one in given]
+    if not _move(connection, given, settled):
+        if len(given) > 1:
+            raise TransferError("transfer.stale")
+        if again and _is_settled(connection, settled[0], given[0]):
+            return settled
+        raise _why_not(connection, given[0].row, given[0].fence)
+    done = [(row, one.now) for one, row in zip(given, settled, strict=True) if row.handed_over is not None]
+    if done:
+        notices.owe(connection, done)
+        places = dict.fromkeys((row.sender, row.conversation) for row, _ in done)
+        conversations.let_next_be_handed_over(connection, places)
+    for one in given:
+        transaction.record(one.audit)
+    return settled
+
+
+def _settled(given: HandOverSettlement) -> InboxRow:
+    """Return a row as it is to be left."""
+    row, event = given.row, given.event
     if event is HandOverEvent.CLAIMED:
         raise TransferError("transfer.illegal_transition", "Only a claim claims a hand-over")
-    connection = transaction.connection
     state = advance_hand_over(row.hand_over, event)
-    done = state is HandOverState.HANDED_OVER
-    settled = replace(
+    return replace(
         row,
         hand_over=state,
         hand_over_version=row.hand_over_version + 1,
         attempts=0 if event is HandOverEvent.RELEASED else row.attempts,
-        next_attempt_at=(next_attempt_at or now) if state is HandOverState.PENDING else None,
-        handed_over=now if done else None,
-        last_code=code,
-        last_detail=detail,
+        next_attempt_at=(given.next_attempt_at or given.now) if state is HandOverState.PENDING else None,
+        handed_over=given.now if state is HandOverState.HANDED_OVER else None,
+        last_code=given.code,
+        last_detail=given.detail,
     )
-    lost = event is HandOverEvent.LEASE_LOST
-    if not _move(connection, row, settled, now=now, fence=fence, lease_lost=lost):
-        if again and _is_settled(connection, settled, now, None if fence is None else fence + int(lost)):
-            return settled
-        raise _why_not(connection, row, fence)
-    if done:
-        notices.owe(connection, row, now=now)
-        conversations.let_next_be_handed_over(connection, row.sender, row.conversation)
-    transaction.record(audit)
-    return settled
 
 
-def _move(
-    connection: Connection, row: InboxRow, settled: InboxRow, *, now: datetime, fence: int | None, lease_lost: bool
-) -> bool:
-    values: dict[str, Any] = {
+def _move(connection: Connection, given: Sequence[HandOverSettlement], settled: Sequence[InboxRow]) -> bool:
+    """Write rows as they are to be left, and tell whether each was as it was thought to be."""
+    values = [_move_values(one, becomes) for one, becomes in zip(given, settled, strict=True)]
+    free = [one for one in values if one["held"] is None]
+    leased = [one for one in values if one["held"] is not None]
+    return all(
+        connection.run_many(statement, some) == len(some)
+        for statement, some in ((_SETTLE, free), (_SETTLE_UNDER_LEASE, leased))
+        if some
+    )
+
+
+def _move_values(given: HandOverSettlement, settled: InboxRow) -> dict[str, Any]:
+    row = given.row
+    return {
         "of_sender": row.sender,
         "of": row.message_id,
-        "was": row.hand_over.value,
+        "was": row.hand_over._value_,
         "seen": row.hand_over_version,
-        "becomes": settled.hand_over.value,
-        "fence_step": int(lease_lost),
+        "held": given.fence,
+        "becomes": settled.hand_over._value_,
+        "fence_step": int(given.event is HandOverEvent.LEASE_LOST),
         "tries": settled.attempts,
         "due": micros_or_none(settled.next_attempt_at),
         "done": micros_or_none(settled.handed_over),
         "code": settled.last_code,
         "detail": settled.last_detail,
-        "at": micros(now),
+        "at": micros(given.now),
     }
-    if fence is None:
-        return connection.run(_SETTLE, values) == 1
-    return connection.run(_SETTLE_UNDER_LEASE, {**values, "held": fence}) == 1
 
 
-def _is_settled(connection: Connection, settled: InboxRow, now: datetime, fence: int | None) -> bool:
-    """Tell whether a row stands exactly as it was to be left; see `transfers`."""
+def _is_settled(connection: Connection, settled: InboxRow, given: HandOverSettlement) -> bool:
+    """Tell whether a row stands exactly as it was to be left; see `settling`."""
     found = connection.one(_FROM, {"sender": settled.sender, "message_id": settled.message_id})
+    fence = None if given.fence is None else given.fence + int(given.event is HandOverEvent.LEASE_LOST)
     if found is None or (fence is not None and found["fence"] != fence):
         return False
-    return inbox_row(found) == settled and found["updated"] == micros(now)
+    return inbox_row(found) == settled and found["updated"] == micros(given.now)
 
 
 def _why_not(connection: Connection, row: InboxRow, fence: int | None) -> TransferError:
@@ -258,21 +270,16 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
 
 def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datetime, detail: str) -> None:
     """Give back one lease that nobody holds. `row`: as the claim left it. Raises TransferError when it is not so."""
-    settle(
-        transaction,
-        row,
-        HandOverEvent.LEASE_LOST,
-        audit=AuditEntry(
-            event=AuditEvent.HAND_OVER_LEASE_LOST,
-            at=now,
-            actor="system",
-            message_id=row.message_id,
-            facts={"sender": row.sender, "fence": fence, "attempt": row.attempts},
-        ),
-        now=now,
-        code="transfer.lease_lost",
-        detail=detail,
+    audit = AuditEntry(
+        event=AuditEvent.HAND_OVER_LEASE_LOST,
+        at=now,
+        actor="system",
+        message_id=row.message_id,
+        facts={"sender": row.sender, "fence": fence, "attempt": row.attempts},
     )
+    event, code = HandOverEvent.LEASE_LOST, "transfer.lease_lost"
+    lost = HandOverSettlement(row=row, event=event, audit=audit, now=now, code=code, detail=detail)
+    settle_all(transaction, (lost,))
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 """Partner health: a durable row for each partner, so that a restart does not forget who was down."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,11 +44,27 @@ def is_backing_off(connection: Connection, partner: PartyId, now: datetime) -> b
     return until is not None and until > now
 
 
-def succeeded(connection: Connection, partner: PartyId, now: datetime) -> None:
-    """Note a signed answer or a taken message: nothing is wrong with this partner."""
-    at = micros(now)
-    if not connection.run(_SUCCEEDED, {"of": partner, "at": at}):
-        connection.run(_INSERT, _fresh(partner, last_success=at, last_heard=at))
+class Waits:
+    """Tells who is backing off, asking once for each partner."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._until: dict[PartyId, datetime | None] = {}
+
+    def __call__(self, partner: PartyId, now: datetime) -> bool:
+        """Tell whether nothing may be sent to a partner yet."""
+        if partner not in self._until:
+            self._until[partner] = not_before(self._connection, partner)
+        until = self._until[partner]
+        return until is not None and until > now
+
+
+def succeeded(connection: Connection, when: Mapping[PartyId, datetime]) -> None:
+    """Note signed answers or taken messages: nothing is wrong with these partners."""
+    for partner, now in when.items():
+        at = micros(now)
+        if not connection.run(_SUCCEEDED, {"of": partner, "at": at}):
+            connection.run(_INSERT, _fresh(partner, last_success=at, last_heard=at))
 
 
 def failed(

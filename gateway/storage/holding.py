@@ -16,10 +16,11 @@ from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.message import MessageHeader
 from gateway.domain.records import TransferRow
 from gateway.errors import TransferError
+from gateway.ports import Settlement
 from gateway.storage import holds
 from gateway.storage.engine import Connection, Transaction
+from gateway.storage.settling import settle, why_not
 from gateway.storage.tables import payload, transfer
-from gateway.storage.transfers import settle, why_not
 from gateway.storage.values import micros, span
 
 HELD_CODE = "transfer.held"
@@ -75,16 +76,16 @@ def hold(
     deadline: datetime,
 ) -> TransferRow:
     """Have a transfer wait for a person; see `ports.Store.hold`."""
-    held = settle(
-        transaction,
-        row,
-        TransferEvent.HELD,
+    waits = Settlement(
+        row=row,
+        event=TransferEvent.HELD,
         audit=audit,
         now=now,
         deadline=deadline,
         code=HELD_CODE,
         detail=difficulty(start),
     )
+    held = settle(transaction, waits)
     holds.begin(transaction.connection, row.id, start, now)
     if row.signed:
         return held
@@ -119,9 +120,8 @@ def release(
     if signed is not None:
         row = _put(connection, row, signed)
     now = last.at
-    released = settle(
-        transaction, row, TransferEvent.RELEASED, audit=audit, now=now, next_attempt_at=now, deadline=until
-    )
+    goes = Settlement(row=row, event=TransferEvent.RELEASED, audit=audit, now=now, next_attempt_at=now, deadline=until)
+    released = settle(transaction, goes)
     holds.end(connection, row.id, now)
     return released
 

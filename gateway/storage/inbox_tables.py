@@ -164,6 +164,7 @@ notice_owed = _table(
     CheckConstraint("(state = 'OWED') = (next_attempt_at IS NOT NULL)", name="owed_has_a_time"),
     Index("notice_owed_to_purge", "keep_until"),
     _partial("notice_owed_due", "sender", "next_attempt_at", "message_id", where=OWED),
+    clustered=True,
 )
 """That a message was handed over, as we owe it to its sender. Made in the commit of the hand-over."""
 

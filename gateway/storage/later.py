@@ -142,7 +142,7 @@ def admit(
     transaction: Transaction, envelope: TakenEnvelope, result: Admitted | Refused, *, now: datetime, audit: AuditEntry
 ) -> AdmitStored:
     """Decide about an envelope that was taken; see `ports.LaterStore.admit_taken`."""
-    stored = receiving.admit(transaction, result, now=now, audit=audit)
+    stored = receiving.admit(transaction, receiving.Judgement(result, now, audit))
     if stored.token:
         _owe(transaction.connection, envelope, stored.verdict, stored.token, now=now)
     return stored
@@ -243,7 +243,7 @@ def settle(
     if not connection.run(_SETTLE, values):
         return False
     if becomes is NoticeState.GIVEN:
-        health.succeeded(connection, owed.partner, now)
+        health.succeeded(connection, {owed.partner: now})
     if audit is not None:
         transaction.record(audit)
     return True

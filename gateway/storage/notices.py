@@ -5,9 +5,10 @@ beside the transfer and never moves it: state, version and head stay what they a
 said again changes nothing, and another time than the first is kept as evidence only.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, literal_column, select, update
 
@@ -17,16 +18,19 @@ from gateway.domain.lifecycle import NoticeState
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOTICE_OWED
 from gateway.domain.records import InboxRow, NoticeStored, OwedNotice, StoredNotice, TransferRow
 from gateway.domain.statement import Notice
-from gateway.errors import CATALOGUE
+from gateway.errors import CATALOGUE, StorageError
+from gateway.ports import NoticeSettlement
 from gateway.storage import health
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.inbox_tables import OWED, notice_owed
 from gateway.storage.tables import notice, transfer
-from gateway.storage.values import micros, micros_or_none, time_of, time_or_none
+from gateway.storage.together import Among
+from gateway.storage.values import micros, micros_or_none, span, time_of, time_or_none
 
 _INSERT = insert_into(notice)
 _INSERT_OWED = insert_into(notice_owed)
 _OF_TRANSFER = select(notice).where(notice.c.transfer_id == bindparam("transfer_id"))
+_KNOWN = Among(select(notice.c.transfer_id, notice.c.handed_over), notice.c.transfer_id)
 _HANDED_OVER = update(transfer).where(transfer.c.id == bindparam("of")).values(handed_over=bindparam("at"))
 _DUE = (
     select(notice_owed)
@@ -65,34 +69,54 @@ _CONTRADICTS: Final = CATALOGUE["notice.contradicts"].code
 # ── what partners tell us ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def take(
-    transaction: Transaction, row: TransferRow, given: Notice, token: str, *, now: datetime, audit: AuditEntry
-) -> NoticeStored:
-    """Keep a verified notice; see `ports.Store.take_notice`."""
+class TakenNotice(NamedTuple):
+    """A verified notice about a transfer, and the evidence that it came."""
+
+    row: TransferRow
+    notice: Notice
+    token: str
+    now: datetime
+    audit: AuditEntry
+
+
+def take_all(transaction: Transaction, given: Sequence[TakenNotice]) -> list[NoticeStored]:
+    """Keep verified notices; see `ports.Store.take_notice`."""
     connection = transaction.connection
-    known = connection.one(_OF_TRANSFER, {"transfer_id": row.id})
-    if known is not None:
-        if known["handed_over"] == micros(given.handed_over):
-            return NoticeStored.KNOWN
-        transaction.record(_contradiction(row, given, now))
-        return NoticeStored.CONTRADICTS
-    connection.run(
-        _INSERT,
-        {
-            "transfer_id": row.id,
-            "message_id": given.message_id,
-            "partner": row.recipient,
-            "digest": given.digest,
-            "statement_id": given.statement_id,
-            "handed_over": micros(given.handed_over),
-            "issued": micros(given.issued_at),
-            "received": micros(now),
-            "token": token,
-        },
-    )
-    connection.run(_HANDED_OVER, {"of": row.id, "at": micros(given.handed_over)})
-    transaction.record(audit)
-    return NoticeStored.NEW
+    ids = list(dict.fromkeys(one.row.id for one in given))
+    known = {row["transfer_id"]: row["handed_over"] for row in _KNOWN.rows(connection, {}, ids)}
+    stored: list[NoticeStored] = []
+    rows: list[dict[str, Any]] = []
+    for one in given:
+        at = micros(one.notice.handed_over)
+        if one.row.id not in known:
+            known[one.row.id] = at
+            rows.append(_notice_values(one, at))
+            transaction.record(one.audit)
+            stored.append(NoticeStored.NEW)
+        elif known[one.row.id] == at:
+            stored.append(NoticeStored.KNOWN)
+        else:
+            transaction.record(_contradiction(one.row, one.notice, one.now))
+            stored.append(NoticeStored.CONTRADICTS)
+    if rows:
+        connection.run_many(_INSERT, rows)
+        connection.run_many(_HANDED_OVER, [{"of": row["transfer_id"], "at": row["handed_over"]} for row in rows])
+    return stored
+
+
+def _notice_values(given: TakenNotice, handed_over: int) -> dict[str, Any]:
+    row, notice = given.row, given.notice
+    return {
+        "transfer_id": row.id,
+        "message_id": notice.message_id,
+        "partner": row.recipient,
+        "digest": notice.digest,
+        "statement_id": notice.statement_id,
+        "handed_over": handed_over,
+        "issued": micros(notice.issued_at),
+        "received": micros(given.now),
+        "token": given.token,
+    }
 
 
 def _contradiction(row: TransferRow, given: Notice, now: datetime) -> AuditEntry:
@@ -123,27 +147,28 @@ def read_of(connection: Connection, transfer_id: TransferId) -> StoredNotice | N
 # ── what we owe ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def owe(connection: Connection, row: InboxRow, *, now: datetime) -> None:
-    """Write down that the sender of a message is to hear that it was handed over now."""
-    deadline = max(row.expires, now) + NOTICE_OWED
-    connection.run(
-        _INSERT_OWED,
-        {
-            "sender": row.sender,
-            "message_id": row.message_id,
-            "recipient": row.recipient,
-            "digest": row.digest,
-            "handed_over": micros(now),
-            "state": NoticeState.OWED.value,
-            "attempts": 0,
-            "next_attempt_at": micros(now),
-            "deadline": micros(deadline),
-            "updated": micros(now),
-            "last_code": "",
-            "last_detail": "",
-            "keep_until": micros(deadline + DEDUPE_KEPT_AFTER_EXPIRY),
-        },
-    )
+def owe(connection: Connection, handed_over: Sequence[tuple[InboxRow, datetime]]) -> None:
+    """Write down that the senders of messages are to hear when each was handed over."""
+    connection.run_many(_INSERT_OWED, [_owed_values(row, now) for row, now in handed_over])
+
+
+def _owed_values(row: InboxRow, now: datetime) -> dict[str, Any]:
+    at, deadline = micros(now), micros(max(row.expires, now) + NOTICE_OWED)
+    return {
+        "sender": row.sender,
+        "message_id": row.message_id,
+        "recipient": row.recipient,
+        "digest": row.digest,
+        "handed_over": at,
+        "state": NoticeState.OWED._value_,
+        "attempts": 0,
+        "next_attempt_at": at,
+        "deadline": deadline,
+        "updated": at,
+        "last_code": "",
+        "last_detail": "",
+        "keep_until": deadline + span(DEDUPE_KEPT_AFTER_EXPIRY),
+    }
 
 
 def read_due(connection: Connection, partner: PartyId, *, limit: int, now: datetime) -> list[OwedNotice]:
@@ -160,53 +185,56 @@ def read_owed(connection: Connection, sender: PartyId, message_id: MessageId) ->
     return None if row is None else _owed_notice(row)
 
 
-def settle(
-    transaction: Transaction,
-    owed: OwedNotice,
-    becomes: NoticeState,
-    *,
-    now: datetime,
-    audit: AuditEntry | None = None,
-    next_attempt_at: datetime | None = None,
-    code: str = "",
-    detail: str = "",
-    again: bool = False,
-) -> bool:
-    """Note what came of an attempt; see `ports.Store.settle_notice`. `again`: as in `transfers.settle`."""
+def settle_all(transaction: Transaction, given: Sequence[NoticeSettlement]) -> list[bool]:
+    """Note what came of attempts; see `ports.Store.settle_notice`. Raises where one of several was noted before: then
+    each has to be noted by itself."""
+    return _settle_all(transaction, given, again=False)
+
+
+def settle_all_again(transaction: Transaction, given: Sequence[NoticeSettlement]) -> list[bool]:
+    """Do what `settle_all` does for changes whose commit is unknown."""
+    return _settle_all(transaction, given, again=True)
+
+
+def _settle_all(transaction: Transaction, given: Sequence[NoticeSettlement], *, again: bool) -> list[bool]:
     connection = transaction.connection
-    if becomes is not NoticeState.OWED and audit is None:
+    if any(one.becomes is not NoticeState.OWED and one.audit is None for one in given):
         raise ValueError("a notice is given, or given up, with its audit entry")
-    values: dict[str, Any] = {
-        "of_sender": owed.sender,
-        "of": owed.message_id,
-        "seen": owed.attempts,
-        "becomes": becomes.value,
-        "due": micros_or_none(next_attempt_at),
-        "at": micros(now),
-        "code": code,
-        "detail": detail,
-    }
-    if not connection.run(_SETTLE, values):
+    if connection.run_many(_SETTLE, [_settle_values(one) for one in given]) != len(given):
+        if len(given) > 1:
+            raise StorageError("storage.constraint", "One of these notices is no longer owed as it was")
+        owed = given[0].owed
         found = read_owed(connection, owed.sender, owed.message_id) if again else None
-        return found is not None and found == _settled(owed, becomes, next_attempt_at, now, code, detail)
-    if becomes is NoticeState.GIVEN:
-        health.succeeded(connection, owed.sender, now)
-    if audit is not None:
-        transaction.record(audit)
-    return True
+        return [found is not None and found == _settled(given[0])]
+    health.succeeded(connection, {one.owed.sender: one.now for one in given if one.becomes is NoticeState.GIVEN})
+    for one in given:
+        if one.audit is not None:
+            transaction.record(one.audit)
+    return [True] * len(given)
 
 
-def _settled(
-    owed: OwedNotice, becomes: NoticeState, again: datetime | None, now: datetime, code: str, detail: str
-) -> OwedNotice:
+def _settle_values(given: NoticeSettlement) -> dict[str, Any]:
+    return {
+        "of_sender": given.owed.sender,
+        "of": given.owed.message_id,
+        "seen": given.owed.attempts,
+        "becomes": given.becomes._value_,
+        "due": micros_or_none(given.next_attempt_at),
+        "at": micros(given.now),
+        "code": given.code,
+        "detail": given.detail,
+    }
+
+
+def _settled(given: NoticeSettlement) -> OwedNotice:
     return replace(
-        owed,
-        state=becomes,
-        attempts=owed.attempts + 1,
-        next_attempt_at=again,
-        updated=now,
-        last_code=code,
-        last_detail=detail,
+        given.owed,
+        state=given.becomes,
+        attempts=given.owed.attempts + 1,
+        next_attempt_at=given.next_attempt_at,
+        updated=given.now,
+        last_code=given.code,
+        last_detail=given.detail,
     )
 
 

@@ -7,13 +7,14 @@ be sent again then, long after the store is well.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.errors import GatewayError, StorageError
+from gateway.storage.together import Kind, Together
 from gateway.storage.writer import Writer
 
+G = TypeVar("G")
 T = TypeVar("T")
 
 _WAITS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, *(2.0,) * 30)
@@ -21,30 +22,37 @@ _WAITS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, *(2.0,) * 30)
 _TRIED_AGAIN: Final = frozenset({"storage.commit_unknown", "storage.unavailable"})
 
 
-async def write(writer: Writer, change: Callable[..., T]) -> T:
+class ReadBack(NamedTuple, Generic[G, T]):
+    """A kind of change, and the same for one that may have happened already."""
+
+    first: Kind[G, T]
+    again: Kind[G, T]
+
+
+async def write(writer: Writer, kind: ReadBack[G, T], given: G) -> T:
     """Do what `writer.write` does. Raises `storage.commit_unknown` and `storage.unavailable` only when the store is
     closed or has failed for a minute."""
-    (outcome,) = await write_all(writer, [change])
+    (outcome,) = await write_all(writer, kind, [given])
     if isinstance(outcome, GatewayError):
         raise outcome
     return outcome
 
 
-async def write_all(writer: Writer, changes: Sequence[Callable[..., T]]) -> list[T | GatewayError]:
+async def write_all(writer: Writer, kind: ReadBack[G, T], given: Sequence[G]) -> list[T | GatewayError]:
     """Do what `writer.write_all` does, with the patience of `write`."""
-    outcomes: list[T | GatewayError] = await _try(writer, changes)
+    outcomes: list[T | GatewayError] = await _try(writer, [Together(kind.first, one) for one in given])
     for wait in _WAITS:
         failed = [number for number, outcome in enumerate(outcomes) if _may_be_tried_again(outcome)]
         if not failed or writer.closing:
             break
         await asyncio.sleep(wait)
-        found = await _try(writer, [partial(changes[number], again=True) for number in failed])
+        found = await _try(writer, [Together(kind.again, given[number]) for number in failed])
         for number, outcome in zip(failed, found, strict=True):
             outcomes[number] = outcome
     return outcomes
 
 
-async def _try(writer: Writer, changes: Sequence[Callable[..., T]]) -> list[T | GatewayError]:
+async def _try(writer: Writer, changes: Sequence[Together[G, T]]) -> list[T | GatewayError]:
     try:
         return await writer.write_all(changes)
     except StorageError as error:

@@ -11,38 +11,37 @@
 4. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
 from gateway.audit import AuditEntry, AuditEvent
+from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.lifecycle import HandOverState
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOT_SEEN_KEPT
 from gateway.domain.message import MessageHeader
 from gateway.domain.records import AdmitStored, StoredReceipt
 from gateway.domain.statement import NotSeen, Verdict
 from gateway.errors import CATALOGUE
 from gateway.storage import conversations
+from gateway.storage.admitted import write_messages
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
-from gateway.storage.inbox_tables import dedupe, hand_over, inbox, inbox_payload, refusal
-from gateway.storage.retention import kept_until
-from gateway.storage.submissions import insert_references
+from gateway.storage.inbox_tables import dedupe, refusal
+from gateway.storage.together import Among
 from gateway.storage.values import micros, time_of
 
 _FINAL = select(dedupe).where(dedupe.c.sender == bindparam("sender"), dedupe.c.message_id == bindparam("message_id"))
 _KNOWN = _FINAL.where(dedupe.c.verdict == "accepted")
+_FINALS = Among(select(dedupe).where(dedupe.c.sender == bindparam("sender")), dedupe.c.message_id)
 _INSERT_DEDUPE = insert_into(dedupe)
 _SWEAR = (
     update(dedupe)
     .where(dedupe.c.sender == bindparam("of_sender"), dedupe.c.message_id == bindparam("of"))
     .values(token=bindparam("said"))
 )
-_INSERT_INBOX = insert_into(inbox)
-_INSERT_PAYLOAD = insert_into(inbox_payload)
-_INSERT_HAND_OVER = insert_into(hand_over)
 _INSERT_REFUSAL = insert_into(refusal)
 _REFUSED_AGAIN = (
     update(refusal)
@@ -61,46 +60,131 @@ _REFUSED_AGAIN = (
 )
 
 
-def admit(transaction: Transaction, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
-    """Decide about one message and write what follows; see `ports.Store.admit`."""
-    connection, header = transaction.connection, result.header
-    known = connection.one(_FINAL, {"sender": header.sender, "message_id": header.message_id})
-    if known is not None and known["verdict"] == Verdict.ACCEPTED.value:
+class Judgement(NamedTuple):
+    """What a worker said of a message, and the evidence of that."""
+
+    result: Admitted | Refused
+    now: datetime
+    audit: AuditEntry
+
+
+def admit(transaction: Transaction, judgement: Judgement) -> AdmitStored:
+    """Do what `admit_all` does, for one."""
+    (stored,) = admit_all(transaction, (judgement,), pass_by)
+    return stored
+
+
+def admit_all(transaction: Transaction, given: Sequence[Judgement], reach: Reach) -> list[AdmitStored]:
+    """Decide about messages and write what follows; see `ports.Store.admit`."""
+    return [stored for some in _independent(given) for stored in _admit(transaction, some, reach)]
+
+
+def _independent(given: Sequence[Judgement]) -> Iterator[Sequence[Judgement]]:
+    """Yield judgements in their order, together as long as none can change what becomes of another."""
+    some: list[Judgement] = []
+    seen: set[tuple[str, ...]] = set()
+    for one in given:
+        marks = _marks(one.result)
+        if not seen.isdisjoint(marks):
+            yield some
+            some, seen = [], set()
+        some.append(one)
+        seen.update(marks)
+    if some:
+        yield some
+
+
+def _marks(result: Admitted | Refused) -> list[tuple[str, ...]]:
+    """Return what no two of a group may have in common."""
+    header = result.header
+    marks: list[tuple[str, ...]] = [(header.sender, header.message_id), (header.sender, header.conversation)]
+    if header.supersedes is not None:
+        marks.append((header.sender, header.supersedes))
+    if isinstance(result, Admitted):
+        marks += [(header.recipient, header.sender, one.index) for one in result.references]
+    return marks
+
+
+class _Decided(NamedTuple):
+    """What is answered, the evidence of it, and whether the message itself is to be written."""
+
+    stored: AdmitStored
+    entries: Sequence[AuditEntry] = ()
+    written: bool = False
+
+
+def _admit(transaction: Transaction, given: Sequence[Judgement], reach: Reach) -> list[AdmitStored]:
+    connection = transaction.connection
+    finals = _finals(connection, given)
+    decided = [_decide(connection, one, finals) for one in given]
+    new = [
+        (one.result, one.now)
+        for one, decision in zip(given, decided, strict=True)
+        if decision.written and isinstance(one.result, Admitted)
+    ]
+    if new:
+        write_messages(connection, new)
+        for result, now in new:
+            _bury(connection, result.header, now, finals)
+    for decision in decided:
+        for entry in decision.entries:
+            transaction.record(entry)
+        reach(Failpoint.MESSAGE_WRITTEN)
+    return [decision.stored for decision in decided]
+
+
+_Finals = Mapping[tuple[PartyId, MessageId], Row]
+"""What is known for ever of message ids, each of one sender."""
+
+
+def _finals(connection: Connection, given: Sequence[Judgement]) -> _Finals:
+    ids: dict[PartyId, dict[str, None]] = {}
+    for one in given:
+        header = one.result.header
+        of_sender = ids.setdefault(header.sender, {})
+        of_sender[header.message_id] = None
+        if header.supersedes is not None:
+            of_sender[header.supersedes] = None
+    return {
+        (sender, row["message_id"]): row
+        for sender, some in ids.items()
+        for row in _FINALS.rows(connection, {"sender": sender}, list(some))
+    }
+
+
+def _decide(connection: Connection, judgement: Judgement, finals: _Finals) -> _Decided:
+    """Decide about one message. A refusal is written here, a message by the caller."""
+    result, now, audit = judgement
+    header = result.header
+    known = finals.get((header.sender, header.message_id))
+    if known is not None and known["verdict"] == _ACCEPTED:
         same = known["digest"] == result.digest
-        transaction.record(_seen_before(result, now, same=same))
+        stored = AdmitStored(token=known["token"], verdict=Verdict.ACCEPTED, code=known["code"], duplicate=True)
         if not same:
-            return AdmitStored(token="", verdict=Verdict.REFUSED, code=_CONFLICT, conflict=True)
-        return AdmitStored(token=known["token"], verdict=Verdict.ACCEPTED, code=known["code"], duplicate=True)
-    earlier = _accepted_before(connection, header)
-    if earlier is not None:
-        transaction.record(_seen_before(result, now, same=True))
-        return AdmitStored(token=earlier["token"], verdict=Verdict.ACCEPTED, code=earlier["code"], superseded=True)
+            stored = AdmitStored(token="", verdict=Verdict.REFUSED, code=_CONFLICT, conflict=True)
+        return _Decided(stored, [_seen_before(result, now, same=same)])
+    earlier = None if header.supersedes is None else finals.get((header.sender, header.supersedes))
+    if earlier is not None and earlier["verdict"] == _ACCEPTED:
+        stored = AdmitStored(token=earlier["token"], verdict=Verdict.ACCEPTED, code=earlier["code"], superseded=True)
+        return _Decided(stored, [_seen_before(result, now, same=True)])
+    receipt = result.receipt
+    answer = AdmitStored(token=result.receipt_token, verdict=receipt.verdict, code=receipt.code)
     if isinstance(result, Refused):
         _write_refusal(connection, result, now)
-    elif known is not None:
-        return AdmitStored(token="", verdict=Verdict.REFUSED, code=_NOT_SEEN, tombstoned=True)
-    elif _answers_unknown(connection, header):
-        return AdmitStored(token="", verdict=Verdict.REFUSED, code=_ANSWERS_UNKNOWN, answers_unknown=True)
-    else:
-        _write_message(connection, result, now)
-    transaction.record(audit)
-    if isinstance(result, Admitted) and result.over_shared:
-        transaction.record(_alarm(result, now))
-    return AdmitStored(token=result.receipt_token, verdict=result.receipt.verdict, code=result.receipt.code)
+        return _Decided(answer, [audit])
+    if known is not None:
+        return _Decided(AdmitStored(token="", verdict=Verdict.REFUSED, code=_NOT_SEEN, tombstoned=True))
+    if _answers_unknown(connection, header):
+        return _Decided(AdmitStored(token="", verdict=Verdict.REFUSED, code=_ANSWERS_UNKNOWN, answers_unknown=True))
+    return _Decided(answer, [audit, _alarm(result, now)] if result.over_shared else [audit], written=True)
 
 
-_NOT_SEEN = CATALOGUE["message.not_seen"].code
-_CONFLICT = CATALOGUE["message.id_reused"].code
-_OVER_SHARED = CATALOGUE["policy.over_shared"].code
-_MOST_DETAIL = 500
-_ANSWERS_UNKNOWN = CATALOGUE["message.answers_unknown"].code
-
-
-def _accepted_before(connection: Connection, header: MessageHeader) -> Row | None:
-    """Return what is known of the message that this one stands in place of, if we accepted it."""
-    if header.supersedes is None:
-        return None
-    return connection.one(_KNOWN, {"sender": header.sender, "message_id": header.supersedes})
+_ACCEPTED: Final = Verdict.ACCEPTED.value
+_NOT_SEEN: Final = CATALOGUE["message.not_seen"].code
+_CONFLICT: Final = CATALOGUE["message.id_reused"].code
+_OVER_SHARED: Final = CATALOGUE["policy.over_shared"].code
+_MOST_DETAIL: Final = 500
+_ANSWERS_UNKNOWN: Final = CATALOGUE["message.answers_unknown"].code
 
 
 def _answers_unknown(connection: Connection, header: MessageHeader) -> bool:
@@ -176,36 +260,12 @@ def _write_refusal(connection: Connection, result: Refused, now: datetime) -> No
     )
 
 
-def _write_message(connection: Connection, result: Admitted, now: datetime) -> None:
-    header = result.header
-    name = {"sender": header.sender, "message_id": header.message_id}
-    connection.run(_INSERT_INBOX, {**name, **_inbox_values(header, result, now)})
-    connection.run(_INSERT_PAYLOAD, {**name, "sealed": result.sealed_message})
-    connection.run(_INSERT_HAND_OVER, {**name, **_hand_over_values(header, now)})
-    connection.run(
-        _INSERT_DEDUPE,
-        {
-            **name,
-            "recipient": header.recipient,
-            "digest": result.digest,
-            "verdict": Verdict.ACCEPTED.value,
-            "code": result.receipt.code,
-            "token": result.receipt_token,
-            "received": micros(now),
-            "keep_until": micros(max(header.expires + DEDUPE_KEPT_AFTER_EXPIRY, kept_until(header, now))),
-        },
-    )
-    insert_references(connection, "inbox", f"{header.sender}:{header.message_id}", result.references)
-    if header.supersedes is not None:
-        _bury(connection, header, now)
-    _register(connection, result, now)
-    conversations.let_next_be_handed_over(connection, header.sender, header.conversation)
-
-
-def _bury(connection: Connection, header: MessageHeader, now: datetime) -> None:
+def _bury(connection: Connection, header: MessageHeader, now: datetime, finals: _Finals) -> None:
     """See that the message which this one stands in place of can not be accepted after it, should it come late."""
-    of = {"sender": header.sender, "message_id": header.supersedes}
-    if connection.one(_FINAL, of) is None:
+    instead_of = header.supersedes
+    known = instead_of == header.message_id or (header.sender, instead_of) in finals
+    if instead_of is not None and not known:
+        of = {"sender": header.sender, "message_id": instead_of}
         connection.run(_INSERT_DEDUPE, {**of, **_tombstone_values(header.recipient, "", now)})
 
 
@@ -234,68 +294,6 @@ def forswear(transaction: Transaction, statement: NotSeen, token: str, *, now: d
         connection.run(_SWEAR, {"of_sender": statement.audience, "of": statement.message_id, "said": token})
     transaction.record(audit)
     return token
-
-
-def _register(connection: Connection, result: Admitted, now: datetime) -> None:
-    """Make the conversation known, so that what we send about the same references joins it."""
-    header = result.header
-    known = conversations.look_up(
-        connection,
-        party=header.recipient,
-        partner=header.sender,
-        keys=conversations.keys_of(result.references),
-        joins=header.conversation,  # a partner's header says itself where it belongs
-        otherwise=header.conversation,
-    )
-    conversations.register(connection, known, party=header.recipient, partner=header.sender, sequence=None, now=now)
-
-
-def _inbox_values(header: MessageHeader, result: Admitted, now: datetime) -> dict[str, Any]:
-    return {
-        "recipient": header.recipient,
-        "kind": header.kind.value,
-        "conversation": header.conversation,
-        "sequence": header.sequence,
-        "in_reply_to": header.in_reply_to,
-        "supersedes": header.supersedes,
-        "schema_set": header.schema_set,
-        "schema_set_sha256": header.schema_set_sha256,
-        "agreement_id": header.agreement.id,
-        "agreement_version": header.agreement.version,
-        "agreement_sha256": header.agreement.sha256,
-        "policy_sha256": header.policy_sha256,
-        "legal_basis": header.terms.legal_basis,
-        "purpose": header.terms.purpose,
-        "onward_use": header.terms.onward_use,
-        "retention_days": header.terms.retention_days,
-        "digest": result.digest,
-        "size_bytes": result.size_bytes,
-        "created": micros(header.created),
-        "expires": micros(header.expires),
-        "received": micros(now),
-        "over_shared": "\n".join(result.over_shared),  # places: names of elements, which have no line break
-    }
-
-
-def _hand_over_values(header: MessageHeader, now: datetime) -> dict[str, Any]:
-    return {
-        "recipient": header.recipient,
-        "conversation": header.conversation,
-        "sequence": header.sequence,
-        "state": HandOverState.PENDING.value,
-        "version": 1,
-        "head": 0,  # decided right after, among all of the conversation
-        "fence": 0,
-        "lease_until": None,
-        "attempts": 0,
-        "next_attempt_at": micros(now),
-        "updated": micros(now),
-        "handed_over": None,
-        "last_code": "",
-        "last_detail": "",
-        "keep_until": micros(kept_until(header, now)),
-        "purged": None,
-    }
 
 
 def read_given(connection: Connection, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:

@@ -8,26 +8,22 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Final
 
 from gateway.audit import AuditEntry, AuditRecord
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.hold import Approval, HoldStart
 from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, TransferId
-from gateway.domain.jobs import Admitted, PreparedTransfer, Refused
-from gateway.domain.lifecycle import HandOverEvent, NoticeState, TransferEvent, TransferState
+from gateway.domain.jobs import PreparedTransfer
+from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import (
     AcceptOutcome,
     AcceptSubmission,
-    AdmitStored,
     Attempt,
-    ClaimedHandOver,
     ClaimedTransfer,
     IdempotencyScope,
-    InboxRow,
     KeyReused,
     NoticeStored,
-    OwedNotice,
     PartnerHealth,
     Replayed,
     StoredReceipt,
@@ -37,9 +33,9 @@ from gateway.domain.records import (
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
-from gateway.ports import HandOverSettlement, NoticeSettlement, Settlement
+from gateway.ports import Settlement
 from gateway.storage import (
-    answers,
+    accepting,
     evidence,
     hand_overs,
     health,
@@ -47,8 +43,8 @@ from gateway.storage import (
     leasing,
     notices,
     read_back,
-    receiving,
     set_back,
+    settling,
     submissions,
     superseding,
     transfer_reading,
@@ -59,12 +55,16 @@ from gateway.storage.ended import SqlEndedStore
 from gateway.storage.engine import Transaction
 from gateway.storage.inbox_store import SqlInboxStore
 from gateway.storage.later_store import SqlLaterStore
+from gateway.storage.notices import TakenNotice
+from gateway.storage.read_back import ReadBack
 from gateway.storage.readers import Readers
+from gateway.storage.receiving_store import SqlReceivingStore
+from gateway.storage.together import Together
 from gateway.storage.wordings import SqlWordingStore
 from gateway.storage.writer import Change, Writer
 
 
-class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
+class SqlStore(SqlReceivingStore, SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(
@@ -81,6 +81,7 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
         self._chain = chain
         self._on_close = on_close
         self._reach = reach
+        self._accepting = partial(accepting.accept_all, reach=reach)
 
     async def close(self) -> None:
         """Commit what waits, then close everything. Every later call raises `storage.unavailable`."""
@@ -108,7 +109,7 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
         return await self._writer.write_all([self._acceptance(change, audit) for change, audit in changes])
 
     def _acceptance(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> Change[AcceptOutcome]:
-        return partial(submissions.accept_and_record, change=change, audit=audit, reach=self._reach)
+        return Together(self._accepting, (change, audit))
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None:
         return await self._readers.read(lambda ask: submissions.read_one(ask, submission_id))
@@ -132,7 +133,7 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     ) -> list[ClaimedTransfer]:
         """Lease what is due to `recipient`, and hold what is due under an agreement that ended."""
         claim = partial(transfers.claim, recipient=recipient, limit=limit, now=now, lease=lease, in_force=in_force)
-        leased = await leasing.lease(self._writer, claim, partial(transfers.give_back, now=now))
+        leased = await leasing.lease(self._writer, claim, partial(settling.give_back, now=now))
         found = await leasing.read_all(self._readers, leasing.of_transfer, [row for row, _ in leased])
         return [
             ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed, unreadable=code)
@@ -156,8 +157,7 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
         detail: str = "",
     ) -> TransferRow:
         """Move a transfer, compare-and-set, with its attempt, receipt, health and audit entry in one commit."""
-        change = partial(
-            transfers.settle,
+        settlement = Settlement(
             row=row,
             event=event,
             audit=audit,
@@ -171,13 +171,11 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
             code=code,
             detail=detail,
         )
-        return await read_back.write(self._writer, change)
+        return await read_back.write(self._writer, _SETTLING, settlement)
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
         """As `settle`, for several at once."""
-        return await read_back.write_all(
-            self._writer, [partial(transfers.settle, **_given(one)) for one in settlements]
-        )
+        return await read_back.write_all(self._writer, _SETTLING, settlements)
 
     async def hold(
         self, row: TransferRow, start: HoldStart, *, audit: AuditEntry, now: datetime, deadline: datetime
@@ -289,9 +287,8 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
         self, row: TransferRow, notice: Notice, token: str, *, now: datetime, audit: AuditEntry
     ) -> NoticeStored:
         """Keep a partner's notice with its audit entry in one commit."""
-        return await self._writer.write(
-            lambda transaction: notices.take(transaction, row, notice, token, now=now, audit=audit)
-        )
+        given = TakenNotice(row, notice, token, now, audit)
+        return await self._writer.write(Together(notices.take_all, given))
 
     # ── partner health ──
 
@@ -329,115 +326,6 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     async def partners(self) -> list[PartnerHealth]:
         return await self._readers.read(health.read_all)
 
-    # ── receiving ──
-
-    async def admit(self, result: Admitted | Refused, *, now: datetime, audit: AuditEntry) -> AdmitStored:
-        """Decide about a message in the commit: new, known, or another under a known id."""
-
-        def admit(transaction: Transaction) -> AdmitStored:
-            stored = receiving.admit(transaction, result, now=now, audit=audit)
-            self._reach(Failpoint.MESSAGE_WRITTEN)
-            return stored
-
-        return await self._writer.write(admit)
-
-    async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
-        return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
-
-    async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:
-        return await self._writer.write(
-            lambda transaction: receiving.forswear(transaction, statement, token, now=now, audit=audit)
-        )
-
-    async def answers_given(self, sender: PartyId, message_id: MessageId) -> list[TransferRow]:
-        return await self._readers.read(lambda ask: answers.read_given(ask, sender, message_id))
-
-    # ── hand-over ──
-
-    async def claim_hand_overs(
-        self, recipients: Collection[PartyId], *, limit: int, now: datetime, lease: timedelta, actor: str = "system"
-    ) -> list[ClaimedHandOver]:
-        """Lease due hand-overs to `recipients`, audited as an act of `actor`."""
-        claim = partial(hand_overs.claim, recipients=recipients, limit=limit, now=now, lease=lease, actor=actor)
-        leased = await leasing.lease(self._writer, claim, partial(hand_overs.give_back, now=now))
-        found = await leasing.read_all(self._readers, leasing.of_message, [row for row, _ in leased])
-        return [
-            ClaimedHandOver(row=row, fence=fence, sealed_message=sealed, unreadable=code)
-            for (row, fence), (sealed, code) in zip(leased, found, strict=True)
-        ]
-
-    async def hand_over(self, message_id: MessageId, *, sender: PartyId) -> tuple[InboxRow, int] | None:
-        return await self._readers.read(lambda ask: hand_overs.read_fence(ask, message_id, sender))
-
-    async def settle_hand_over(
-        self,
-        row: InboxRow,
-        event: HandOverEvent,
-        *,
-        audit: AuditEntry,
-        now: datetime,
-        fence: int | None = None,
-        next_attempt_at: datetime | None = None,
-        code: str = "",
-        detail: str = "",
-    ) -> InboxRow:
-        """Move a hand-over, compare-and-set, with its audit entry in one commit."""
-        change = partial(
-            hand_overs.settle,
-            row=row,
-            event=event,
-            audit=audit,
-            now=now,
-            fence=fence,
-            next_attempt_at=next_attempt_at,
-            code=code,
-            detail=detail,
-        )
-        return await read_back.write(self._writer, change)
-
-    async def settle_hand_overs(self, settlements: Sequence[HandOverSettlement]) -> list[InboxRow | GatewayError]:
-        """As `settle_hand_over`, for several at once."""
-        return await read_back.write_all(
-            self._writer, [partial(hand_overs.settle, **_given(one)) for one in settlements]
-        )
-
-    async def overdue_hand_overs(self, *, now: datetime, limit: int) -> list[InboxRow]:
-        return await self._readers.read(lambda ask: hand_overs.read_overdue(ask, now=now, limit=limit))
-
-    async def notices_owed(self, partner: PartyId, *, limit: int, now: datetime) -> list[OwedNotice]:
-        return await self._readers.read(lambda ask: notices.read_due(ask, partner, limit=limit, now=now))
-
-    async def notice_owed(self, sender: PartyId, message_id: MessageId) -> OwedNotice | None:
-        return await self._readers.read(lambda ask: notices.read_owed(ask, sender, message_id))
-
-    async def settle_notice(
-        self,
-        owed: OwedNotice,
-        becomes: NoticeState,
-        *,
-        now: datetime,
-        audit: AuditEntry | None = None,
-        next_attempt_at: datetime | None = None,
-        code: str = "",
-        detail: str = "",
-    ) -> bool:
-        """Note what came of an attempt to give a notice, with its audit entry in one commit."""
-        change = partial(
-            notices.settle,
-            owed=owed,
-            becomes=becomes,
-            now=now,
-            audit=audit,
-            next_attempt_at=next_attempt_at,
-            code=code,
-            detail=detail,
-        )
-        return await read_back.write(self._writer, change)
-
-    async def settle_notices(self, settlements: Sequence[NoticeSettlement]) -> list[bool | GatewayError]:
-        """As `settle_notice`, for several at once."""
-        return await read_back.write_all(self._writer, [partial(notices.settle, **_given(one)) for one in settlements])
-
     # ── evidence and upkeep ──
 
     async def record(self, entry: AuditEntry) -> None:
@@ -463,7 +351,7 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     async def recover(self, *, now: datetime) -> int:
         """Give back what the process before had leased; return how much."""
         given_back = 0
-        for some in (transfers.give_back_leases, hand_overs.give_back_leases):
+        for some in (settling.give_back_leases, hand_overs.give_back_leases):
             while count := await self._writer.write(partial(some, now=now)):
                 given_back += count
             self._reach(Failpoint.RECOVERING)
@@ -487,6 +375,4 @@ class SqlStore(SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
         await self._writer.write(upkeep.prove_ready)
 
 
-def _given(settlement: Settlement | HandOverSettlement | NoticeSettlement) -> dict[str, Any]:
-    """Return the arguments that a settlement holds, by name."""
-    return {name: getattr(settlement, name) for name in settlement.__slots__}
+_SETTLING: Final = ReadBack(settling.settle_all, settling.settle_all_again)

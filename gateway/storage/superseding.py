@@ -19,11 +19,12 @@ from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import SupersededMessage, TransferRow
 from gateway.domain.statement import NotSeen
 from gateway.errors import TransferError
+from gateway.ports import Settlement
 from gateway.storage import holds
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.retention import kept_until
+from gateway.storage.settling import settle
 from gateway.storage.tables import not_seen, payload, superseded, transfer
-from gateway.storage.transfers import settle
 from gateway.storage.values import micros, span, time_of
 
 _INSERT = insert_into(superseded)
@@ -68,16 +69,16 @@ def note_not_seen(
     """Keep what a partner swore about the message of a transfer; see `ports.Store.note_not_seen`."""
     if statement.message_id != row.message_id:
         raise TransferError("transfer.stale", "It is about an earlier message of the transfer")
-    noted = settle(
-        transaction,
-        row,
-        TransferEvent.NOT_SEEN,
+    sworn = Settlement(
+        row=row,
+        event=TransferEvent.NOT_SEEN,
         audit=audit,
         now=now,
         next_attempt_at=row.next_attempt_at,
         code=row.last_code,
         detail=row.last_detail,
     )
+    noted = settle(transaction, sworn)
     if transaction.connection.one(_SWORN, {"message_id": row.message_id}) is None:
         transaction.connection.run(_INSERT_NOT_SEEN, _sworn_values(row, statement, token, now))
     return noted
@@ -112,10 +113,9 @@ def supersede(
         event = TransferEvent.HELD
     connection.run(_INSERT, _superseded_values(row, now))
     # The state first: an unsigned view may stand only where nothing is sent from.
-    settled = settle(
-        transaction,
-        row,
-        event,
+    renewed = Settlement(
+        row=row,
+        event=event,
         audit=audit,
         now=now,
         next_attempt_at=now,
@@ -123,6 +123,7 @@ def supersede(
         code="" if start is None else "transfer.held",
         detail="" if start is None else difficulty(start),
     )
+    settled = settle(transaction, renewed)
     if start is not None:
         holds.begin(connection, row.id, start, now)
     return _renew(connection, settled, prepared)

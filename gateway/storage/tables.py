@@ -37,6 +37,7 @@ _OPEN: Final = f"state NOT IN ({', '.join(repr(str(state)) for state in sorted(F
 LISTED: Final = "state NOT IN ('DELIVERED', 'IN_FLIGHT')"
 UNFINISHED: Final = f"{_OPEN} AND skipped = 0"
 UNFINISHED_AHEAD: Final = f"ahead.{_OPEN} AND ahead.skipped = 0"
+OF_SUBMISSION: Final = "subject_kind = 'submission'"
 OF_MESSAGE_ALONE: Final = "transfer_id IS NULL AND message_id IS NOT NULL"
 TO_SUPERSEDE: Final = "state = 'QUEUED' AND not_seen = 1"
 AWAITING: Final = "state = 'AWAITING_RECEIPT'"
@@ -60,6 +61,7 @@ submission = _table(
     _text("warnings"),
     PrimaryKeyConstraint("id"),
     Index("submission_of_client", "client", "id"),
+    clustered=True,
 )
 """`warnings`: JSON, recipient → what a profile found fault with; empty for nothing. Places and rules, never values."""
 
@@ -92,13 +94,14 @@ reference = _table(
     _text("key_index"),
     _sealed("sealed"),
     PrimaryKeyConstraint("subject_kind", "subject_id", "kind", "key_index"),
-    Index("reference_by_index", "key_index", "subject_kind", "subject_id"),
+    _partial("reference_by_index", "key_index", "subject_id", where=OF_SUBMISSION),
     _one_of("subject_kind", ("submission", "inbox")),
     clustered=True,
 )
 """LRN, MRN, UCR and case references: a keyed hash to find by, and the sealed value.
 
-`subject_id`: the submission's id, or `{sender}:{message id}` of an inbox message.
+`subject_id`: the submission's id, or `{sender}:{message id}` of an inbox message. Only transfers are looked for by
+references; a hash is random, so each entry of that index is a page of its own to be written.
 """
 
 # ── conversations ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Everything that asks about transfers; what moves them stands in `transfers.py` and `holds.py`."""
+"""Everything that asks about transfers; what moves them stands in `transfers.py`, `settling.py` and `holds.py`."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -21,6 +21,7 @@ from gateway.storage.tables import (
     BOUND_BY_DEADLINE,
     DUE,
     LISTED,
+    OF_SUBMISSION,
     TO_SUPERSEDE,
     UNFINISHED,
     attempt,
@@ -223,7 +224,7 @@ def _list_statement(*, state: str | None, recipient: bool, reference_index: bool
             conditions.append(
                 transfer.c.submission_id.in_(
                     select(reference.c.subject_id).where(
-                        reference.c.subject_kind == "submission",
+                        literal_column(OF_SUBMISSION),
                         reference.c.key_index == bindparam("reference_index"),
                     )
                 )

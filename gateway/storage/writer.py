@@ -36,6 +36,7 @@ from gateway.domain.limits import MAX_BATCH_CHANGES
 from gateway.errors import GatewayError, StorageError
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.evidence import read_head, write_records
+from gateway.storage.together import make_all
 
 T = TypeVar("T")
 
@@ -270,13 +271,17 @@ class Writer:
 
 
 def _run_together(batch: list[_Waiting], transaction: Transaction) -> bool:
-    """Run changes one after the other, and tell whether all went well. Raises StorageError as `_run_alone` does."""
-    for waiting in batch:
-        try:
-            waiting.result = waiting.change(transaction)
-        except Exception as error:  # noqa: BLE001 it is raised again when the change runs by itself
-            _raise_if_lost(error, transaction.connection)
-            return False
+    """Run changes in their order, those of one kind together, and tell whether all went well.
+
+    Raises StorageError as `_run_alone` does.
+    """
+    try:
+        results = make_all(transaction, [waiting.change for waiting in batch])
+    except Exception as error:  # noqa: BLE001 it is raised again when the change runs by itself
+        _raise_if_lost(error, transaction.connection)
+        return False
+    for waiting, result in zip(batch, results, strict=True):
+        waiting.result = result
     return True
 
 

@@ -15,7 +15,8 @@ from gateway.app.node import DATABASE
 from gateway.audit import genesis
 from gateway.demo.layout import NodeLayout
 from gateway.demo.processes import GatewayProcess
-from gateway.storage import submissions, transfers
+from gateway.domain.failpoint import pass_by
+from gateway.storage import accepting, transfers
 from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, open_writing
 from gateway.storage.sqlite.files import own_file
@@ -58,7 +59,7 @@ def _store(path: Path, waiting: int) -> SqliteConnection:
     connection = open_writing(path)
     connection.raw.execute("PRAGMA synchronous=OFF")  # nothing of it is to be kept
     connection.begin()
-    submissions.accept(Transaction(connection, genesis("bench")), StoreValues().submission())
+    accepting.accept_all(Transaction(connection, genesis("bench")), [(StoreValues().submission(), ())], pass_by)
     copy_queued(connection.raw, waiting)
     connection.commit()
     connection.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -4,7 +4,7 @@ Each is the shortest change of real code that breaks one promise. The simulation
 without any must notice nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,15 +13,16 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.app import rulebook
 from gateway.audit import ChainHead
-from gateway.domain.jobs import Admitted, Refused
-from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState
-from gateway.domain.records import AdmitStored, TransferRow
+from gateway.domain.jobs import Refused
+from gateway.domain.lifecycle import TransferEvent, TransferState
+from gateway.domain.records import AdmitStored, InboxRow, TransferRow
 from gateway.envelope import statement
 from gateway.envelope.compact import parse_json, parse_jws
 from gateway.envelope.statement import MAX_STATEMENT_BYTES
 from gateway.exchange import ask, operate
 from gateway.exchange import check as checking
-from gateway.storage import hand_overs, receiving, transfers, writer
+from gateway.ports import HandOverSettlement, Settlement
+from gateway.storage import hand_overs, receiving, settling, transfers, writer
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.tables import DUE, transfer
 from tests.simulation.plan import Plan
@@ -50,39 +51,47 @@ def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
 
 def forget_the_fence(patch: pytest.MonkeyPatch) -> None:
     """A change under a lease names the row as it is now, whoever holds the lease meanwhile."""
-    settle, settle_hand_over = transfers.settle, hand_overs.settle
+    move, move_hand_over = settling._move, hand_overs._move
 
-    def overwrite(transaction: Transaction, row: Any, event: TransferEvent, **given: Any) -> Any:
-        if given.get("fence") is not None:
-            found = transaction.connection.one(transfers._ONE, {"id": row.id})
-            assert found is not None
-            row, given["fence"] = replace(row, version=found["version"]), None
-        return settle(transaction, row, event, **given)
+    def unfenced(connection: Connection, given: Sequence[Settlement], settled: Sequence[TransferRow]) -> bool:
+        return move(connection, [_as_it_is(connection, one) for one in given], settled)
 
-    def overwrite_hand_over(transaction: Transaction, row: Any, event: HandOverEvent, **given: Any) -> Any:
-        if given.get("fence") is not None:
-            found = hand_overs.read_fence(transaction.connection, row.message_id, row.sender)
-            assert found is not None
-            row, given["fence"] = replace(row, hand_over_version=found[0].hand_over_version), None
-        return settle_hand_over(transaction, row, event, **given)
+    def unfenced_hand_over(
+        connection: Connection, given: Sequence[HandOverSettlement], settled: Sequence[InboxRow]
+    ) -> bool:
+        return move_hand_over(connection, [_hand_over_as_it_is(connection, one) for one in given], settled)
 
-    patch.setattr(transfers, "settle", overwrite)
-    patch.setattr(hand_overs, "settle", overwrite_hand_over)
+    patch.setattr(settling, "_move", unfenced)
+    patch.setattr(hand_overs, "_move", unfenced_hand_over)
+
+
+def _as_it_is(connection: Connection, given: Settlement) -> Settlement:
+    found = None if given.fence is None else connection.one(settling._ONE, {"id": given.row.id})
+    return given if found is None else replace(given, row=replace(given.row, version=found["version"]), fence=None)
+
+
+def _hand_over_as_it_is(connection: Connection, given: HandOverSettlement) -> HandOverSettlement:
+    if given.fence is None:
+        return given
+    found = hand_overs.read_fence(connection, given.row.message_id, given.row.sender)
+    assert found is not None
+    return replace(given, row=replace(given.row, hand_over_version=found[0].hand_over_version), fence=None)
 
 
 def judge_before_looking_up(patch: pytest.MonkeyPatch) -> None:
     """A receiver acts on its judgement first, and looks for a stored receipt only if that was good."""
-    admit = receiving.admit
+    decide = receiving._decide
 
-    def judged_first(transaction: Transaction, result: Admitted | Refused, **given: Any) -> Any:
+    def judged_first(connection: Connection, judgement: receiving.Judgement, finals: Any) -> Any:
+        result = judgement.result
         if isinstance(result, Refused):
-            receiving._write_refusal(transaction.connection, result, given["now"])
-            transaction.record(given["audit"])
+            receiving._write_refusal(connection, result, judgement.now)
             said = result.receipt
-            return AdmitStored(token=result.receipt_token, verdict=said.verdict, code=said.code)
-        return admit(transaction, result, **given)
+            stored = AdmitStored(token=result.receipt_token, verdict=said.verdict, code=said.code)
+            return receiving._Decided(stored, [judgement.audit])
+        return decide(connection, judgement, finals)
 
-    patch.setattr(receiving, "admit", judged_first)
+    patch.setattr(receiving, "_decide", judged_first)
 
 
 def believe_any_digest(patch: pytest.MonkeyPatch) -> None:
@@ -98,16 +107,17 @@ def believe_any_digest(patch: pytest.MonkeyPatch) -> None:
 
 def ignore_order_on_requeue(patch: pytest.MonkeyPatch) -> None:
     """A dead letter lets those behind it go, and when it is requeued it goes after them."""
-    settle = transfers.settle
+    settle_all = settling._settle_all
 
-    def let_all_go(transaction: Transaction, row: Any, event: TransferEvent, **given: Any) -> Any:
-        settled = settle(transaction, row, event, **given)
-        if settled.state is TransferState.DEAD_LETTERED or event is TransferEvent.REQUEUED:
-            place = {"of_conversation": row.conversation, "of_recipient": row.recipient}
-            transaction.connection.run(_ALL_MAY_GO, place)
+    def let_all_go(transaction: Transaction, given: Sequence[Settlement], *, again: bool) -> list[TransferRow]:
+        settled = settle_all(transaction, given, again=again)
+        for one, row in zip(given, settled, strict=True):
+            if row.state is TransferState.DEAD_LETTERED or one.event is TransferEvent.REQUEUED:
+                place = {"of_conversation": row.conversation, "of_recipient": row.recipient}
+                transaction.connection.run(_ALL_MAY_GO, place)
         return settled
 
-    patch.setattr(transfers, "settle", let_all_go)
+    patch.setattr(settling, "_settle_all", let_all_go)
     patch.setattr(transfers, "_DUE", _DUE_OUT_OF_ORDER)
 
 

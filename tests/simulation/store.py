@@ -7,7 +7,7 @@ threads (the writer takes its turns in the loop, readers answer in it) and check
 import asyncio
 import queue
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -156,22 +156,27 @@ class _Damaged(SqliteConnection):
         self._look(statement, values)
         return super().run(statement, values)
 
+    def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> int:
+        """Execute each, or fail."""
+        self._look(statement, *values)
+        return super().run_many(statement, values)
+
     def rows(self, statement: ClauseElement, values: Values) -> list[Row]:
         """Ask, or fail."""
         self._look(statement, values)
         return super().rows(statement, values)
 
-    def _look(self, statement: ClauseElement, values: Values) -> None:
+    def _look(self, statement: ClauseElement, *values: Values) -> None:
         again = self._not_taken
-        if again is not None and again[0] is statement and again[1] == values:
+        if again is not None and again[0] is statement and again[1] in values:
             self._not_taken = None
-        elif not self._is_damaged():
+        elif not values or not self._is_damaged():
             return
         else:
             self._met += 1
             if self._met % 2 == 0:
                 raise StorageError("storage.corrupt", "The page can not be read (simulated)")
-            self._not_taken = statement, values
+            self._not_taken = statement, values[-1]  # of several, the last: those before it were taken
         raise StorageError("storage.constraint", "The database does not take it (simulated)")
 
 
@@ -188,12 +193,12 @@ class _Commits:
         if self._seen is None:
             self._seen = 0
         rows = connection.execute(_NEW, (self._seen,)).fetchall()
-        fate = self._fate([(AuditEvent(row["event"]), row["message_id"] or "") for row in rows])
+        fate = self._fate([(AuditEvent(event), message_id or "") for _, event, message_id in rows])
         if fate is CommitFate.DIES_BEFORE:
             raise CrashedError
         if fate is not CommitFate.LOST:
             connection.execute("COMMIT")
-            self._seen = max((row["seq"] for row in rows), default=self._seen)
+            self._seen = max((seq for seq, _, _ in rows), default=self._seen)
         if fate is CommitFate.DIES_AFTER:
             raise CrashedError
         if fate is not CommitFate.DONE:

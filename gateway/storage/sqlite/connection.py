@@ -43,7 +43,6 @@ class SqliteConnection:
     """One connection to the file, as `engine.Connection`. Used by one thread at a time."""
 
     def __init__(self, raw: sqlite3.Connection, *, writes: bool, commit: Commit = commit) -> None:
-        raw.row_factory = sqlite3.Row
         self.raw = raw
         self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         self._commit = commit
@@ -52,10 +51,10 @@ class SqliteConnection:
         text, bind = compiled(statement)
         return self._execute(text, bind(values)).rowcount
 
-    def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> None:
+    def run_many(self, statement: ClauseElement, values: Sequence[Values]) -> int:
         text, bind = compiled(statement)
         try:
-            self.raw.executemany(text, map(bind, values))
+            return self.raw.executemany(text, map(bind, values)).rowcount
         except (sqlite3.Error, OverflowError) as error:
             raise converted(error) from error
 
@@ -64,9 +63,14 @@ class SqliteConnection:
         return found[0] if found else None
 
     def rows(self, statement: ClauseElement, values: Values) -> list[Row]:
+        """Ask, and return all that is found."""
         text, bind = compiled(statement)
         try:
-            return self.raw.execute(text, bind(values)).fetchall()
+            cursor = self.raw.execute(text, bind(values))
+            found = cursor.fetchall()
+            # Not `sqlite3.Row`, which looks a name up by comparing it with one column after the other.
+            names = [column[0] for column in cursor.description] if found else ()
+            return [dict(zip(names, row, strict=True)) for row in found]
         except (sqlite3.Error, OverflowError) as error:
             raise converted(error) from error
 
@@ -130,11 +134,10 @@ def compiled(statement: ClauseElement) -> tuple[str, Bind]:
 
 def _binding(names: list[str], constants: dict[str, Any]) -> Bind:
     """Return what puts values in the places of `names`; `constants` were written into the statement."""
-    if constants:
-        return lambda values: tuple([constants[name] if name in constants else values[name] for name in names])
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda values: tuple(values[name] for name in names)
+    if len(names) < 2:
+        return lambda values: tuple({**constants, **values}[name] for name in names)
+    places = itemgetter(*names)
+    return (lambda values: places({**constants, **values})) if constants else places
 
 
 def converted(error: Exception) -> StorageError:

@@ -1,14 +1,26 @@
 """What a claim costs, counted in steps of SQLite's machine, which unlike time are the same on every machine."""
 
 import sqlite3
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from gateway.audit import genesis
+from gateway.domain.failpoint import pass_by
 from gateway.domain.lifecycle import TransferState
-from gateway.storage import evidence, hand_overs, receiving, retention, submissions, transfer_reading, transfers, upkeep
+from gateway.storage import (
+    accepting,
+    conversations,
+    evidence,
+    hand_overs,
+    notices,
+    receiving,
+    retention,
+    settling,
+    transfer_reading,
+    transfers,
+    upkeep,
+)
 from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import SqliteConnection, compiled, open_writing
 from gateway.storage.sqlite.files import own_file
@@ -43,7 +55,8 @@ def accept(transaction: Transaction, values: StoreValues, *, conversations: int,
     for _ in range(conversations):
         name = values.uuid4()
         for sequence in range(1, length + 1):
-            submissions.accept(transaction, values.submission(conversation=name, sequence=sequence))
+            change = values.submission(conversation=name, sequence=sequence)
+            accepting.accept_all(transaction, [(change, ())], pass_by)
 
 
 def cost_of_claim(transaction: Transaction) -> int:
@@ -77,7 +90,7 @@ def cost_of_restart(transaction: Transaction) -> int:
     connection.savepoint()
     steps = Steps(connection.raw)
     evidence.read_head(connection, "node")
-    assert transfers.give_back_leases(transaction, now=NOW) == 3
+    assert settling.give_back_leases(transaction, now=NOW) == 3
     assert hand_overs.give_back_leases(transaction, now=NOW) == 0
     assert not upkeep.anything_to_purge(connection, now=NOW)
     assert transfer_reading.read_overdue(connection, now=NOW, limit=500) == []
@@ -138,7 +151,7 @@ def list_of(state: str) -> object:
     [
         (transfers._DUE, "transfer_due"),
         (transfer_reading._NEXT_DUE, "transfer_due"),
-        (transfers._LEASED, "transfer_leased"),
+        (settling._LEASED, "transfer_leased"),
         (transfer_reading._LEASE_ENDED, "transfer_leased"),
         (transfer_reading._PAST_DEADLINE, "transfer_deadline"),
         (transfer_reading._RECEIPT_OVERDUE, "transfer_awaiting"),
@@ -147,17 +160,27 @@ def list_of(state: str) -> object:
         (hand_overs._DUE, "hand_over_due"),
         (hand_overs._LEASE_ENDED, "hand_over_leased"),
         (receiving._KNOWN, "dedupe"),
+        *((statement, "dedupe") for statement in receiving._FINALS.statements.values()),
+        *((statement, "transfer_unfinished") for statement in conversations._UNFINISHED_IN.statements.values()),
+        *(
+            (statement, "hand_over_unfinished")
+            for statement in conversations._UNFINISHED_RECEIVED_IN.statements.values()
+        ),
+        *((statement, "PRIMARY KEY") for statement in conversations._OF_KEYS.statements.values()),
+        *((statement, "PRIMARY KEY") for statement in conversations._LAST.statements.values()),
+        *((statement, "PRIMARY KEY") for statement in accepting._KNOWN_KEYS.statements.values()),
+        *((statement, "notice") for statement in notices._KNOWN.statements.values()),
         (list_of("HELD"), "transfer_by_state"),
         (transfer_reading._DEAD_LETTERS, "transfer_by_state"),
         (evidence._OF_MESSAGE_ALONE, "audit_of_message"),
     ],
 )
 def test_hot_questions_use_their_index(connection: SqliteConnection, statement: object, index: str) -> None:
-    text, bind = compiled(statement)  # type: ignore[arg-type]  # parametrize knows only objects
-    plan = connection.raw.execute(f"EXPLAIN QUERY PLAN {text}", bind(defaultdict(lambda: 1))).fetchall()
+    text, _ = compiled(statement)  # type: ignore[arg-type]  # parametrize knows only objects
+    plan = connection.raw.execute(f"EXPLAIN QUERY PLAN {text}", [1] * text.count("?")).fetchall()
     connection.close()
-    details = [row["detail"] for row in plan]
-    assert any(f"INDEX {index}" in detail or f"autoindex_{index}" in detail for detail in details), details
+    details = [row[-1] for row in plan]
+    assert any(f"{word}{index}" in one for one in details for word in ("INDEX ", "autoindex_", "USING ")), details
     assert not any(detail.startswith("SCAN") and index not in detail for detail in details), details
     assert not any("TEMP B-TREE" in detail for detail in details), details
 
@@ -169,7 +192,7 @@ def test_an_inbox_of_any_size_is_handed_over_at_the_same_cost(connection: Sqlite
     def receive(number: int) -> None:
         for sequence in range(number):
             result = values.admitted(conversation=f"c{sequence // 20}", sequence=sequence + 1)
-            receiving.admit(transaction, result, now=NOW, audit=message_evidence(result))
+            receiving.admit(transaction, receiving.Judgement(result, NOW, message_evidence(result)))
 
     def cost() -> int:
         connection.savepoint()

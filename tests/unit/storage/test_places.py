@@ -12,6 +12,7 @@ from gateway.storage.engine import Transaction
 from gateway.storage.sqlite.connection import open_writing
 from gateway.storage.sqlite.files import own_file
 from gateway.storage.sqlite.store import prepare_file
+from gateway.storage.values import micros
 from tests.store_values import HOME, NOW, PARTNER
 
 
@@ -25,12 +26,11 @@ def test_of_two_that_saw_the_same_last_sequence_only_one_takes_the_next(tmp_path
     place = ConversationId("c")
 
     def known() -> conversations.Known:
-        return conversations.look_up(
-            transaction.connection, party=HOME, partner=PARTNER, keys=(), joins=None, otherwise=place
-        )
+        (found,) = conversations.look_up(transaction.connection, [conversations.Sought(HOME, PARTNER, (), None, place)])
+        return found
 
     def take(seen: conversations.Known, sequence: int) -> None:
-        conversations.register(transaction.connection, seen, party=HOME, partner=PARTNER, sequence=sequence, now=NOW)
+        conversations.register(transaction.connection, [(seen, sequence, micros(NOW))])
 
     take(known(), 1)
     both = known()

@@ -129,7 +129,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
-    op.create_index("reference_by_index", "reference", ["key_index", "subject_kind", "subject_id"])
+    _partial("reference_by_index", "reference", "key_index subject_id", "subject_kind = 'submission'")
     op.create_table(
         "refusal",
         *_texts("sender", "message_id", "digest", "recipient", "code", "token"),
@@ -175,7 +175,7 @@ def upgrade() -> None:
         sa.Column("warnings", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="submission_primary"),
         sqlite_strict=True,
-        sqlite_with_rowid=True,
+        sqlite_with_rowid=False,
     )
     op.create_index("submission_of_client", "submission", ["client", "id"])
     op.create_table(
@@ -270,7 +270,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sender", "message_id", name="notice_owed_primary"),
         sqlite_strict=True,
-        sqlite_with_rowid=True,
+        sqlite_with_rowid=False,
     )
     _partial("notice_owed_due", "notice_owed", "sender next_attempt_at message_id", "state = 'OWED'")
     op.create_index("notice_owed_to_purge", "notice_owed", ["keep_until"])
