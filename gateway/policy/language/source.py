@@ -7,7 +7,8 @@ several documents in one file are refused: what an officer reads is what the pro
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -79,32 +80,39 @@ class SourceError(Exception):
 def read_source(raw: bytes, *, file: str) -> Node:
     """Return the YAML document in `raw`. Raises SourceError with file and line; `file` is for findings only."""
     try:
-        return _Builder(file).build(_events(raw, file))
+        return _read(raw)
+    except SourceError as error:
+        raise SourceError(replace(error.finding, file=file)) from None
+
+
+# Parsing is most of what a start and a reload cost, and a reload finds nearly every file as it was.
+@lru_cache(maxsize=64)
+def _read(raw: bytes) -> Node:
+    try:
+        return _Builder().build(_events(raw))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else None
         problem = f"is not YAML: {error.problem or error.context}"
-        raise _refusal(file, line, problem, "Correct the line; indent with spaces, quote texts with : or #") from None
+        raise _refusal(line, problem, "Correct the line; indent with spaces, quote texts with : or #") from None
     except YAMLError:
-        raise _refusal(file, None, "holds a character that YAML does not allow", "Save it as plain UTF-8") from None
+        raise _refusal(None, "holds a character that YAML does not allow", "Save it as plain UTF-8") from None
     except (ValueError, OverflowError):  # an escape such as \U00110000, which the parser does not look into
-        raise _refusal(
-            file, None, "holds an escape that is no character (\\U and eight digits)", "Write it out"
-        ) from None
+        raise _refusal(None, "holds an escape that is no character (\\U and eight digits)", "Write it out") from None
 
 
-def _events(raw: bytes, file: str) -> Iterator[Any]:
+def _events(raw: bytes) -> Iterator[Any]:
     if len(raw) > MAX_BYTES:
-        raise _refusal(file, None, "is larger than 1 MiB", "Split it")
+        raise _refusal(None, "is larger than 1 MiB", "Split it")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _refusal(file, None, "is not UTF-8", "Save it as UTF-8") from None
+        raise _refusal(None, "is not UTF-8", "Save it as UTF-8") from None
     events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
     return events
 
 
-def _refusal(file: str, line: int | None, problem: str, fix: str) -> SourceError:
-    return SourceError(Finding(file=file, line=line, problem=problem, fix=fix))
+def _refusal(line: int | None, problem: str, fix: str) -> SourceError:
+    return SourceError(Finding(file="", line=line, problem=problem, fix=fix))
 
 
 @dataclass(slots=True)
@@ -126,8 +134,7 @@ class _Open:
 class _Builder:
     """Turns parser events into nodes without recursion, so depth can not exhaust the stack."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self) -> None:
         self.stack: list[_Open] = []
         self.root: Node | None = None
         self.documents = 0
@@ -136,7 +143,7 @@ class _Builder:
         for event in events:
             self.take(event, event.start_mark.line + 1)
         if self.root is None:
-            raise _refusal(self.file, None, "is empty", "Write its content; the folder config/ has examples")
+            raise _refusal(None, "is empty", "Write its content; the folder config/ has examples")
         return self.root
 
     def take(self, event: Any, line: int) -> None:
@@ -144,9 +151,9 @@ class _Builder:
             case DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    raise _refusal(self.file, line, "starts a second document", "Keep one document per file")
+                    raise _refusal(line, "starts a second document", "Keep one document per file")
             case AliasEvent():
-                raise _refusal(self.file, line, "uses an alias (*)", "Write the value out")
+                raise _refusal(line, "uses an alias (*)", "Write the value out")
             case MappingStartEvent() | SequenceStartEvent():
                 self.check_plain(event, line)
                 self.open(line, is_fields=isinstance(event, MappingStartEvent))
@@ -160,21 +167,21 @@ class _Builder:
 
     def check_plain(self, event: Any, line: int) -> None:
         if event.anchor is not None:
-            raise _refusal(self.file, line, "uses an anchor (&)", "Write the value where it is needed")
+            raise _refusal(line, "uses an anchor (&)", "Write the value where it is needed")
         if event.tag is not None:
-            raise _refusal(self.file, line, "uses a tag (!)", "Leave the tag out; quote the value if it is text")
+            raise _refusal(line, "uses a tag (!)", "Leave the tag out; quote the value if it is text")
 
     def open(self, line: int, *, is_fields: bool) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            raise _refusal(self.file, line, "is nested too deep", f"Keep to {MAX_DEPTH} levels")
+            raise _refusal(line, "is nested too deep", f"Keep to {MAX_DEPTH} levels")
         if self.stack and self.stack[-1].is_fields and self.stack[-1].key is None:
-            raise _refusal(self.file, line, "has a key that is not text", "Use a plain word as key")
+            raise _refusal(line, "has a key that is not text", "Use a plain word as key")
         self.stack.append(_Open(line, is_fields, [], {}))
 
     def scalar(self, event: Any, line: int) -> None:
         # Half a character, written as an escape: no text that could be saved or hashed.
         if any("\ud800" <= char <= "\udfff" for char in event.value):
-            raise _refusal(self.file, line, "holds half a character (an escape such as \\ud800)", "Write it out")
+            raise _refusal(line, "holds half a character (an escape such as \\ud800)", "Write it out")
         top = self.stack[-1] if self.stack else None
         if top is None or not top.is_fields or top.key is not None:
             plain = event.implicit[0]
@@ -182,7 +189,7 @@ class _Builder:
         elif event.value in top.fields:
             first = top.fields[event.value].line
             problem = f"repeats the key `{event.value}` of line {first}"
-            raise _refusal(self.file, line, problem, "Keep one of them")
+            raise _refusal(line, problem, "Keep one of them")
         else:
             top.key = (event.value, line)
 

@@ -171,7 +171,7 @@ def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
 
     # The same draws every time, wherever this text stands: it is about what the strategies make, and luck no part of it.
     @seed(1)
-    @settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(policies(set_id), documents(set_id))
     def look(found: Policy, document: ValidDocument) -> None:
         view = view_of(document, compiled(found))
@@ -179,8 +179,8 @@ def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
         refused[0] += view is None
 
     look()
-    assert rules[0] >= 40
-    assert refused[0] <= 150
+    assert rules[0] >= 12, "a fifth of them"
+    assert refused[0] <= 45, "three quarters of them"
 
 
 def test_yaml_written_for_the_oracle_means_the_same() -> None:

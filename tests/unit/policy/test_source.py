@@ -150,3 +150,12 @@ def written(value: object) -> str:
             return "[" + ", ".join(map(written, value)) + "]"
         case _:
             return str(value)
+
+
+def test_the_same_wrong_text_in_two_files_is_told_of_each() -> None:
+    found = []
+    for file in ("one.yaml", "other.yaml", "one.yaml"):
+        with pytest.raises(SourceError) as caught:
+            read_source(b"a: 1\na: 2\n", file=file)
+        found.append((caught.value.finding.file, caught.value.finding.line))
+    assert found == [("one.yaml", 2), ("other.yaml", 2), ("one.yaml", 2)]
