@@ -15,8 +15,8 @@ what the policy never keeps: it says how much there was. So a view is consistent
 nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -39,6 +39,7 @@ TOTALS: Final = {
 """Leaf → the items it sums over, the class in each, the part in that, and the attribute that must be the same."""
 _TOLERANCE: Final = Decimal("0.01")
 _MOST_DIGITS: Final = 40
+_POINTER: Final = b"Pointer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +68,31 @@ class Sum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relations:
-    """What may come apart under one policy, from one root: what is kept unchanged, and may lose members one by one."""
+    """What may come apart under one policy, from one root: what is kept unchanged, and may lose members one by one.
+
+    `members`: names of elements. As long as none of these goes, nothing but pointers comes apart.
+    """
 
     sequences: tuple[Numbered, ...] = ()
     counts: tuple[Sum, ...] = ()
     totals: tuple[Sum, ...] = ()
     pointers: tuple[PointersAt, ...] = ()
+    members: frozenset[str] = field(init=False, repr=False)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing can come apart."""
-        return not (self.sequences or self.counts or self.totals or self.pointers)
+    def __post_init__(self) -> None:
+        summed = (name for one in (*self.counts, *self.totals) for name in (*one.items, *one.holders))
+        object.__setattr__(self, "members", frozenset(summed) | {one.member for one in self.sequences})
 
     @property
     def has_only_pointers(self) -> bool:
         """Whether nothing but pointers can come apart."""
         return not (self.sequences or self.counts or self.totals)
+
+    def may_part(self, going: Iterable[etree._Element], raw: bytes) -> bool:
+        """Tell whether something may come apart when these elements go. `raw`: the bytes of their document."""
+        if self.pointers and _POINTER in raw:
+            return True
+        return bool(self.members) and any(element.tag in self.members for element in going)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Cuts a copy of a document down to what a policy keeps: the heart of apply.py, whose rules stand there.
 
-By places: every element is asked about, from the root down; nothing stays but by having a place. By names (quick.py):
-only what may have to go is looked at; where anything is found that names can not decide, such as a class that ends up
-empty and is required, the copy is thrown away and the places decide. Both come to the same bytes.
+By places: every element is asked about, from the root down; nothing stays but by having a place. Nothing is cut or
+changed before all is decided, for conditions look at the whole document, and what can come apart by what goes is noted
+first (consistency.py). By names (quick.py): only what may have to go is looked at; where anything is found that names
+can not decide, such as a class that ends up empty and is required, the copy is thrown away and the places decide. Both
+come to the same bytes.
 
-On the way values are changed as their places say; a value that can not be changed as asked is withheld with its leaf.
-Last, what the cut left inconsistent is mended, or noted for the message to be refused (consistency.py).
+Values are changed as their places say; a value that can not be changed as asked is withheld with its leaf. Last, what
+the cut left inconsistent is mended, or noted for the message to be refused.
 """
 
 import re
@@ -18,7 +20,7 @@ from gateway.document import Document, built, fixed_copy, wco_path
 from gateway.domain.limits import DocumentLimits
 from gateway.domain.message import MessageKind
 from gateway.policy.changing.pseudonyms import Pseudonyms
-from gateway.policy.consistency.mending import Mend, Observed, Relations, observe, settle
+from gateway.policy.consistency.mending import Mend, Observed, observe, settle
 from gateway.policy.language.rules import REFUSE
 from gateway.policy.ruling.ways import is_below
 from gateway.policy.views.compiled import CompiledPolicy
@@ -29,18 +31,14 @@ from gateway.schema import ValidDocument
 __all__ = ["Cut", "Given", "cut_by_places", "cut_document", "is_nil"]
 
 _NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_MAY_SAY_NIL: Final = b":nil"
 # What `kept` and `withheld` count: leaves with text, and attributes with a value. In a view only leaves have text.
-_TEXTS: Final = etree.XPath("count(//text())")
-_ATTRIBUTES: Final = etree.XPath("count(//@*[. != ''])")
-_WITHHELD: Final = etree.XPath("count(//*[not(*)]/text()) + count(//@*[. != ''])")
+_TEXTS: Final = etree.XPath("count(/descendant::text())")
+_ATTRIBUTES: Final = etree.XPath("count(/descendant::*/@*[. != ''])")
+_WITHHELD: Final = etree.XPath("count(/descendant::*[not(*)]/text()) + count(/descendant::*/@*[. != ''])")
 _EARLY_BYTES: Final = 1024
 # In the fixed form, where ">" stands nowhere but at the end of a tag: a text that begins with white space.
 _BLANK: Final = re.compile(rb">(?:[ \t\n]|&#13;)")
-# The same in bytes as they come, be it written out, by reference, or after what the parser leaves out.
-_MAY_BE_BLANK: Final = re.compile(rb">(?:[ \t\r\n]|&#|<[!?])")
 _EMPTY: Final = b"/>"
-_POINTERS: Final = b"Pointer"
 # Pointers are followed after numbers; what they empty goes, which may be what others point to.
 _MOST_TURNS: Final = 8
 
@@ -54,29 +52,19 @@ class Given:
     place: Place
     pseudonyms: Pseudonyms | None = None
 
-    @property
-    def relations(self) -> Relations | None:
-        """What may come apart in this document; None: nothing."""
-        found = self.policy.relations[self.document.root.tag]
-        if found.is_empty or (found.has_only_pointers and _POINTERS not in self.document.document.raw):
-            return None
-        return found
-
 
 @dataclass(slots=True)
 class Cut:
     """A tree that becomes a view. `withheld` holds the elements taken out; `values`: how many values were besides.
 
-    `changes`: the elements of which a value is another now, once for each. `attributes`: how many with content are
-    kept, if someone had to count them. `inconsistent`: what would have to be mended where the policy says to refuse;
-    `mended`: the leaves that were, and the pointers that were taken out.
+    `changes`: the elements of which a value is another now, once for each. `inconsistent`: what would have to be mended
+    where the policy says to refuse; `mended`: the leaves that were, and the pointers that were taken out.
     """
 
     root: etree._Element
     withheld: etree._Element
     values: int = 0
     changes: list[etree._Element] = field(default_factory=list)
-    attributes: int | None = None
     inconsistent: list[Mend] = field(default_factory=list)
     mended: dict[etree._Element, str] = field(default_factory=dict)
 
@@ -87,9 +75,13 @@ class Cut:
 
     def counts(self) -> tuple[int, int]:
         """Return how many leaves and attributes with content are kept, changed or not, and how many are withheld."""
-        attributes = _number(_ATTRIBUTES, self.root) if self.attributes is None else self.attributes
         withheld = _number(_WITHHELD, self.withheld) if len(self.withheld) else 0
-        return _number(_TEXTS, self.root) + attributes, self.values + withheld
+        return _number(_TEXTS, self.root) + _number(_ATTRIBUTES, self.root), self.values + withheld
+
+
+def is_nil(element: etree._Element) -> bool:
+    """Tell whether an element says that it has no value (XSD 1.0 part 1, 2.6.2)."""
+    return (element.get(_NIL) or "").strip() in ("true", "1")
 
 
 def cut_document(given: Given, limits: DocumentLimits) -> tuple[Cut, Document] | None:
@@ -97,23 +89,18 @@ def cut_document(given: Given, limits: DocumentLimits) -> tuple[Cut, Document] |
 
     Raises DocumentError when it is larger than `limits` allow.
     """
-    document, quick = given.document, given.policy.quick
-    if quick is not None and given.relations is None:
+    document, quick = given.document.document, given.policy.quick
+    if quick is not None:
         cut = _copied(given)
         if _cut_by_names(cut, given, quick):
             # What is compact at its start mostly is to its end.
-            if cut.root.text is not None or _BLANK.search(document.document.raw, 0, _EARLY_BYTES):
+            if cut.root.text is not None or _BLANK.search(document.raw, 0, _EARLY_BYTES):
                 _take_out_blanks(cut.root)
             made = built(cut.root, limits)
             if _EMPTY not in made.raw and not _BLANK.search(made.raw):
                 return cut, made
     found = cut_by_places(given)
     return None if found is None else (found, built(found.root, limits))
-
-
-def is_nil(element: etree._Element) -> bool:
-    """Tell whether an element says that it has no value (XSD 1.0 part 1, 2.6.2)."""
-    return (element.get(_NIL) or "").strip() in ("true", "1")
 
 
 def _copied(given: Given) -> Cut:
@@ -126,39 +113,39 @@ def _copied(given: Given) -> Cut:
 
 def _cut_by_names(cut: Cut, given: Given, quick: Quick) -> bool:
     """Take out what is not kept, and tell whether that was decided; blanks and empty elements are for the caller."""
-    root = cut.root
+    root, document = cut.root, given.document.document
     placing = Placing(root, given.place)
-    for element in dict.fromkeys(quick.beyond(root, placing)):
-        if not _taken_out(element, cut, quick):
-            return False
-    if len(root) == 0:
+    going = list(dict.fromkeys(quick.beyond(root, placing)))
+    relations = given.policy.relations[root.tag]
+    if relations.may_part(going, document.raw):
         return False
-    cutting = _Cutting(cut, given.document.document.kind, given.pseudonyms, may_hold_nil=False)
-    # What can not be changed is taken out, so the tree must not be gone through meanwhile.
-    for leaf, change in list(quick.to_change(root, placing)):
-        if not cutting.change(leaf, change) and not _taken_out(leaf, cut, quick, is_kept=True):
-            return False
-    found = quick.attributed(root)
-    if found is None or len(root) == 0:
+    must_stay = quick.required | relations.members
+    if not all(_taken_out(element, cut, must_stay) for element in going):
         return False
-    values = cut.values
-    for owner in found.doubtful:
+    decided = _Decided(cut, document.kind, given.pseudonyms)
+    for leaf, change in quick.to_change(root, placing):
+        if not decided.change(leaf, change):
+            if leaf.tag in must_stay:
+                return False
+            decided.going.append(leaf)
+    doubtful = quick.doubtful(root)
+    if doubtful is None:
+        return False
+    for owner in doubtful:
         there = placing.of(owner)
         if there is None:
             return False
-        cutting.attributes(owner, there)
-    cut.attributes = found.filled - (cut.values - values)
-    return True
+        decided.owning.append((owner, there))
+    decided.carry_out()
+    return all(_taken_out(element, cut, must_stay) for element in decided.going) and len(root) > 0
 
 
-def _taken_out(element: etree._Element, cut: Cut, quick: Quick, *, is_kept: bool = False) -> bool:
-    """Take out an element and what is empty then, and tell whether that was decided. `is_kept`: its place keeps it."""
-    if is_kept and element.tag in quick.required:
-        return False
+def _taken_out(element: etree._Element, cut: Cut, must_stay: frozenset[str]) -> bool:
+    """Take out an element and what is empty then, and tell whether that was decided."""
     parent = element.getparent()
     cut.withheld.append(element)
     while parent is not None and len(parent) == 0:
-        if parent is cut.root or parent.tag in quick.required:
+        if parent is cut.root or parent.tag in must_stay:
             return False
         parent.text = None
         above = parent.getparent()
@@ -180,92 +167,99 @@ def _take_out_blanks(root: etree._Element) -> None:
 def cut_by_places(given: Given, whole: Cut | None = None) -> Cut | None:
     """Return what the policy keeps of a document; None when nothing may stand. `whole`: its copy, if there is one."""
     cut, kind = _copied(given) if whole is None else whole, given.document.document.kind
-    place, relations = given.place.chosen(cut.root, kind), given.relations
-    if place is None:
+    place = given.place.chosen(cut.root, kind)
+    decided = _Decided(cut, kind, given.pseudonyms)
+    if place is None or not decided.below(cut.root, place):
         return None
-    observed = None if relations is None else observe(cut.root, relations)
-    raw = given.document.document.raw
-    cutting = _Cutting(
-        cut,
-        kind,
-        given.pseudonyms,
-        may_hold_nil=_MAY_SAY_NIL in raw,
-        may_hold_blanks=given.policy.has_mixed or _MAY_BE_BLANK.search(raw) is not None,
-    )
-    if not cutting.below(cut.root, place):
-        return None
-    cutting.attributes(cut.root, place)
-    if observed is not None and not _mend(cut, observed, given.policy):
-        return None
-    return cut
+    decided.owning.append((cut.root, place))
+    relations = given.policy.relations[cut.root.tag]
+    parts = relations.may_part(decided.going, given.document.document.raw)
+    observed = observe(cut.root, relations) if parts else None
+    decided.carry_out()
+    cut.withheld.extend(decided.going)
+    return cut if observed is None or _mend(cut, observed, given.policy) else None
 
 
-@dataclass(slots=True)
-class _Cutting:
-    """A walk that cuts. `may_hold_nil`: whether the document may say of an element that it has no value;
-    `may_hold_blanks`: whether white space, or in a set with mixed content text, may stand between its elements."""
+class _Decided:
+    """What becomes of a tree. `going`: elements to take out; `changing`: leaves with their new text; `owning`: elements
+    of which not all attributes stay as they are."""
 
-    cut: Cut
-    kind: MessageKind
-    pseudonyms: Pseudonyms | None
-    may_hold_nil: bool
-    may_hold_blanks: bool = True
+    __slots__ = ("changing", "cut", "going", "kind", "owning", "pseudonyms")
+
+    def __init__(self, cut: Cut, kind: MessageKind, pseudonyms: Pseudonyms | None) -> None:
+        self.cut: Final = cut
+        self.kind: Final = kind
+        self.pseudonyms: Final = pseudonyms
+        self.going: Final[list[etree._Element]] = []
+        self.changing: Final[list[tuple[etree._Element, str]]] = []
+        self.owning: Final[list[tuple[etree._Element, Place]]] = []
 
     def below(self, element: etree._Element, place: Place) -> bool:
-        """Take out what is not kept below `element`, and tell whether `element` itself may stand."""
-        cut, places, required, has_content = self.cut, place.children, place.required, False
-        out: list[etree._Element] = []
-        standing: list[object] = []
-        if self.may_hold_blanks:
-            element.text = None
+        """Decide about all below `element`, and tell whether it may stand itself. Text between elements goes at once:
+        it is blank, or what a set with mixed content allows and nobody asked for."""
+        if len(element) == 0:
+            return False
+        find, has_content, out = place.children.get, False, list[etree._Element]()
+        element.text = None
         for child in element:
-            tag = child.tag
-            if self.may_hold_blanks:
-                child.tail = None
-            below = places.get(tag)
-            if below is not None and below.choice is not None:
-                below = below.choice.place(child, self.kind)
-            if below is None or (self.may_hold_nil and is_nil(child)):
+            child.tail = None
+            below = find(child.tag)
+            names = child.keys()
+            if below is not None and (names or below.is_special):
+                below = self.standing(child, below, names)
+                if below is not None and not below.is_leaf and len(child) == 0:
+                    continue  # it may stand, and holds nothing
+            elif below is not None and not below.is_leaf and not self.below(child, below):
+                below = None
+            if below is None:
                 out.append(child)
-                continue
-            if below.is_leaf:
-                # A leaf of any type may hold elements that the set does not list: these have no place.
-                if below.takes_elements and len(child):
-                    out.append(child)
-                    continue
-                if below.change is not None and not self.change(child, below.change):
-                    out.append(child)
-                    continue
-                has_content = True
-            elif len(child) == 0:
-                if not below.may_be_empty:
-                    out.append(child)
-                    continue
-                cut.values += child.text is not None
-                child.text = None
-            elif self.below(child, below):
-                has_content = True
             else:
-                out.append(child)
-                continue
-            if child.keys():
-                self.attributes(child, below)
-            if required:
-                standing.append(tag)
-        if out:
-            cut.withheld.extend(out)
-        return has_content and (not required or all(standing.count(tag) >= least for tag, least in required))
+                has_content = True
+        if not out:
+            return has_content
+        self.going.extend(out)
+        return has_content and (not place.required or _has_required(element, place, out))
+
+    def standing(self, element: etree._Element, place: Place, names: list[str]) -> Place | None:
+        """Return the place that counts in an element with attributes of these names; None when it may not stand."""
+        found = place.chosen(element, self.kind)
+        if found is None or (names and _NIL in names and is_nil(element)):
+            return None
+        if found.is_leaf:
+            # A leaf of any type may hold elements that the set does not list: these have no place.
+            if found.takes_elements and len(element):
+                return None
+            if found.change is not None and not self.change(element, found.change):
+                return None
+        elif len(element):
+            if not self.below(element, found):
+                return None
+        elif found.may_be_empty:
+            self.cut.values += element.text is not None
+            element.text = None
+        else:
+            return None
+        if names and (len(names) > 1 or names[0] not in found.plain_attributes):
+            self.owning.append((element, found))
+        return found
 
     def change(self, leaf: etree._Element, change: Changing) -> bool:
-        """Change the value of a leaf, and tell whether that could be done."""
+        """Find the new value of a leaf, and tell whether there is one."""
         value = leaf.text or ""
         made = change.made(value, self.pseudonyms)
         if made is None:
             return False
         if made != value:
+            self.changing.append((leaf, made))
+        return True
+
+    def carry_out(self) -> None:
+        """Change what was decided to be changed; what goes is for the caller."""
+        for leaf, made in self.changing:
             leaf.text = made or None
             self.note(leaf, made)
-        return True
+        for element, place in self.owning:
+            self.attributes(element, place)
 
     def note(self, element: etree._Element, made: str) -> None:
         """Note a value that is another now: of white space, perhaps nothing."""
@@ -294,6 +288,13 @@ class _Cutting:
             self.cut.values += sum(1 for name, value in element.items() if value and name not in kept)
             found.clear()
             found.update(kept)
+
+
+def _has_required(element: etree._Element, place: Place, out: list[etree._Element]) -> bool:
+    """Tell whether an element has what the schema requires in it when these go."""
+    gone = set(out)
+    standing = [child.tag for child in element if child not in gone]
+    return all(standing.count(tag) >= least for tag, least in place.required)
 
 
 # ── consistency ──────────────────────────────────────────────────────────────────────────────────────────────────────

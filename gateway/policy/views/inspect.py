@@ -33,7 +33,7 @@ _MARKUP_NAMES: Final = {b"<!--": "comment()", b"<![CDATA[": "cdata()"}
 _DECLARATION: Final = re.compile(rb"""xmlns(?::[^\s=]+)?\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 # A text that begins with white space, be it written out or by reference.
 _MAY_BE_BLANK: Final = re.compile(rb">(?:[ \t\r\n]|&#)")
-_HAS_EMPTY: Final = etree.XPath("count(//*/node()[1]) != count(//*)")
+_HAS_EMPTY: Final = etree.XPath("count(/descendant::*) != count(/descendant::*/node()[1])")
 _DECLARED: Final = etree.XPath("//namespace::*[name() != 'xml']")
 
 
@@ -44,7 +44,9 @@ def inspect(document: ValidDocument, policy: CompiledPolicy) -> None:
     if place is None:
         found.append(indexed_path(root))
     elif found or not _is_plainly_within(document, place, policy.quick):
-        found += _Beyond(document.document.kind, has_mixed=policy.has_mixed).at(root, place)
+        beyond = _Beyond(document.document.kind, has_mixed=policy.has_mixed)
+        beyond.at(root, place, root.keys())
+        found += beyond.found
     if found:
         raise PolicyError(
             "policy.over_shared",
@@ -78,62 +80,60 @@ def _is_plainly_within(document: ValidDocument, place: Place, quick: Quick | Non
         return False
     if not all(change.may_have_made(leaf.text or "") for leaf, change in quick.to_change(root, placing)):
         return False
-    found = quick.attributed(root)
-    return found is not None and all(_has_kept_attributes(one, placing.of(one)) for one in found.doubtful)
+    found = quick.doubtful(root)
+    return found is not None and all(_has_kept_attributes(one, placing.of(one)) for one in found)
 
 
 def _has_kept_attributes(element: etree._Element, place: Place | None) -> bool:
-    names = element.keys()
-    if not names:
-        return True
-    return place is not None and set(names) <= set(place.attributes) and not place.attribute_changes
+    return place is not None and set(element.keys()) <= place.plain_attributes
 
 
 class _Beyond:
     """A walk beside the places of a policy that finds what has none. `kind`: the message's; `has_mixed`: text may stand
-    between elements of the set."""
+    between elements of the set; `found`: paths."""
 
-    __slots__ = ("has_mixed", "kind")
+    __slots__ = ("found", "has_mixed", "kind")
 
     def __init__(self, kind: MessageKind, *, has_mixed: bool) -> None:
         self.kind: Final = kind
         self.has_mixed: Final = has_mixed
+        self.found: Final[list[str]] = []
 
-    def at(self, element: etree._Element, place: Place | None) -> Iterator[str]:
-        """Yield what is at and below an element beyond its place."""
+    def at(self, element: etree._Element, place: Place | None, names: list[str]) -> None:
+        """Look at an element with attributes of these names, and at what is below it."""
         if place is not None and place.choice is not None:
-            place = place.choice.place(element, self.kind)
+            place = place.chosen(element, self.kind)
         if place is None:
-            yield indexed_path(element)
+            self.found.append(indexed_path(element))
             return
-        names = element.keys()
-        if names:
-            yield from self.attributes(element, place, names)
+        if names and (len(names) > 1 or names[0] not in place.plain_attributes):
+            self.attributes(element, place, names)
         if place.is_leaf:
             if place.takes_elements and len(element):
-                yield indexed_path(element)
+                self.found.append(indexed_path(element))
                 return
             if place.change is not None and not place.change.may_have_made(element.text or ""):
-                yield indexed_path(element)
+                self.found.append(indexed_path(element))
         elif len(element) == 0 and not place.may_be_empty:
-            yield indexed_path(element)
+            self.found.append(indexed_path(element))
         else:
             if self.has_mixed and any(text.strip() for text in (element.text or "", *_tails(element))):
-                yield f"{indexed_path(element)}/text()"
-            yield from self.below(element, place.children)
+                self.found.append(f"{indexed_path(element)}/text()")
+            self.below(element, place.children)
 
-    def below(self, element: etree._Element, places: Mapping[object, Place]) -> Iterator[str]:
+    def below(self, element: etree._Element, places: Mapping[object, Place]) -> None:
         for child in element:
             place = places.get(child.tag)
+            names = child.keys()
             # Most of a message are leaves that leave as they are: they take no call.
-            if place is None or not place.is_plain or child.keys():
-                yield from self.at(child, place)
+            if place is None or names or not place.is_plain:
+                self.at(child, place, names)
 
-    def attributes(self, element: etree._Element, place: Place, names: list[str]) -> Iterator[str]:
+    def attributes(self, element: etree._Element, place: Place, names: list[str]) -> None:
         for name in names:
             change = place.attribute_changes.get(name)
             if name not in place.attributes or (change and not change.may_have_made(element.get(name) or "")):
-                yield f"{indexed_path(element)}/@{etree.QName(name).localname}"
+                self.found.append(f"{indexed_path(element)}/@{etree.QName(name).localname}")
 
 
 def _tails(element: etree._Element) -> Iterator[str]:

@@ -49,12 +49,12 @@ class Changing:
 class Place:
     """What happens to the elements at one path of which something is kept.
 
-    `attributes` are kept; `attribute_changes` has those of them that leave as others. `children` by qualified name
-    (lxml types a tag wider than str). `required`: qualified names of children with the least number the schema asks
-    for. `may_be_empty`: a class that the schema requires and a rule keeps; an empty one is written empty. `change`: of
-    a leaf that leaves as another; `is_plain`: a leaf that leaves as it is; `takes_elements`: a leaf of any type, which
-    may hold elements too, and has no place where it does. `choice`: the answers in each element choose; nothing else
-    here counts then.
+    `attributes` are kept; `attribute_changes` has those of them that leave as others, `plain_attributes` the rest.
+    `children` by qualified name (lxml types a tag wider than str). `required`: qualified names of children with the
+    least number the schema asks for. `may_be_empty`: a class that the schema requires and a rule keeps; an empty one is
+    written empty. `change`: of a leaf that leaves as another; `is_plain`: a leaf that leaves as it is;
+    `takes_elements`: a leaf of any type, which may hold elements too, and has no place where it does. `choice`: the
+    answers in each element choose; nothing else here counts then. `is_special`: more than the name has to be looked at.
     """
 
     path: str
@@ -65,10 +65,15 @@ class Place:
     may_be_empty: bool
     change: "Changing | None" = None
     attribute_changes: Mapping[str, "Changing"] = field(default_factory=dict, repr=False)
+    plain_attributes: frozenset[str] = frozenset()
     choice: "Choice | None" = field(default=None, repr=False)
-
     is_plain: bool = False
     takes_elements: bool = False
+    is_special: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        special = self.choice or self.change or self.may_be_empty or self.takes_elements
+        object.__setattr__(self, "is_special", bool(special))
 
     def chosen(self, element: etree._Element, kind: MessageKind) -> "Place | None":
         """Return the place that counts in one element of a message of this kind; None: nothing of it is kept."""
@@ -154,6 +159,7 @@ class Places:
         if not children and not (node.is_leaf and is_kept) and not may_be_empty:
             return None
         attributes, change = self._attributes(node, held), _changing(rule, node.value)
+        changes = {name: change for name, change in attributes.items() if change is not None}
         return Place(
             path=node.path,
             is_leaf=node.is_leaf,
@@ -164,7 +170,8 @@ class Places:
             change=change,
             is_plain=node.is_leaf and change is None and not node.is_mixed,
             takes_elements=node.is_leaf and node.is_mixed,
-            attribute_changes={name: change for name, change in attributes.items() if change is not None},
+            attribute_changes=changes,
+            plain_attributes=frozenset(attributes) - frozenset(changes),
         )
 
     def _attributes(self, node: SchemaNode, held: Held) -> dict[str, "Changing | None"]:

@@ -15,7 +15,7 @@ Then the walks of cut.py and inspect.py, which ask about every element, decide. 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lxml import etree
 
@@ -24,17 +24,9 @@ from gateway.schema import SchemaNode
 
 __all__ = ["Placing", "Quick", "quick"]
 
-_ATTRIBUTES: Final = etree.XPath("//@*")
+_OWNERS: Final = etree.XPath("/descendant::*/@*/..")
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _NOT_FOR_IT: Final = frozenset({f"{_XSI}type", f"{_XSI}nil"})
-
-
-class Attributed(NamedTuple):
-    """The elements whose attributes must be looked at by place: one is not kept everywhere, or there are several, which
-    have an order. `filled`: how many attributes of all elements have a value."""
-
-    doubtful: list[etree._Element]
-    filled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,22 +76,18 @@ class Quick:
             if there is not None and there.change is not None:
                 yield element, there.change
 
-    def attributed(self, root: etree._Element) -> Attributed | None:
-        """Return what is to be known of the attributes at and below `root`. None: the document is not for this."""
-        found: Any = _ATTRIBUTES(root)
-        last: etree._Element | None = None
-        doubtful: dict[etree._Element, None] = {}
-        filled = 0
-        for value in found:
-            filled += bool(value)
-            owner = value.getparent()
-            name = value.attrname
-            if owner is last or name not in self.attributes:
-                if name in _NOT_FOR_IT:
+    def doubtful(self, root: etree._Element) -> list[etree._Element] | None:
+        """Return the elements at and below `root` whose attributes must be looked at by place: one is not kept
+        everywhere, or there are several, which have an order. None: the document is not for this."""
+        owners: Any = _OWNERS(root)
+        found: list[etree._Element] = []
+        for owner in owners:
+            names = owner.keys()
+            if len(names) > 1 or names[0] not in self.attributes:
+                if not _NOT_FOR_IT.isdisjoint(names):
                     return None
-                doubtful[owner] = None
-            last = owner
-        return Attributed(list(doubtful), filled)
+                found.append(owner)
+        return found
 
 
 class Placing:

@@ -54,6 +54,14 @@ def test_every_sample_is_cut_as_it_was_once_written(path: Path) -> None:
         assert set(ways(document, how)) == {written_view(document.root, how)}
 
 
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_names_and_places_mend_alike(path: Path) -> None:
+    for name in fitting(path):
+        how = example(name)
+        document = valid(path.read_bytes(), how.schema_set)
+        assert len(set(ways(document, how))) == 1
+
+
 @LAW
 @given(cases)
 def test_random_documents_are_cut_as_they_were_once_written(case: tuple[Policy, ValidDocument]) -> None:

@@ -23,7 +23,7 @@ FAULTS = {
     ),
     "what the schema requires is not asked for": Fault(
         file="views/cut.py",
-        source="all(standing.count(tag) >= least for tag, least in required)",
+        source="all(standing.count(tag) >= least for tag, least in place.required)",
         broken="True",
     ),
     "a date keeps its day": Fault(
@@ -61,6 +61,11 @@ FAULTS = {
         source="mends = [*_renumbered(root, observed), *_recounted(root, observed), *_recomputed(root, observed)]",
         broken="mends = [*_renumbered(root, observed), *_recomputed(root, observed)]",
     ),
+    "nobody looks whether what is numbered or counted goes": Fault(
+        file="consistency/mending.py",
+        source="any(element.tag in self.members for element in going)",
+        broken="False",
+    ),
     "a pointer to what went stays": Fault(
         file="consistency/pointers.py",
         source="            yield from ((step.pointer, None) for step in self.steps)\n",
@@ -68,8 +73,8 @@ FAULTS = {
     ),
     "the receiver takes what has no place": Fault(
         file="views/inspect.py",
-        source="if place is None or not place.is_plain or child.keys():",
-        broken="if place is not None and (not place.is_plain or child.keys()):",
+        source="if place is None or names or not place.is_plain:",
+        broken="if place is not None and (names or not place.is_plain):",
     ),
     "the receiver takes a value that was not changed": Fault(
         file="views/inspect.py",
