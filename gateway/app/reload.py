@@ -56,7 +56,6 @@ class Reload:
         self._clock = clock
         self._telemetry = telemetry
         self._reach = reach
-        self._ended = HoldEnded(store=store, in_force=rules.in_force, telemetry=telemetry)
         self._owed: tuple[str, str] | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -76,7 +75,7 @@ class Reload:
                 return self._told(changed=False)
             await self._evidence(*self._owed)
             tell_warnings(found, self._telemetry)
-            held = await self._ended.look(self._clock.now(), anew=True)
+            held = await self._hold_ended()
             set_aside_anew()
             return self._told(changed=True, held=held)
 
@@ -86,6 +85,11 @@ class Reload:
         self._reach(Failpoint.KEYS_OPENED_ANEW)
         self._documents.renew(snapshot)
         self._rules.book, self._rules.generation = book, snapshot.generation
+
+    async def _hold_ended(self) -> int:
+        """Hold what waits under what is no longer in force. That something ended the next sweep writes into the log."""
+        ended = HoldEnded(store=self._store, in_force=self._rules.in_force, telemetry=self._telemetry)
+        return await ended.look(self._clock.now())
 
     async def _evidence(self, actor: str, reason: str) -> None:
         """Record what is followed now. If the store can not, it stays owed: the next reload records it first of all,

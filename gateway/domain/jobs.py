@@ -5,10 +5,11 @@ too (`GatewayError` instances), so that one bad message in a batch is its own ve
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from gateway.domain.ids import ConversationId, MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.message import AgreementRef, DocumentFacts, MessageHeader, MessageKind
@@ -237,6 +238,14 @@ class Unopened:
 
 
 AdmitResult = Admitted | Refused | Unopened
+
+_MOST_CHARACTERS: Final = 500
+
+
+def places_in_line(places: Iterable[str]) -> str:
+    """Return places that hold more than the policy keeps as one line for the audit, cut to 500 characters."""
+    text = " ".join(places)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
 # ── check ────────────────────────────────────────────────────────────────────────────────────────────────────────

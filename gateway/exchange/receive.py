@@ -20,7 +20,7 @@ from hashlib import sha256
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened
+from gateway.domain.jobs import AdmitJob, AdmitResult, Admitted, Refused, Unopened, places_in_line
 from gateway.domain.later import JUDGED_WITHIN, Taken, TakenEnvelope
 from gateway.domain.records import AdmitStored
 from gateway.domain.retry import RetryPolicy, wait_before_retry
@@ -297,6 +297,9 @@ def _verdict(result: Admitted | Refused, now: datetime) -> AuditEntry:
         "agreement": header.agreement.id,
         "agreement_version": header.agreement.version,
     }
+    if isinstance(result, Refused) and (places := result.error.facts.get("paths")):
+        # Nothing is kept of the message, and its receipt has a code alone: here people learn what was too much.
+        facts |= {"count": len(places), "detail": places_in_line(places)}
     return AuditEntry(
         event=AuditEvent.MESSAGE_ACCEPTED if isinstance(result, Admitted) else AuditEvent.MESSAGE_REFUSED,
         at=now,

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, select, update
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import Admitted, Refused
+from gateway.domain.jobs import Admitted, Refused, places_in_line
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOT_SEEN_KEPT
 from gateway.domain.message import MessageHeader
 from gateway.domain.records import AdmitStored, StoredReceipt
@@ -183,7 +183,6 @@ _ACCEPTED: Final = Verdict.ACCEPTED.value
 _NOT_SEEN: Final = CATALOGUE["message.not_seen"].code
 _CONFLICT: Final = CATALOGUE["message.id_reused"].code
 _OVER_SHARED: Final = CATALOGUE["policy.over_shared"].code
-_MOST_DETAIL: Final = 500
 _ANSWERS_UNKNOWN: Final = CATALOGUE["message.answers_unknown"].code
 
 
@@ -227,13 +226,9 @@ def _alarm(result: Admitted, now: datetime) -> AuditEntry:
             "agreement": header.agreement.id,
             "agreement_version": header.agreement.version,
             "count": len(result.over_shared),
-            "detail": _within(" ".join(result.over_shared), _MOST_DETAIL),
+            "detail": places_in_line(result.over_shared),
         },
     )
-
-
-def _within(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _write_refusal(connection: Connection, result: Refused, now: datetime) -> None:

@@ -26,3 +26,15 @@ async def test_it_is_accepted_handed_over_and_told_of(tmp_path: Path) -> None:
         assert (await world.gb.post(world.gb.message())).said == "receipt accepted"
         said = [one.event for one in world.events(after=seq) if one.event.startswith("message.")]
         assert said == [AuditEvent.MESSAGE_ACCEPTED]
+
+
+async def test_a_refusal_leaves_the_places_in_the_audit_and_nothing_of_the_message(tmp_path: Path) -> None:
+    async with one_gateway(tmp_path) as world:
+        seq = world.last_seq()
+        whole = await world.gb.post(world.gb.message(DOCUMENT.read_bytes()))
+        assert whole.said == "receipt refused"
+        assert whole.code == "policy.over_shared"
+        (refused,) = [one for one in world.events(after=seq) if one.event == AuditEvent.MESSAGE_REFUSED]
+        assert "/MetaData/Declaration/TypeCode/@name" in str(refused.facts["detail"])
+        assert int(refused.facts["count"]) > 0
+        assert not world.ask("SELECT 1 FROM inbox")
