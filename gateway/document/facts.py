@@ -31,7 +31,7 @@ class _Names:
     """Qualified names and questions for bodies of one namespace, made once."""
 
     __slots__ = (
-        *("declaration", "function", "is_additional", "is_response", "item", "items", "items_of_response"),
+        *("declaration", "function", "is_additional", "is_response", "item", "items_of_response"),
         *("lrn", "mrn", "shipment", "trader_reference", "type", "type_code", "ucr"),
     )
 
@@ -51,7 +51,6 @@ class _Names:
         p, bound = ("b:", {"b": namespace}) if namespace else ("", None)
         self.is_additional = etree.XPath(f"normalize-space({p}FunctionCode) = '{_ADDITIONAL}'", namespaces=bound)
         self.type_code = etree.XPath(f"normalize-space({p}TypeCode)", namespaces=bound, smart_strings=False)
-        self.items = etree.XPath(f"count({p}GovernmentAgencyGoodsItem)", namespaces=bound)
         self.items_of_response = etree.XPath(f"count({p}GoodsShipment/{p}GovernmentAgencyGoodsItem)", namespaces=bound)
 
 
@@ -127,7 +126,7 @@ def _declaration_facts(body: etree._Element, names: _Names) -> DocumentFacts:
         ucr=None if shipment is None else _ucr(shipment, names),
         function_code=_text(function),
         type_code=_text(found.get(names.type)),
-        item_count=0 if shipment is None else int(names.items(shipment)),
+        item_count=0 if shipment is None else sum(1 for _ in shipment.iterchildren(names.item)),
     )
 
 

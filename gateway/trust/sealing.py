@@ -15,7 +15,6 @@ index secret, so what was indexed stays findable; the newest file seals, all uns
 """
 
 import binascii
-import hmac
 import json
 import os
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from typing import Final, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.domain.jobs import ReferenceKind
@@ -71,7 +71,7 @@ class FileSealer:
         self._current = current.key_id
         self._wrapping = {one.key_id: AESGCM(one.key) for one in keys}
         derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=_INDEX_INFO)
-        self._index_key = derive.derive(current.index_secret)
+        self._index = HMAC(derive.derive(current.index_secret), SHA256())
 
     def seal(self, plaintext: bytes, *, row: str) -> bytes:
         """Return `plaintext` packed and sealed for `row`; at most `OVERHEAD_BYTES` longer."""
@@ -104,7 +104,9 @@ class FileSealer:
 
     def index(self, kind: ReferenceKind, value: str) -> str:
         """Return HMAC-SHA256 over kind and value, in hex; the same under every key of a rotation."""
-        return hmac.digest(self._index_key, kind.encode() + b"\0" + value.encode(), "sha256").hex()
+        keyed = self._index.copy()
+        keyed.update(kind.encode() + b"\0" + value.encode())
+        return keyed.finalize().hex()
 
     def __repr__(self) -> str:
         return f"FileSealer(key_id={self._current.hex()}, keys={len(self._wrapping)})"

@@ -60,7 +60,7 @@ class SignedNumbers:
             return self._attributes
         if not before.endswith(b">"):
             return False
-        tag = _START_TAG.search(before)
+        tag = _START_TAG.match(before, max(before.rfind(b"<"), 0))
         return tag is None or tag[1] in self._names
 
     def _stand_below(self, root: etree._Element) -> bool:
