@@ -83,11 +83,6 @@ class Relations:
         summed = (name for one in (*self.counts, *self.totals) for name in (*one.items, *one.holders))
         object.__setattr__(self, "members", frozenset(summed) | {one.member for one in self.sequences})
 
-    @property
-    def has_only_pointers(self) -> bool:
-        """Whether nothing but pointers can come apart."""
-        return not (self.sequences or self.counts or self.totals)
-
     def may_part(self, going: Iterable[etree._Element], raw: bytes) -> bool:
         """Tell whether something may come apart when these elements go. `raw`: the bytes of their document."""
         if self.pointers and _POINTER in raw:
