@@ -259,10 +259,11 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 
 
 async def _harden(request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+        headers.setdefault(name, value)
     if request.secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        headers["Strict-Transport-Security"] = "max-age=31536000"
     if (given := request.get(_REQUEST_ID)) is not None:
-        response.headers["X-Request-Id"] = given
-    response.headers.popall("Server", None)
+        headers["X-Request-Id"] = given
+    headers.popall("Server", None)

@@ -63,10 +63,11 @@ class Lane:
 
     async def _within(self, time: timedelta, work: asyncio.Future[DoneT]) -> DoneT:
         # A worker that hangs is ended; that ends the talk with it, whether it was to read or to write.
-        done, _ = await asyncio.wait({work}, timeout=time.total_seconds())
-        if not done:
-            self.kill()
-        return await work
+        hangs = asyncio.get_running_loop().call_later(time.total_seconds(), self.kill)
+        try:
+            return await work
+        finally:
+            hangs.cancel()
 
     def _start(self) -> None:
         self._stop()
