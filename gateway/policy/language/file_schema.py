@@ -11,17 +11,20 @@ from typing import Any, Final
 from gateway.policy.language.conditions import BUILT_IN
 from gateway.policy.language.reading import MAX_TEXT
 from gateway.policy.language.rules import MENDING, REFUSE, Action
+from gateway.policy.language.selectors import MAX_LEAPS
 from gateway.schema import PrivacyClass
 
 __all__ = ["policy_file_schema"]
 
 _NAME: Final = r"^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$"
-_LETTERS: Final = "[A-Za-z_][A-Za-z0-9_.-]*"
-_STEP: Final = rf"(\*|([a-z][a-z0-9]*:)?{_LETTERS})"
-_SELECTOR: Final = (
-    rf"^((//?{_STEP})+(//?@{_LETTERS})?|//@{_LETTERS}|wco:[A-Za-z0-9][A-Za-z0-9.-]*|set:[a-z0-9][a-z0-9.-]*"
-    rf"|privacy:({'|'.join(PrivacyClass)}))$"
-)
+_LETTERS: Final = "[A-Za-z_][A-Za-z0-9_.-]{0,127}"
+_STEP: Final = rf"(\*|([a-z][a-z0-9]{{0,15}}:)?{_LETTERS})"
+_PATH: Final = rf"(//?{_STEP})+(//?@{_LETTERS})?|//@{_LETTERS}|wco:[A-Za-z0-9][A-Za-z0-9.-]{{0,31}}"
+_SET: Final = r"set:[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?"
+_FEW_LEAPS: Final = rf"(?!(.*//){{{MAX_LEAPS + 1}}})"
+_SELECTOR: Final = rf"^{_FEW_LEAPS}({_PATH}|{_SET}|privacy:({'|'.join(PrivacyClass)}))$"
+_PLACE: Final = rf"^{_FEW_LEAPS}({_PATH})$"
+_NO_CONTROLS: Final = r"[^\u0000-\u0009\u000b-\u001f]"
 _BELONGING: Final[Mapping[Action, tuple[str, ...]]] = {
     Action.GENERALISE: ("to", "digits", "prefix", "bands"),
     Action.TRUNCATE: ("length",),
@@ -62,7 +65,7 @@ def policy_file_schema() -> dict[str, Any]:
             "criteria": {
                 "type": "object",
                 "propertyNames": {**_ref("name"), "not": {"enum": list(BUILT_IN)}},
-                "additionalProperties": _ref("selector"),
+                "additionalProperties": _ref("place"),
                 "description": "Names for places that conditions ask",
             },
             "rules": {"type": "array", "items": _ref("rule")},
@@ -81,10 +84,16 @@ def policy_file_schema() -> dict[str, Any]:
 def _definitions() -> dict[str, Any]:
     return {
         "name": {"type": "string", "pattern": _NAME},
-        "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"\S"},
+        "text": {"type": "string", "maxLength": MAX_TEXT, "pattern": rf"^(?=[\s\S]*\S){_NO_CONTROLS}*$"},
         "selector": {"type": "string", "pattern": _SELECTOR},
+        "place": {"type": "string", "pattern": _PLACE},
         "attribute": {"type": "string", "pattern": f"^{_LETTERS}$"},
-        "value": {"type": ["string", "integer"], "pattern": r"^[^*]*\*?$", "minLength": 1, "minimum": 0},
+        "value": {
+            "type": ["string", "integer"],
+            "maxLength": MAX_TEXT,
+            "pattern": r"^(?=[\s\S]*\S)[^*\u0000-\u0009\u000b-\u001f]*\*?$",
+            "minimum": 0,
+        },
         "criterion": {
             "type": "object",
             "minProperties": 1,

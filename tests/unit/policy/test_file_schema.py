@@ -1,5 +1,7 @@
 """The JSON Schema for editors takes what the reader takes, and refuses what the reader refuses by form."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.policy import draft_policy, policy_file_schema
+from tests.unit.policy.drawn_files import Drawing
 from tests.unit.policy.json_schema import holds
 from tests.unit.policy.rules import EXAMPLES as EXAMPLE_FOLDER
 
@@ -86,3 +89,21 @@ def test_it_agrees_with_the_reader_about_every_form_of_rule(rule: str, is_good: 
     text = f"{HEAD}paths:\n  one: /A\nrules:\n  - {rule}\n"
     assert is_valid(text) is is_good
     assert (draft_policy(text.encode(), file="p.yaml")[1] == ()) is is_good
+
+
+# What a JSON Schema does not tell: names that are known or not, numbers that rise, whether a file is only included.
+BEYOND_FORM = ("unknown", "is not a criterion", "is missing", "same path", "rising numbers", "is empty")
+
+
+def test_it_agrees_with_the_reader_about_files_that_are_drawn() -> None:
+    drawing, told = Drawing(7), Counter[bool]()
+    for number in range(600):
+        text = json.dumps(drawing.file())
+        _, noted = draft_policy(text.encode(), file="p.yaml")
+        is_good = is_valid(text)
+        if any(word in one.problem for one in noted for word in BEYOND_FORM):
+            assert noted
+            continue
+        told[is_good] += 1
+        assert is_good is (noted == ()), f"file {number}: {text} {[str(one) for one in noted]}"
+    assert min(told.values()) > 100
