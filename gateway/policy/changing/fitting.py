@@ -4,9 +4,9 @@
 kinds) it says so, and the policy does not pass: the promise is that a policy without findings makes no invalid view.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -78,10 +78,10 @@ def _reason(change: Change, facts: ValueFacts) -> str | None:
         case ChangeKind.DIGITS:
             return _not_text(facts) or _wrong_shape(_DIGITS, change.number, f"{change.number} digits", facts)
         case ChangeKind.PREFIX:
-            return _not_text(facts) or _wrong_part(_prefix_walk(change.number), change, facts)
+            return _not_text(facts) or _wrong_part(partial(_prefix_walk, change.number), change, facts)
         case ChangeKind.TRUNCATE:
             most = change.number if facts.max_length is None else min(change.number, facts.max_length)
-            return _not_text(facts) or _wrong_part(_truncate_walk(most), change, facts)
+            return _not_text(facts) or _wrong_part(partial(_truncate_walk, most), change, facts)
 
 
 def may_be(value: str, facts: ValueFacts) -> bool:
@@ -259,7 +259,7 @@ def _bounded(facts: ValueFacts) -> str | None:
     return "the type bounds its dates, and a coarser one may be outside" if is_bounded else None
 
 
-def _wrong_part(walk: Walk, change: Change, facts: ValueFacts) -> str | None:
+def _wrong_part(walk: Callable[[], Walk], change: Change, facts: ValueFacts) -> str | None:
     if change.kind is ChangeKind.PREFIX and facts.max_length is not None and change.number > facts.max_length:
         return f"the type takes at most {facts.max_length} characters, so no value has that many"
     if facts.min_length is not None and change.number < facts.min_length:
@@ -267,7 +267,7 @@ def _wrong_part(walk: Walk, change: Change, facts: ValueFacts) -> str | None:
     if not facts.patterns:
         return None
     trimmed = facts.base in ("string", "normalizedString")
-    if holds(walk, facts.patterns, trimmed=trimmed) is False:
+    if holds(walk(), facts.patterns, trimmed=trimmed) is False:
         return "the first characters of a value do not always match the pattern of the type"
     return None
 

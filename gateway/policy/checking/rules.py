@@ -159,6 +159,7 @@ class _Look:
         self.worlds = worlds
         self.tree = worlds.tree
         self.speaking: dict[int, list[Anchor]] = {}
+        self.meanings = {id(rule): _meaning(rule) for rule in policy.rules}
         for anchor, ruling in worlds.rulings.items():
             for rule in ruling.candidates:
                 self.speaking.setdefault(id(rule), []).append(anchor)
@@ -229,7 +230,7 @@ class _Look:
                     break  # what ranks lower never gets its turn here
 
     def is_tie(self, one: Rule, other: Rule, anchor: Anchor) -> bool:
-        if _meaning(one) == _meaning(other):
+        if self.meanings[id(one)] == self.meanings[id(other)]:
             return False
         return not self.worlds.never_both(one, other, anchor)
 

@@ -160,10 +160,17 @@ class Worlds:
     def all(self) -> Iterator[World]:
         """Yield every world, the one in which nothing holds first; at most MOST_WORLDS."""
         deciding, attributes = self._settled()
+        # By number: an atom is looked up once for each place and world, and has much to hash.
+        numbers = {atom: number for number, atom in enumerate(self._atoms)}
+        by_number = {
+            anchor: [[(numbers[atom], wanted) for atom, wanted in one] for one in asked]
+            for anchor, asked in self._asked.items()
+        }
         for holding in self._possible():
             here, there = dict(deciding), dict(attributes)
-            for anchor, asked in self._asked.items():
-                chosen = next((i for i, one in enumerate(asked) if all((a in holding) is b for a, b in one)), -1)
+            held = {numbers[atom] for atom in holding}
+            for anchor, asked in by_number.items():
+                chosen = next((i for i, one in enumerate(asked) if all((a in held) is b for a, b in one)), -1)
                 self._decide(anchor, self.rulings[anchor], chosen, here, there)
             yield World(holding=holding, deciding=here, attributes=there)
 
