@@ -71,7 +71,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     [
         ("?to=FR-DGDDI", "?to=FR-DGDD", "agreement.none"),
         ("--only withheld", "--only nothing", "a command failed"),
-        ("130 kept, 10 withheld", "131 kept, 9 withheld", "130 kept, 10 withheld under"),
+        ("130 kept, 0 changed, 10", "131 kept, 0 changed, 9", "130 kept, 0 changed, 10 withheld under"),
         (". ./demo.env", ". ./demo.environment", "No such file"),
     ],
 )
