@@ -162,7 +162,7 @@ async def test_an_officer_sees_the_view_beside_the_original_and_is_on_record(sta
     assert counted == marked >= transfer["withheld"] > 0
     assert len(pairs) >= transfer["kept"] > 0
     assert all(original == view for original, view in pairs)
-    assert all(rule.startswith(("customs-cooperation.yaml", "never.yaml")) for rule in rules)
+    assert all(rule.startswith(("customs-cooperation.yaml", "never.yaml", "envelope.yaml")) for rule in rules)
     assert f"{stage.lrn}" in told
     assert "officer looked at these documents" in told
     assert "What left is not what this policy keeps" not in told

@@ -23,7 +23,7 @@ from tests.integration.test_transfer import events_of, reaches, state
 ONE_MORE_IS_DROPPED = """  - drop: /MetaData/Declaration/TotalGrossMassMeasure
     reason: Not needed
     legal: Mutual assistance agreement, article 5
-  # Credentials"""
+  - drop: /MetaData/Declaration/Authentication"""
 
 
 async def held(
@@ -155,7 +155,7 @@ async def test_a_changed_policy_is_prepared_again_and_asks_for_approval_again(pa
     transfer_id = await held(pair)
     assert await released(pair, transfer_id) is TransferState.HELD
     before, seen = await state(pair, transfer_id), await unsigned_view(pair, transfer_id)
-    edit(policy(pair), "  # Credentials", ONE_MORE_IS_DROPPED)
+    edit(policy(pair), "  - drop: /MetaData/Declaration/Authentication", ONE_MORE_IS_DROPPED)
     await pair.reload()
     assert await refused(pair, transfer_id, "officer-2") == "transfer.prepared_again"
     after, now = await state(pair, transfer_id), await unsigned_view(pair, transfer_id)
