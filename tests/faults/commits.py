@@ -60,10 +60,10 @@ class Commits:
     def _commit(self, connection: sqlite3.Connection) -> None:
         # Asked within the transaction, so what it would commit is there already.
         rows = connection.execute("SELECT seq, event FROM audit WHERE seq > ?", (self._seen,)).fetchall()
-        happened = self.choose(Counter(AuditEvent(row["event"]) for row in rows))
+        happened = self.choose(Counter(AuditEvent(event) for _, event in rows))
         if happened is not False:
             connection.execute("COMMIT")
-            self._seen = max((row["seq"] for row in rows), default=self._seen)
+            self._seen = max((seq for seq, _ in rows), default=self._seen)
         if happened is not None:
             now = datetime.now(UTC)
             self.failed += 1
