@@ -25,6 +25,7 @@ from tests.benchmarks.line import BULK_LINES, HAND_OVER_BATCH, NAIVE, RECEIVER, 
 from tests.benchmarks.report import Round, report, tables
 from tests.benchmarks.rows import Parts, Row, time_row
 from tests.benchmarks.steady import commits, p99
+from tests.benchmarks.stored import store_rows
 
 OUT: Final = ROOT / "build" / "bench.json"
 LEAST_ROUNDS: Final = 4
@@ -63,6 +64,7 @@ async def measure(options: argparse.Namespace, console: Console) -> None:
         tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder,
         FloorProcesses(cores()) as floor,
         claim_rows(Path(folder), options.waiting) as claims,
+        store_rows(Path(folder)) as stored,
     ):
         starts = await _starts(Path(folder) / "restart", options)
         async with (
@@ -70,7 +72,7 @@ async def measure(options: argparse.Namespace, console: Console) -> None:
             open_line(Path(folder) / "naive", workers=options.workers, hand_over_batch=1, extra=NAIVE) as naive,
         ):
             parts = Parts(line.world, SENDER, RECEIVER)
-            rows = [*parts.rows(), *claims]
+            rows = [*parts.rows(), *stored, *claims]
             await line.run(_WARM_UP_MESSAGES, connections=options.connections)
             await naive.run(_WARM_UP_MESSAGES, connections=options.connections, bulk=False)
             rounds: list[Round] = []
