@@ -6,11 +6,9 @@ Whatever is drawn here changes no value: a parser finds the same elements, attri
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-if TYPE_CHECKING:
-    from tests.oracle.growing import Piece
+from tests.oracle.pieces import Piece
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 PREFIXES = ("", "a", "_x", "dec", "md", "res", "n1", "q.w-e", "décl")
@@ -25,7 +23,7 @@ class _Style:
     references: float
 
 
-def written(root: "Piece", chance: random.Random) -> bytes:
+def written(root: Piece, chance: random.Random) -> bytes:
     """Return the bytes of a document."""
     noisy = chance.random() < 0.4
     style = _Style(
@@ -52,7 +50,7 @@ class _Writer:
         self.style = style
         self.out = out
 
-    def element(self, piece: "Piece", scope: Mapping[str, str], depth: int, *, xsi: bool = False) -> None:
+    def element(self, piece: Piece, scope: Mapping[str, str], depth: int, *, xsi: bool = False) -> None:
         """Write a piece. `scope`: prefix → namespace as declared above."""
         declared: dict[str, str] = {}
         prefix = self.prefix(piece.namespace, scope, declared)

@@ -15,9 +15,11 @@ from functools import lru_cache
 from tests.oracle.changing import ANY_PSEUDONYM, changed, is_pseudonym
 from tests.oracle.consistency import Inconsistent, mended
 from tests.oracle.documents import Element, Name, Parsed, is_nil, parse, walk
+from tests.oracle.plain import oddities
 from tests.oracle.policy_file import Demand, Rule, read_policy_file
-from tests.oracle.selecting import Deciding, Privacy
+from tests.oracle.selecting import Deciding, Privacy, kind_of
 from tests.oracle.xsd_paths import Place
+from tests.oracle.xsd_values import Value
 
 __all__ = ["Judge", "judge_view"]
 
@@ -31,7 +33,8 @@ def judge_view(original: bytes, policy: bytes, view: bytes, places: Mapping[str,
 class Judge:
     """One policy, held against one set. `included`: files by name; `privacy`: classes of what is in the set.
 
-    `key`: of the pseudonyms; without it only their form is judged, and that equal values have equal ones.
+    `key`: of the pseudonyms; without it only their form is judged, and that equal values have equal ones. `met`: in
+    words, what the judge came across; the caller may empty it.
     """
 
     policy: bytes
@@ -43,20 +46,27 @@ class Judge:
     def __post_init__(self) -> None:
         self.file = read_policy_file(self.policy, self.included)
         self.deciding = Deciding(self.file, self.places, self.privacy)
-        self._root = lru_cache(1)(lambda raw: parse(raw).root)
+        self.met = self.deciding.met
+        self.root = lru_cache(1)(lambda raw: parse(raw).root)
         self._expected = lru_cache(1)(self._worked_out)
 
     # ── what must be said of a message as a whole ────────────────────────────────────────────────────────────────
 
     def refused_by(self, original: bytes) -> Demand | None:
         """Return the first demand that a message does not meet."""
-        root = self._root(original)
-        return next((one for one in self.file.require if not self.deciding.hold_anywhere(one.asked, root)), None)
+        root = self.root(original)
+        found = next((one for one in self.file.require if not self.deciding.hold_anywhere(one.asked, root)), None)
+        if self.file.require:
+            self.met.add("require is met" if found is None else "require is not met")
+        return found
 
     def held_by(self, original: bytes) -> list[Demand]:
         """Return what would have a human look at a message first."""
-        root = self._root(original)
-        return [one for one in self.file.hold if self.deciding.hold_anywhere(one.asked, root)]
+        root = self.root(original)
+        found = [one for one in self.file.hold if self.deciding.hold_anywhere(one.asked, root)]
+        if self.file.hold:
+            self.met.add("hold holds" if found else "hold does not hold")
+        return found
 
     # ── what must be in the view ─────────────────────────────────────────────────────────────────────────────────
 
@@ -65,14 +75,17 @@ class Judge:
         return self._expected(original)
 
     def _worked_out(self, original: bytes) -> Element | None:
-        root = self._root(original)
+        root = self.root(original)
         kept = self.written(root)
         return None if kept is None else mended(kept, root, self.file.consistency, self.deciding)
 
     def written(self, element: Element) -> Element | None:
         """Return what must be written for `element`, or None."""
         place = self.places.get(element.path)
-        if place is None or is_nil(element):
+        if place is None:
+            return None
+        if is_nil(element):
+            self.met.add("a nil element")
             return None
         kept = Element(element.name, element.path, [], origin=element)
         if place.value is not None:
@@ -84,7 +97,10 @@ class Judge:
             kept.children = [found for child in element.children if (found := self.child(child)) is not None]
             for one in kept.children:
                 one.parent = kept
-            if not any(self.is_content(one) for one in kept.children) or not has_required(kept, self.places):
+            if not any(self.is_content(one) for one in kept.children):
+                return None
+            if not has_required(kept, self.places):
+                self.met.add("a class without what it requires")
                 return None
         kept.attributes = list(self.attributes(element, place))
         return kept
@@ -98,6 +114,7 @@ class Judge:
         rule, _ = self.deciding.rule_for(child)
         if child.children or is_nil(child) or rule is None or rule.action == "drop":
             return None
+        self.met.add("a required class that was empty")
         return Element(child.name, child.path, list(self.attributes(child, place)), origin=child)
 
     def is_content(self, written: Element) -> bool:
@@ -108,9 +125,27 @@ class Judge:
         """Return the text of a leaf in the view, or None when it is withheld."""
         rule, _ = self.deciding.rule_for(element)
         assert place.value is not None
+        self.note(rule, "")
         if rule is None or rule.action == "drop":
             return None
-        return element.text if rule.action == "keep" else changed(rule, element.text, place.value, self.key)
+        return element.text if rule.action == "keep" else self.changed(rule, element.text, place.value)
+
+    def changed(self, rule: Rule, text: str, facts: Value) -> str | None:
+        """Return what a rule makes of a value, or None."""
+        found = changed(rule, text, facts, self.key)
+        how = f"{rule.how} {rule.what}" if rule.how == "to" else rule.how or rule.action
+        ends = "is withheld" if found is None else "stays" if found == text else "leaves as another"
+        self.met.add(f"{how}: what {ends}")
+        return found
+
+    def note(self, rule: Rule | None, attribute: str) -> None:
+        """Note who decided about a value."""
+        what = "attribute" if attribute else "leaf"
+        if rule is None:
+            self.met.add(f"default deny of a {what}")
+            return
+        self.met |= {f"{rule.action} decides a {what}", f"decided by {kind_of(rule.selector)}"}
+        self.met |= {f"decided under {len(rule.asked)} conditions"} if rule.asked else set()
 
     def attributes(self, element: Element, place: Place) -> Iterator[tuple[Name, str]]:
         """Yield the attributes that leave with an element that is written."""
@@ -118,10 +153,12 @@ class Judge:
             if name[0] or name[1] not in place.attributes:
                 continue
             rule, is_own = self.deciding.rule_for(element, name[1])
+            if is_own or rule is None:
+                self.note(rule, name[1])
             if rule is None or rule.action == "drop":
                 continue
             if is_own and rule.action != "keep":
-                found = changed(rule, value, place.attribute_values[name[1]], self.key)
+                found = self.changed(rule, value, place.attribute_values[name[1]])
                 if found is not None:
                     yield name, found
             elif is_own or names(rule, name[1], place):
@@ -132,7 +169,7 @@ class Judge:
     def complaints(self, original: bytes, view: bytes) -> list[str]:
         """Return what is wrong with a view; an empty list when it is exactly what the policy permits."""
         actual = parse(view)
-        complaints = list(around(actual))
+        complaints = [*oddities(view), *around(actual)]
         try:
             must_be = self.expected(original)
         except Inconsistent as error:

@@ -66,6 +66,8 @@ class PolicyFile:
     require: list[Demand] = field(default_factory=list)
     hold: list[Demand] = field(default_factory=list)
     consistency: dict[str, str] = field(default_factory=dict)
+    overridden: int = 0
+    """How many rules are overruled by a file that includes theirs."""
 
 
 @dataclass
@@ -86,6 +88,7 @@ def read_policy_file(raw: bytes, included: Mapping[str, bytes] | None = None) ->
     for content in files:
         for one in content.get("rules") or []:
             for rule in _rules(one, names):
+                found.overridden += (rule.selector, rule.asked) in rules
                 rules[rule.selector, rule.asked] = rule
         found.require += [_demand(one, names) for one in content.get("require", [])]
         found.hold += [_demand(one, names) for one in content.get("hold", [])]

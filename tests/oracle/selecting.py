@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from tests.oracle.documents import Element, walk
-from tests.oracle.policy_file import Asked, PolicyFile, Rule
+from tests.oracle.policy_file import BUILT_IN, Asked, PolicyFile, Rule
 from tests.oracle.xsd_paths import Place
 
 KINDS = ("plain", "*", "//", "wco", "set", "privacy")
@@ -14,6 +14,7 @@ KINDS = ("plain", "*", "//", "wco", "set", "privacy")
 Anchor = tuple[str, str]
 """Path, and the name of an attribute or nothing."""
 Privacy = Mapping[Anchor, str]
+ASKED_IN = ("the message", "GovernmentAgencyGoodsItem")
 
 
 def kind_of(selector: str) -> str:
@@ -95,9 +96,13 @@ def read_privacy(raw: bytes, places: Mapping[str, Place]) -> Privacy:
 
 
 class Deciding:
-    """Who decides about the elements and attributes of documents under one policy."""
+    """Who decides about the elements and attributes of documents under one policy.
+
+    `met`: in words, what was met on the way since somebody last emptied it: actions, selectors, answers, what went.
+    """
 
     def __init__(self, policy: PolicyFile, places: Mapping[str, Place], privacy: Privacy) -> None:
+        self.met: set[str] = set()
         self.policy = policy
         self.places = places
         self.privacy = privacy
@@ -172,7 +177,12 @@ class Deciding:
             found = [text for one in walk(where) for text in texts_at(one, places)]
             answers = [text.strip(" \t\r\n") for text in found if text]
         taken = any(is_one(answer, value) for answer in answers for value in asked.values)
-        return taken is not asked.negated
+        holds = taken is not asked.negated
+        name = asked.criterion if asked.criterion in BUILT_IN else "a criterion of its own"
+        inside = where.path.rpartition("/")[2] if where.parent is not None else "the message"
+        self.met.add(f"{'unless' if asked.negated else 'when'} {name} {'holds' if holds else 'does not hold'}")
+        self.met.add(f"asked in {inside if inside in ASKED_IN else 'another class'}")
+        return holds
 
 
 def texts_at(element: Element, places: frozenset[Anchor]) -> Iterator[str]:

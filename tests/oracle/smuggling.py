@@ -24,6 +24,13 @@ class Smuggled:
     text: str | None = None
 
     @property
+    def kind(self) -> str:
+        """What it is."""
+        return (
+            "an attribute" if self.attribute is not None else "a leaf" if self.leaf is not None else "a value as it was"
+        )
+
+    @property
     def told(self) -> str:
         """Where it is."""
         if self.attribute is not None:

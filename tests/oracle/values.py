@@ -14,7 +14,7 @@ from tests.oracle.xsd_values import COLLAPSED, Value
 COUNTRIES = ("FR", "NL", "DE", "GB", "NO", "US", "CN")
 DATES = ("20250131", "20240229", "20261231", "20250930104500Z", "20250101000000+01", "20269999", "20230431")
 POOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Declaration/TypeCode", ("IMA", "IMD", "EXA", "EXD", "COA")),
+    ("Declaration/TypeCode", ("IMA", "IMD", "EXA", "EXD", "COA", "GPR")),
     ("/CountryCode", COUNTRIES),
     ("/RoutingCountryCode", COUNTRIES),
     ("ExportCountry/ID", COUNTRIES),
@@ -67,6 +67,8 @@ def _any(chance: random.Random, value: Value) -> str:
 
 def _text(chance: random.Random, length: int, value: Value) -> str:
     length = max(length, value.least_length)
+    if chance.random() < 0.15:
+        return "".join(chance.choice("ABC  ") for _ in range(length))
     if chance.random() < 0.6:
         return "".join(chance.choice("ABCDEFGH 0123456789abcdefgh") for _ in range(length))
     return "".join(chance.choice(SIGNS) for _ in range(length))

@@ -145,10 +145,17 @@ class _Asking:
             return self.leaf_stands(node, asking)
         required = [child for child in node.children if child.least]
         if required:
-            return all(self.stands(child, asking) for child in required)
-        # It may hold anything, so all of it must stay; or nothing: then it is written empty, if a rule keeps it.
-        leaves = (one for one in self.tree.below(node) if one.is_leaf)
-        return self.is_surely_kept(node, asking) and all(self.leaf_stands(one, asking) for one in leaves)
+            return self.is_filled(node) and all(self.stands(child, asking) for child in required)
+        # It may hold anything, so all of it must stay; or nothing: then it is written empty, if a rule keeps it. What
+        # holds classes may hold empty ones alone, and then nothing of it is written.
+        children = node.children
+        return self.is_surely_kept(node, asking) and all(
+            one.is_leaf and self.leaf_stands(one, asking) for one in children
+        )
+
+    def is_filled(self, node: SchemaNode) -> bool:
+        """Whether the schema requires some leaf in an element, directly or in what it requires there."""
+        return node.is_leaf or any(self.is_filled(child) for child in node.children if child.least)
 
     def leaf_stands(self, leaf: SchemaNode, asking: Rule) -> bool:
         candidates = self.worlds.rulings[Anchor(leaf.path)].candidates

@@ -61,6 +61,16 @@ class _Relating:
             self.loose[child.path] for child in node.children if child.least
         )
 
+    def may_lose(self, above: SchemaNode, below: SchemaNode) -> bool:
+        """Whether a class between two places may go, although it holds what stays, and what is above it stays too."""
+        path = below.path
+        while path != above.path:
+            node = self.deciding.tree.nodes[path]
+            if node.nillable or any(self.loose[child.path] for child in node.children if child.least):
+                return True
+            path = path.rpartition("/")[0]
+        return False
+
     def may_stay(self, path: str) -> bool:
         """Whether some rule keeps a leaf, if only under conditions, and none of them changes it."""
         candidates = self.deciding.rulings[Anchor(path)].candidates
@@ -98,7 +108,7 @@ class _Relating:
             leaf, items = self.below(node, name), self.below(node, counted)
             if leaf is None or items is None or not self.may_stay(leaf.path) or not self.is_ever_kept(items):
                 continue
-            if self.loose[items.path]:
+            if self.loose[items.path] or self.may_lose(node, items):
                 yield Sum(holder=self.way(node.path), leaf=leaf.qualified, items=self.between(node, items))
 
     def totals(self, node: SchemaNode) -> Iterator[Sum]:
@@ -108,7 +118,9 @@ class _Relating:
             part = None if holders is None else self.below(holders, part_name)
             if leaf is None or items is None or holders is None or part is None:
                 continue
-            if self.may_stay(leaf.path) and self.may_stay(part.path) and self.loose[items.path]:
+            if not self.may_stay(leaf.path) or not self.may_stay(part.path):
+                continue
+            if self.loose[items.path] or self.deciding.used[part.path] or self.may_lose(node, holders):
                 yield Sum(
                     holder=self.way(node.path),
                     leaf=leaf.qualified,

@@ -1,313 +1,307 @@
 """Policies drawn from a seed: every kind of selector, action, condition, attribute list, named set and include.
 
-What is drawn is YAML, as an officer would write it, one rule a line. Rules that the static check refuses are taken out
-again, so what is left passes the check. The same seed gives the same policy every time.
+What is drawn is YAML, as an officer would write it, one rule a line (drawing.py). Rules that the static check refuses are
+taken out again, so what is left passes the check; what it refused on the way is kept too. From every second policy what
+the check warns of is taken out as well. The same seed gives the same policy every time.
 """
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 from gateway.errors import Finding
-from gateway.policy import check_policy, draft_policy
-from tests.oracle.values import COUNTRIES, drawn_value
+from gateway.policy import CompiledPolicy, Policy, Rule, check_policy, compile_policy, draft_policy, read_policy
 from tests.oracle.xsd_paths import Place
-from tests.unit.policy.grown import NILLABLE, compiled_set, set_places
-from tests.unit.policy.random_policies import BASE
+from tests.unit.policy.drawing import Drawing, RuleText, own_paths
+from tests.unit.policy.grown import base_of, compiled_set
 
-RuleText = dict[str, Any]
-MOST_CONDITIONS = 3
-BASES = {**BASE, NILLABLE: BASE["dms-declaration"]}
-ITEM = "/MetaData/Declaration/GoodsShipment/GovernmentAgencyGoodsItem"
-ANSWERS: Mapping[str, Sequence[str]] = {
-    "kind": ("declaration", "amendment", "response"),
-    "type-code": ("IM*", "IMA", "EX*", "CO*"),
-    "procedure": ("40", "4*", "10"),
-    "country-of-destination": COUNTRIES,
-    "country-of-export": COUNTRIES,
-    "country-of-origin": COUNTRIES,
-    "commodity": ("93*", "8703*", "2710*", "01*"),
-    "party-role": ("CS", "FW", "A*"),
-    "border-office": ("A*", "X", "FR*"),
-}
-ASKED = {
-    "type-code": "/MetaData/Declaration/TypeCode",
-    "procedure": f"{ITEM}/GovernmentProcedure/CurrentCode",
-    "country-of-destination": "//Destination/CountryCode",
-    "country-of-export": "//ExportCountry/ID",
-    "country-of-origin": "//Origin/CountryCode",
-    "commodity": "//Commodity/Classification/ID",
-    "party-role": "//RoleCode",
-    "border-office": "//ExitOffice/ID",
-}
-"""Where the answers stand: a condition may only ask what is kept."""
+MENDING = {"sequence": "renumber", "counts": "recount", "totals": "recompute", "pointers": "follow"}
+FIRST = "p.yaml"
+NEEDED = frozenset({"policy", "version", "schema_set", "include"})
+TURNS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A policy that passed the check, and the files it was read from."""
+    """A policy that passed the check, and the files it was read from. `warned`: the keys that the check warns of.
+
+    `compiled`: the same, ready to apply. `refused`: what the same draft said each time the check found errors in it.
+    """
 
     text: bytes
     included: Mapping[str, bytes]
+    warned: tuple[str, ...] = ()
+    compiled: CompiledPolicy | None = field(default=None, repr=False, compare=False)
+    refused: tuple["Drawn", ...] = ()
 
 
 @dataclass
+class _File:
+    """One file: what stands before its rules, those that are never taken out, and the others; None was taken out.
+
+    Every rule stays on its line.
+    """
+
+    head: dict[str, Any]
+    base: list[RuleText] = field(default_factory=list)
+    rules: list[RuleText | None] = field(default_factory=list)
+
+    @property
+    def first_line(self) -> int:
+        """The line of the first rule that may be taken out."""
+        return len(self.head) + 2 + len(self.base)
+
+    def written(self) -> bytes:
+        """Return its YAML, each key of the head and each rule on a line of its own."""
+        lines = [f"{key}: {json.dumps(said, ensure_ascii=False)}" for key, said in self.head.items()]
+        every = (*self.base, *self.rules)
+        rules = ["  #" if one is None else f"  - {json.dumps(one, ensure_ascii=False)}" for one in every]
+        return "".join(f"{one}\n" for one in (*lines, "rules:" if any(every) else "rules: []", *rules)).encode()
+
+    @property
+    def gone(self) -> list[int]:
+        """Which of its rules were taken out."""
+        return [at for at, rule in enumerate(self.rules) if rule is None]
+
+    def without(self, lines: Collection[int | None]) -> bool:
+        """Take out the rules on these lines, and tell whether there were any."""
+        bad = [at for at, rule in enumerate(self.rules) if rule is not None and self.first_line + at in lines]
+        for at in bad:
+            self.rules[at] = None
+        return bool(bad)
+
+
 class _Draft:
-    """What was drawn. A rule with a number of a file in `included` stands in that file."""
+    """The files of a policy that is mended until it passes the check. Reading takes longer than checking: while only
+    rules go, what was read is used again."""
 
-    set_id: str
-    base: list[RuleText]
-    rules: list[RuleText]
-    included: list[list[RuleText]] = field(default_factory=list)
-    more: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, set_id: str, files: dict[str, _File], chance: random.Random) -> None:
+        self.set_id = set_id
+        self.files = files
+        self.first = files[FIRST]
+        self.chance = chance
+        self.policy: Policy | None = None
+        self.is_as_read = True
+        texts = [_selected(one) for one in files.values()]
+        self.may_overrule = any(one & other for one, other in combinations(texts, 2))
 
-    def files(self) -> dict[str, list[RuleText]]:
-        """The rules of each file; the first is the policy itself."""
-        return {"p.yaml": self.base + self.rules} | {f"parts/{at}.yaml": one for at, one in enumerate(self.included)}
+    def findings(self) -> Sequence[Finding]:
+        """Return what is wrong with it now."""
+        found: Sequence[Finding] = ()
+        if self.policy is None:
+            texts = self.texts()
+            self.policy, found = draft_policy(texts[FIRST], file=FIRST, include=texts.__getitem__)
+            self.is_as_read = True
+        if self.policy is None or errors(found):
+            self.policy = None
+            return found
+        return (*found, *check_policy(self.policy, compiled_set(self.set_id)))
+
+    def texts(self) -> dict[str, bytes]:
+        """Return its files as they are now."""
+        return {name: one.written() for name, one in self.files.items()}
+
+    def sealed(self, warned: Sequence[Finding] = (), refused: Sequence[Drawn] = (), *, whole: bool = True) -> Drawn:
+        """Return it as it is now, compiled if it is `whole`."""
+        texts = self.texts()
+        policy = self.policy if whole else None
+        if policy is not None and not self.is_as_read:
+            policy = read_policy(texts[FIRST], file=FIRST, include=texts.__getitem__)
+        compiled = None if policy is None else compile_policy(policy, compiled_set(self.set_id))
+        keys = tuple(sorted({one.key or "" for one in warned}))
+        return Drawn(text=texts.pop(FIRST), included=texts, warned=keys, compiled=compiled, refused=tuple(refused))
+
+    def about_rules(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return the findings, but for those about rules that are never taken out."""
+        lines = range(self.first.first_line - len(self.first.base), self.first.first_line)
+        return [one for one in findings if one.file != FIRST or one.line not in lines]
+
+    def mend(self, findings: Sequence[Finding]) -> None:
+        """Take out the rules that are found fault with, or else what the head says, or any rule."""
+        words = {(one.key or "").removeprefix("consistency.") for one in findings} & set(MENDING)
+        if words and self.policy is not None:
+            said = {word: MENDING[word] for word in sorted(words)}
+            self.first.head["consistency"] = self.first.head.get("consistency", {}) | said
+            self.policy = None
+            return
+        about_names = [one for one in findings if one.key == "attributes" and one.line is not None]
+        if sum(map(self.named_well, about_names)):
+            return
+        bad = {(one.file, one.line) for one in findings}
+        # The first rule mostly keeps what the others are about.
+        bad = bad - {(FIRST, self.first.first_line)} or bad
+        found = [one.without({line for file, line in bad if file == name}) for name, one in self.files.items()]
+        if not any(found):
+            self.less(findings)
+        elif self.policy is None or self.may_overrule:
+            self.policy = None  # a rule that is gone may have overruled another
+        else:
+            gone = {(name, one.first_line + at) for name, one in self.files.items() for at in one.gone}
+            self.change(tuple(one for one in self.policy.rules if (one.file, one.line) not in gone))
+
+    def change(self, rules: tuple[Rule, ...]) -> None:
+        """Have other rules in what was read."""
+        assert self.policy is not None
+        self.policy, self.is_as_read = replace(self.policy, rules=rules), False
+
+    def named_well(self, finding: Finding) -> bool:
+        """Have a rule name the attributes that the set requires instead of others; tell whether it did name others."""
+        name, line = finding.file or FIRST, finding.line or 0
+        at = line - self.files[name].first_line
+        rule = self.files[name].rules[at] if 0 <= at < len(self.files[name].rules) else None
+        if rule is None or rule.get("attributes") in (None, "required") or self.policy is None:
+            return False
+        rule["attributes"] = "required"
+        about = [(one, (one.file, one.line) == (name, line)) for one in self.policy.rules]
+        self.change(tuple(replace(one, attributes="required") if found else one for one, found in about))
+        return True
+
+    def less(self, findings: Sequence[Finding]) -> None:
+        """Take out what the head says that is found fault with, or any rule, or all the head says."""
+        self.policy = None
+        keys = {(one.file or FIRST, (one.key or "").partition(".")[0]) for one in findings}
+        for name, key in keys:
+            if name in self.files and key not in NEEDED and self.files[name].head.pop(key, None) is not None:
+                return
+        some = [(one, at) for one in self.files.values() for at, rule in enumerate(one.rules) if rule is not None]
+        if some:
+            file, at = self.chance.choice(some)
+            file.rules[at] = None
+            return
+        for one in self.files.values():
+            one.head = {key: said for key, said in one.head.items() if key in NEEDED}
 
 
 @cache
 def drawn_policy(seed: int, set_id: str) -> Drawn:
     """Return the policy of a seed."""
     chance = random.Random(f"{set_id} {seed}")
-    draft = _Drawing(chance, set_id).draft()
+    is_tidy = chance.random() < 0.5
+    draft = _Draft(set_id, _drawn_files(chance, set_id, is_tidy=is_tidy), chance)
+    refused: list[Drawn] = []
     findings: Sequence[Finding] = ()
-    for _ in range(60):
-        drawn, findings = _read(draft)
-        if drawn is not None:
-            return drawn
-        _take_out(draft, findings, chance)
-    msg = f"seed {seed} of {set_id} comes to no policy: {findings}"
+    for turn in range(TURNS):
+        findings = draft.findings()
+        wrong = errors(findings)
+        if wrong:
+            refused.append(draft.sealed(whole=False))
+        if not wrong and is_tidy and turn < TURNS / 2:
+            wrong = draft.about_rules(findings)
+        if not wrong:
+            return draft.sealed(findings, refused)
+        draft.mend(wrong)
+    msg = f"seed {seed} of {set_id} comes to no policy: {errors(findings)}"
     raise AssertionError(msg)
 
 
-def _read(draft: _Draft) -> tuple[Drawn | None, Sequence[Finding]]:
-    texts = {name: written(draft, name, rules) for name, rules in draft.files().items()}
-    policy, findings = draft_policy(texts["p.yaml"], file="p.yaml", include=texts.__getitem__)
-    if policy is not None and not errors(findings):
-        findings = (*findings, *check_policy(policy, compiled_set(draft.set_id)))
-    if policy is None or errors(findings):
-        return None, errors(findings)
-    included = {name: text for name, text in texts.items() if name != "p.yaml"}
-    return Drawn(text=texts["p.yaml"], included=included), ()
+def _selected(file: _File) -> set[str]:
+    """Return what the rules of a file select."""
+    said = [next(iter(rule.values())) for rule in (*file.base, *file.rules) if rule is not None]
+    return {text for one in said for text in ([one] if isinstance(one, str) else one)}
 
 
-def errors(findings: Sequence[Finding]) -> Sequence[Finding]:
+def errors(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings with which a policy may not be used."""
-    return [one for one in findings if str(getattr(one, "level", "error")) == "error"]
-
-
-def _take_out(draft: _Draft, findings: Sequence[Finding], chance: random.Random) -> None:
-    """Take out the rules that are found fault with, or any rule when the fault is in none of these."""
-    bad = {(one.file, one.line) for one in findings}
-    broad = {("p.yaml", _first_line(draft, "p.yaml") + len(draft.base))}
-    bad = bad - broad or bad  # the first rule mostly keeps what the others are about
-    found = False
-    for name, rules in draft.files().items():
-        own = draft.rules if name == "p.yaml" else rules
-        first = _first_line(draft, name) + (len(draft.base) if name == "p.yaml" else 0)
-        kept = [rule for at, rule in enumerate(own) if (name, first + at) not in bad]
-        found = found or len(kept) < len(own)
-        own[:] = kept
-    if not found and any((some := draft.rules, *draft.included)):
-        some = next(one for one in (draft.rules, *draft.included) if one)
-        some.pop(chance.randrange(len(some)))
-    elif not found:
-        draft.more.clear()
-
-
-def written(draft: _Draft, name: str, rules: Sequence[RuleText]) -> bytes:
-    """Return the YAML of one file."""
-    return "".join(
-        f"{line}\n" for line in (*_head(draft, name), *(f"  - {json.dumps(one, ensure_ascii=False)}" for one in rules))
-    ).encode()
-
-
-def _head(draft: _Draft, name: str) -> list[str]:
-    if name != "p.yaml":
-        return ["rules:"] if draft.files()[name] else ["title: nothing", "rules: []"]
-    head = ["policy: drawn", "version: 1", f"schema_set: {draft.set_id}"]
-    if draft.included:
-        head.append(f"include: {json.dumps([one for one in draft.files() if one != 'p.yaml'])}")
-    return [*head, *(f"{key}: {json.dumps(said, ensure_ascii=False)}" for key, said in draft.more.items()), "rules:"]
-
-
-def _first_line(draft: _Draft, name: str) -> int:
-    return len(_head(draft, name)) + 1
+    return [one for one in findings if one.is_error]
 
 
 # ── drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @cache
-def _paths(set_id: str) -> tuple[tuple[str, Place], ...]:
-    return tuple((path, place) for path, place in set_places(set_id).items() if path.startswith("/MetaData/"))
+def base_rules(set_id: str) -> tuple[str, ...]:
+    """Return what every policy under a set keeps: the codes of the kind, and what the set requires around these."""
+    places = dict(own_paths(set_id))
+    body = "/MetaData/Response" if base_of(set_id) == "dms-response" else "/MetaData/Declaration"
+    codes = [f"{body}/{name}" for name in ("FunctionCode", "TypeCode")]
+    found = [one for one in codes if one in places]
+    return tuple(dict.fromkeys([*found, *_required("/MetaData", places, found)]))
 
 
-class _Drawing:
-    def __init__(self, chance: random.Random, set_id: str) -> None:
-        self.chance = chance
-        self.set_id = set_id
-        self.places = set_places(set_id)
-        self.sets: dict[str, list[str]] = {}
-        self.conditions = 0
-        self.is_declaration = "declaration" in set_id
+def _required(path: str, places: Mapping[str, Place], kept: Sequence[str]) -> list[str]:
+    """Return what must be kept below a class of which something is."""
+    found: list[str] = []
+    children = [one for one in places if one.rpartition("/")[0] == path]
+    for child in children:
+        inside = [one for one in kept if f"{one}/".startswith(f"{child}/")]
+        if not places[child].least and not inside:
+            continue
+        if places[child].leaf:
+            found.append(child)
+            continue
+        below = _required(child, places, inside)
+        found += below or [next(one for one in places if one.startswith(f"{child}/") and places[one].leaf)]
+    return found
 
-    def draft(self) -> _Draft:
-        base: list[RuleText] = [{"keep": path} for path in BASES[self.set_id]]
-        more: dict[str, Any] = {}
-        if self.often(0.5):
-            word = self.chance.choice(("consistency", "consistency", ""))
-            mending = {"sequence": "renumber", "counts": "recount", "totals": "recompute", "pointers": "follow"}
-            more |= {word: {key: said for key, said in mending.items() if self.often(0.8)} or mending} if word else {}
-        if self.often(0.5):
-            more["paths"] = self.sets
-            self.sets["some"] = [self.path_text(self.any_path()) for _ in range(self.chance.randint(1, 3))]
-            if self.often(0.5):
-                self.sets["more"] = ["set:some", f"//{self.name(self.any_path())}"]
-        rules = [self.rule() for _ in range(self.chance.choice((1, 2, 4, 6, 9)))]
-        if self.often(0.8):
-            rules.insert(0, self.broad())
-            # What gives power to who has it is never kept, or the check refuses the whole rule.
-            base.append(
-                {"drop": ["//AccessCode", "//Authentication"] if self.set_id == NILLABLE else "privacy:credential"}
-            )
-        if self.is_declaration:
-            more["criteria"] = {"border-office": "//ExitOffice/ID"}
-            asked = {name for rule in rules for word in ("when", "unless") for name in rule.get(word, {})}
-            rules += [{"keep": ASKED[name]} for name in sorted(asked & set(ASKED)) if self.often(0.9)]
-            for word in ("require", "hold"):
-                if self.often(0.2):
-                    more[word] = [{**self.condition(), "reason": "because"}]
-        draft = _Draft(self.set_id, base, rules, more=more)
-        if self.often(0.3):
-            cut = self.chance.randint(0, len(rules))
-            draft.rules, draft.included = rules[:cut], [rules[cut:]]
-            if self.often(0.5):
-                draft.included.append([self.rule()])
-        return draft
 
-    def often(self, share: float) -> bool:
-        return self.chance.random() < share
+def _drawn_files(chance: random.Random, set_id: str, *, is_tidy: bool) -> dict[str, _File]:
+    drawing = Drawing(chance, set_id)
+    head: dict[str, Any] = {"policy": "drawn", "version": 1, "schema_set": set_id}
+    if drawing.often(0.4):
+        drawing.name_sets()
+    if drawing.often(0.35):
+        drawing.name_criteria()
+    drawn = [drawing.rule() for _ in range(chance.choice((1, 2, 4, 6, 9, 14)))]
+    base: list[RuleText] = [{"keep": one, "attributes": "required"} for one in base_rules(set_id)]
+    single = drawing.one_by_one() if drawing.often(0.5) else []
+    rules: list[RuleText | None] = [*drawing.beside(drawn), *single]
+    if drawing.often(0.8):
+        rules = [*drawing.broad(is_tidy=is_tidy), *rules]
+    for word in ("require", "hold"):
+        if drawing.often(0.2):
+            head[word] = [{**drawing.condition(), "reason": f"because {at}"} for at in range(chance.choice((1, 1, 2)))]
+    rules += drawing.kept_answers()
+    if drawing.often(0.7):
+        head["consistency"] = {key: said for key, said in MENDING.items() if drawing.often(0.85)} or MENDING
+    files = {FIRST: _File(head, base, rules)}
+    named = {"paths": drawing.sets, "criteria": drawing.criteria}
+    head |= {key: said for key, said in named.items() if said}
+    if drawing.often(0.35):
+        _include(files, drawing)
+    return files
 
-    def any_path(self) -> str:
-        return self.chance.choice(_paths(self.set_id))[0]
 
-    def broad(self) -> RuleText:
-        roots = [path for path, place in _paths(self.set_id) if path.count("/") == 2 and not place.leaf]
-        named = (
-            "required"
-            if self.often(0.5)
-            else sorted({one for _, place in _paths(self.set_id) for one in place.attributes})
-        )
-        return {"keep": self.chance.choice(roots), "attributes": named}
+def _include(files: dict[str, _File], drawing: Drawing) -> None:
+    """Have a part of a policy stand in other files, and overrule some of what those say."""
+    chance, first = drawing.chance, files[FIRST]
+    cut = chance.randint(0, len(first.rules))
+    every = [one for one in first.rules if one is not None]
+    others = [_otherwise(one, drawing) for one in every if drawing.often(0.4)]
+    part = _File({}, rules=list(_each_once([*every[cut:], *others])))
+    first.rules = first.rules[:cut]
+    first.head["include"] = ["parts/0.yaml"]
+    for key in ("paths", "criteria", "consistency", "require", "hold"):
+        if key in first.head and drawing.often(0.6):
+            part.head[key] = first.head[key] if key in ("require", "hold") else _moved(first.head, key, drawing)
+    files["parts/0.yaml"] = part
+    if drawing.often(0.4):
+        part.head["include"] = ["deep/1.yaml"]
+        files["parts/deep/1.yaml"] = _File({}, rules=[drawing.rule()])
+    if drawing.often(0.2):
+        first.head["include"].append("parts/2.yaml")
+        files["parts/2.yaml"] = _File({}, rules=[drawing.rule()])
 
-    def rule(self) -> RuleText:
-        path, place = self.chance.choice(_paths(self.set_id))
-        action = self.chance.choice(("keep", "keep", "drop", "change", "change"))
-        rule: RuleText = {}
-        if action == "change" and place.value is not None:
-            rule = self.change(path, place)
-        elif action == "change":
-            rule = self.attribute_rule()
-        if not rule:
-            rule = {"drop" if action == "drop" else "keep": self.selector(path, place)}
-        if "drop" not in rule and "/@" not in str(rule) and self.often(0.6):
-            rule |= self.attributes()
-        if self.is_declaration and self.conditions < MOST_CONDITIONS and self.often(0.35):
-            self.conditions += 1  # each multiplies the worlds that the check looks at
-            rule |= self.condition()
-        if self.often(0.5):
-            rule["reason"] = "why not"
-        return rule
 
-    def attributes(self) -> RuleText:
-        named = self.chance.choice(("required", ["unitCode"], ["currencyID", "unitCode"], ["formatCode"], "all"))
-        if named == "all":
-            named = sorted({name for _, place in _paths(self.set_id) for name in place.attributes})
-        return {"attributes": named}
+def _otherwise(rule: RuleText, drawing: Drawing) -> RuleText:
+    """Say something else of the same places under the same conditions."""
+    action = next(iter(rule))
+    asked: RuleText = {word: rule[word] for word in ("when", "unless") if word in rule}
+    return {drawing.chance.choice([one for one in ("keep", "drop") if one != action]): rule[action], **asked}
 
-    # ── selectors ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def name(self, path: str) -> str:
-        return path.rpartition("/")[2]
+def _each_once(rules: Sequence[RuleText]) -> list[RuleText]:
+    seen: dict[str, RuleText] = {}
+    for rule in rules:
+        asked = {word: rule[word] for word in ("when", "unless") if word in rule}
+        seen.setdefault(json.dumps([next(iter(rule.values())), asked], sort_keys=True), rule)
+    return list(seen.values())
 
-    def path_text(self, path: str) -> str:
-        """Write a path in one of the ways that mean it, and others."""
-        steps = path.split("/")[1:]
-        match self.chance.choice(("plain", "plain", "anywhere", "below", "wildcard")):
-            case "anywhere":
-                return "//" + "/".join(steps[-self.chance.randint(1, 2) :])
-            case "below" if len(steps) > 3:
-                return f"/{steps[0]}/{steps[1]}//{steps[-1]}"
-            case "wildcard" if len(steps) > 2:
-                at = self.chance.randrange(1, len(steps))
-                return "/" + "/".join("*" if here == at else step for here, step in enumerate(steps))
-            case _:
-                return path
 
-    def selector(self, path: str, place: Place) -> Any:
-        drawn = self.chance.random()
-        if drawn < 0.08 and place.wco_id:
-            return f"wco:{place.wco_id}"
-        if drawn < 0.16 and self.set_id != NILLABLE:  # nobody has reviewed that one
-            return f"privacy:{self.chance.choice(('personal', 'commercial', 'security', 'credential', 'neutral'))}"
-        if drawn < 0.24 and self.sets:
-            return f"set:{self.chance.choice(list(self.sets))}"
-        if drawn < 0.30:
-            return [self.path_text(path), self.path_text(self.any_path())]
-        if drawn < 0.38 and place.attributes:
-            return f"{self.path_text(path)}/@{self.chance.choice(list(place.attributes))}"
-        return self.path_text(path)
-
-    # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def change(self, path: str, place: Place) -> RuleText:
-        """Return a rule that changes a leaf, mostly in a way that fits it."""
-        assert place.value is not None
-        text = self.path_text(path) if self.often(0.5) else path
-        fixed = {"replace": text, "with": drawn_value(self.chance, place.value, path).strip() or "0"}
-        shorter: RuleText = {"truncate": text, "length": self.chance.choice((1, 3, 8, 20))}
-        match self.chance.choice(("fixed", "own", "own", "own")), self.name(path):
-            case "fixed", _:
-                return fixed
-            case _, "DateTimeString":
-                return {"generalise": text, "to": self.chance.choice(("month", "year")), "attributes": "required"}
-            case _, "PostcodeID":
-                return {"generalise": text, "prefix": self.chance.choice((1, 2, 4))}
-            case _, name if name.endswith("CountryCode"):
-                return {"generalise": text, "to": "country"}
-            case _, "ID" if path.endswith("Classification/ID"):
-                return {"generalise": text, "digits": self.chance.choice((2, 4, 6))}
-            case _, "ID":
-                return {"pseudonymise": text}
-            case _ if place.value.base == "decimal":
-                return {"generalise": text, "bands": self.chance.choice(([0, 100, 10000], [-1000, 0, 5.5], [1, 2]))}
-            case _:
-                return self.chance.choice((shorter, fixed, {"pseudonymise": text}))
-
-    def attribute_rule(self) -> RuleText:
-        path, place = self.chance.choice([one for one in _paths(self.set_id) if one[1].attributes])
-        name = self.chance.choice(list(place.attributes))
-        text = self.chance.choice((f"{path}/@{name}", f"//{self.name(path)}/@{name}", f"//@{name}"))
-        value = drawn_value(self.chance, place.attribute_values[name], name).strip() or "x"
-        return self.chance.choice(
-            (
-                {"keep": text},
-                {"drop": text},
-                {"replace": text, "with": value},
-                {"truncate": text, "length": 2},
-                {"pseudonymise": text},
-            )
-        )
-
-    def condition(self) -> RuleText:
-        found: RuleText = {}
-        for word in self.chance.choice((("when",), ("when",), ("unless",), ("when", "unless"))):
-            name = self.chance.choice(list(ANSWERS))
-            known = ANSWERS[name]
-            found[word] = {name: sorted(self.chance.sample(known, self.chance.randint(1, min(3, len(known)))))}
-        return found
+def _moved(head: dict[str, Any], key: str, drawing: Drawing) -> dict[str, Any]:
+    """Have an included file name the same things, some of them otherwise, so that what includes it overrules that."""
+    others: Mapping[str, Any] = {"paths": [drawing.any()[0]], "criteria": "//TypeCode", "consistency": "refuse"}
+    return {name: others[key] if drawing.often(0.5) else said for name, said in head[key].items()}

@@ -1,28 +1,43 @@
-"""The sets that documents are grown from: the bundled ones, and one of them with values that may be nil."""
+"""The sets that documents are grown from: the bundled ones, one of them with values that may be nil, and small ones."""
 
 import io
+from dataclasses import replace
 from functools import cache
 
 from lxml import etree
 
 from gateway.bundled import schema_folder
 from gateway.domain.ids import SchemaSetId
-from gateway.schema import CompiledSet, assemble_set, compile_set
+from gateway.schema import CompiledSet, assemble_set, compile_set, parse_privacy
 from gateway.settings import load_catalogue
 from tests.oracle.selecting import Privacy, read_privacy
 from tests.oracle.xsd_paths import Place, read_files
+from tests.unit.policy.shrunk import shrunk_files
 from tests.unit.schema.sets import DATA, files_of
 
+PRIVACY = DATA / "privacy" / "dms.toml"
 NILLABLE = "dms-declaration-nil"
 """The declaration set, but every optional element in it may say `xsi:nil`."""
 _OF = "dms-declaration"
+_SMALL = "-small-"
+
+
+def small(base: str, seed: int) -> str:
+    """Return the name of a small set made of a bundled one (shrunk.py)."""
+    return f"{base}{_SMALL}{seed}"
+
+
+def base_of(set_id: str) -> str:
+    """Return the bundled set that one is made of, or is."""
+    return _OF if set_id == NILLABLE else set_id.partition(_SMALL)[0]
 
 
 @cache
 def set_files(set_id: str) -> dict[str, bytes]:
     """Return the XSD files of a set by name."""
-    found = files_of(_OF if set_id == NILLABLE else set_id)
-    files = {name: raw for name, raw in found.items() if name.endswith(".xsd")}
+    files = {name: raw for name, raw in files_of(base_of(set_id)).items() if name.endswith(".xsd")}
+    if _SMALL in set_id:
+        return shrunk_files(files, int(set_id.partition(_SMALL)[2]))
     if set_id == NILLABLE:
         files = {name: raw.replace(b' minOccurs="0"', b' minOccurs="0" nillable="true"') for name, raw in files.items()}
         # A reference and a wildcard can not say it; neither stands here with minOccurs="0".
@@ -40,34 +55,37 @@ def set_places(set_id: str) -> dict[str, Place]:
 
 def grown_roots(set_id: str) -> tuple[str, ...]:
     """Return the roots a document of the set may have, the usual one first."""
-    return ("/MetaData", "/Response") if set_id == "dms-response" else ("/MetaData", "/Declaration")
+    return ("/MetaData", "/Response") if base_of(set_id) == "dms-response" else ("/MetaData", "/Declaration")
 
 
 @cache
 def set_privacy(set_id: str) -> Privacy:
-    """Return the privacy classes of a bundled set, as the oracle reads them; nobody has reviewed any for another."""
-    if set_id == NILLABLE:
-        return {}
-    return read_privacy((DATA / "privacy" / "dms.toml").read_bytes(), set_places(set_id))
+    """Return the privacy classes of a set, as the oracle reads them; nobody has reviewed any for the one with nil."""
+    return {} if set_id == NILLABLE else read_privacy(PRIVACY.read_bytes(), set_places(set_id))
 
 
 @cache
 def compiled_set(set_id: str) -> CompiledSet:
     """Return a set as a node has it, with its privacy classes."""
-    if set_id != NILLABLE:
+    base = base_of(set_id)
+    if set_id == base:
         return compile_set(load_catalogue(schema_folder())[SchemaSetId(set_id)])
-    like = compiled_set(_OF).schema_set
+    like = compiled_set(base).schema_set
     made = assemble_set(
-        set_files(NILLABLE),
-        set_id=NILLABLE,
+        set_files(set_id),
+        set_id=set_id,
         release="1",
-        title="Declarations whose values may be nil",
-        entry=f"{_OF}.xsd",
+        title=f"Made of {base}",
+        entry=like.entry,
         kinds=[kind.value for kind in like.kinds],
         roots=list(like.roots),
         namespaces=list(like.namespaces),
     )
-    return compile_set(made)
+    if set_id == NILLABLE:
+        return compile_set(made)
+    # Of two sets, so that it may name what only the other has.
+    reviewed = replace(parse_privacy(PRIVACY.read_bytes(), file=PRIVACY.name), sets=(set_id, base))
+    return compile_set(replace(made, privacy=(reviewed,)))
 
 
 @cache

@@ -210,6 +210,24 @@ def test_many_items_and_pointers_take_time_in_proportion() -> None:
     assert many < few * 8 * 4, "eight times as much, with room for a busy machine"
 
 
+def test_a_total_follows_when_a_part_goes_of_an_item_that_stays() -> None:
+    """A number that can not be made coarser takes its packaging with it, and what that held of the packages."""
+    packaging = "<Packaging><SequenceNumeric>{}</SequenceNumeric><QuantityQuantity>{}</QuantityQuantity></Packaging>"
+    two = f"{packaging.format(1, 3)}{packaging.format(9, 4)}</GovernmentAgencyGoodsItem>"
+    only = item("1").replace("</GovernmentAgencyGoodsItem>", two)
+    raw = shipped(only, before="<TotalPackageQuantity>7</TotalPackageQuantity>")
+    coarser = f"{RULES.partition(f'  - drop: {ITEM}')[0]}  - generalise: {ITEM}/Packaging/SequenceNumeric\n    bands: [5, 9]\n"
+    assert "<dec:TotalPackageQuantity>4<" in body(holds_up(raw, policy(rules=coarser)))
+    assert refused(raw, policy("", coarser)) == ("policy.inconsistent", [f"{D}/TotalPackageQuantity"])
+
+
+def test_a_count_follows_when_the_whole_shipment_goes() -> None:
+    raw = shipped(item("1"), item("2"), before="<GoodsItemQuantity>2</GoodsItemQuantity>")
+    sometimes = f"  - keep: {D}/GoodsShipment\n    attributes: [unitCode, formatCode]\n    when: {{type-code: [EX*]}}\n"
+    how = policy(rules=f"{CODES}  - keep: {D}/GoodsItemQuantity\n{sometimes}")
+    assert "<dec:GoodsItemQuantity>0</dec:GoodsItemQuantity>" in body(holds_up(raw, how))
+
+
 # ── what a set requires ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

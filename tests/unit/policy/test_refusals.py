@@ -10,7 +10,7 @@ import pytest
 from gateway.document import read
 from gateway.document.names import DECLARATION
 from gateway.errors import PolicyError
-from gateway.policy import apply_policy, compile_policy, explain, inspect
+from gateway.policy import apply_policy, check_policy, compile_policy, explain, inspect
 from gateway.schema import CompiledSet, assemble_set, compile_set, validate
 from tests.unit.policy.rules import HEAD, declaration, example, policy, sample, valid
 from tests.unit.schema.sets import LIMITS, bundled
@@ -123,3 +123,40 @@ def test_the_receiver_refuses_a_root_that_the_policy_does_not_have() -> None:
     with pytest.raises(PolicyError) as caught:
         inspect(valid(bare), example("customs-response"))
     assert caught.value.facts["paths"] == ["/Declaration"]
+
+
+# ── what may be empty ────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOLDING = """
+    <xs:element name="FunctionCode" type="xs:string"/>
+    <xs:element name="TypeCode" type="xs:string"/>
+    <xs:element name="Shipment" minOccurs="0"><xs:complexType><xs:sequence>
+      <xs:element name="Country" type="xs:string" minOccurs="0"/>
+      <xs:element name="Buyer"><xs:complexType><xs:sequence>{}</xs:sequence></xs:complexType></xs:element>
+    </xs:sequence></xs:complexType></xs:element>
+    <xs:element name="Note" type="xs:string" minOccurs="0"/>"""
+NAME = '<xs:element name="Name" type="xs:string"{}/>'
+COMMUNICATION = (
+    '<xs:element name="Communication"{}><xs:complexType><xs:sequence>{}</xs:sequence></xs:complexType></xs:element>'
+)
+
+
+@pytest.mark.parametrize(
+    ("inside", "may_go"),
+    [
+        (NAME.format(""), False),
+        (NAME.format(' minOccurs="0"'), False),
+        (COMMUNICATION.format("", NAME.format("")), False),
+        (COMMUNICATION.format("", NAME.format(' minOccurs="0"')), True),
+        (COMMUNICATION.format(' minOccurs="0"', NAME.format("")), True),
+    ],
+    ids=["a value", "a value or nothing", "a class with a value", "an empty class", "perhaps an empty class"],
+)
+def test_no_rule_asks_beside_what_may_hold_nothing_but_empty_classes(inside: str, *, may_go: bool) -> None:
+    """Of such nothing is written, and what requires it goes with it: the receiver would find no answer there."""
+    holding = made(HOLDING.format(inside), ["declaration"])
+    rules = "  - keep: /Declaration\n  - drop: /Declaration/Note\n    when: {country: [FR]}\n"
+    head = HEAD.replace("dms-declaration", "made").replace("rules:", "criteria: {country: //Country}\nrules:")
+    errors = [one.problem for one in check_policy(policy(rules, head), holding) if one.is_error]
+    told = "asks country at /Declaration/Shipment/Country, while /Declaration/Shipment/Buyer may be withheld"
+    assert [one[: len(told)] for one in errors] == ([told] if may_go else [])
