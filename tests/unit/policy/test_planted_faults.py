@@ -18,6 +18,12 @@ from tests.unit.policy.planted import Fault, planted
 SETS = [small("dms-declaration", number) for number in (5, 6, 7, 4, 0)] + [small("dms-response", 3)]
 SEEDS = range(30)
 DOCUMENTS = 5
+SELDOM = {
+    "a name under a parent is not looked at",
+    "a pointer keeps its old number",
+    "a text that was cut ends in a blank",
+}
+"""Found after hundreds of cases."""
 
 
 @cache
@@ -48,7 +54,9 @@ def refused() -> Iterator[tuple[str, Drawn]]:
     return ((set_id, one) for set_id, drawn in jury() for one in drawn.refused)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.long) if one in SELDOM else one for one in FAULTS]
+)
 def test_a_planted_fault_is_caught(name: str) -> None:
     every = iter(jury())
     with planted(FAULTS[name]):
