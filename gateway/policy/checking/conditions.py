@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import may_be
-from gateway.policy.checking.rules import FACTS, finding, is_own, such_as
+from gateway.policy.checking.rules import FACTS, finding, such_as
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.pointers import POINTER_CLASS
 from gateway.policy.language.changes import ChangeKind
@@ -62,12 +62,12 @@ class _Asking:
                     kinds = ", ".join(self.worlds.kinds)
                     problem = f"never holds: messages under {self.policy.schema_set} are {kinds}"
                     yield finding(self.policy, entry, key, problem, "Remove it, or ask for one of these", Level.WARNING)
-            elif not self.worlds.places(condition.criterion) and is_own(self.policy, entry):
+            elif not self.worlds.places(condition.criterion) and self.policy.is_own(entry):
                 level = Level.WARNING if name in BUILT_IN else Level.ERROR
                 problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
                 fix = "Remove the condition" if name in BUILT_IN else f"Correct `{name}` under `criteria`. {FACTS}"
                 yield finding(self.policy, entry, key, problem, fix, level)
-            if is_own(self.policy, entry):
+            if self.policy.is_own(entry):
                 yield from self.impossible(entry, key, condition)
         for one, other in combinations(entry.conditions, 2):
             if one.excludes(other, single=False):

@@ -1,6 +1,7 @@
 """The part of the static check that looks at each rule: where it stands, what it changes, what it is beside.
 
-Rules of included files may be made for several schema sets, so it is not held against them that they stand nowhere.
+What is shared by several policies may be made for several schema sets, so it is not held against it that it stands
+nowhere (`Policy.is_own`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
 from gateway.policy.ruling.rulings import rank, standing_rules
 from gateway.schema import SchemaNode, ValueFacts
 
-__all__ = ["FACTS", "finding", "is_own", "rule_findings", "such_as", "unknown_selectors"]
+__all__ = ["FACTS", "finding", "rule_findings", "such_as", "unknown_selectors"]
 
 _BY_STEPS: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
 FACTS: Final = "`gateway schema facts` lists all there are"
@@ -29,11 +30,6 @@ def finding(
     file = (rule.file if rule is not None else "") or policy.file
     line = rule.line if rule is not None else None
     return Finding(file=file, line=line, key=str(key), problem=problem, fix=fix, level=level)
-
-
-def is_own(policy: Policy, entry: Rule | Demand) -> bool:
-    """Tell whether something stands in the policy's own file. Included ones may be made for several schema sets."""
-    return (entry.file or policy.file) == policy.file
 
 
 def such_as(paths: list[str]) -> str:
@@ -49,7 +45,7 @@ def unknown_selectors(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Rules of the policy's own file about what the set does not have."""
     unknown = _Unknown(policy, worlds)
     for rule in policy.rules:
-        if not is_own(policy, rule):
+        if not policy.is_own(rule):
             continue
         if rule.selector.kind is SelectorKind.SET:
             for member in rule.selector.members:
@@ -248,7 +244,7 @@ class _Look:
         """Own rules that decide about no value anywhere, because others do."""
         for rule in self.policy.rules:
             anchors = self.worlds.anchors[id(rule)]
-            if not anchors or not is_own(self.policy, rule):
+            if not anchors or not self.policy.is_own(rule):
                 continue
             if any(self.decides(rule, one) for one in self.speaking.get(id(rule), ())):
                 continue

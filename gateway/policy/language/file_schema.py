@@ -117,6 +117,7 @@ def _asking() -> dict[str, Any]:
         "unless": {**_ref("criterion"), "description": "Speaks only where none of these holds"},
         "reason": {**_ref("text"), "description": "Why; shown wherever a value is explained"},
         "legal": {**_ref("text"), "description": "Under what law"},
+        "shared": {"type": "boolean", "description": "Made for several policies: may stand nowhere in this set"},
     }
 
 

@@ -126,7 +126,8 @@ def _mended(consistency: Consistency | None) -> dict[str, str]:
 
 
 def flatten(policy: Policy) -> str:
-    """Return the policy as one YAML file without includes, one rule per selector; it has the same hash."""
+    """Return the policy as one YAML file without includes, one rule per selector; it has the same hash. What came from
+    included files says `shared`, so that the check finds in it just what it finds in the policy."""
     lines = [f"policy: {policy.id}", f"version: {policy.version}"]
     lines += [f"title: {_text(policy.title)}"] if policy.title else []
     lines += [f"schema_set: {policy.schema_set}"]
@@ -134,22 +135,24 @@ def flatten(policy: Policy) -> str:
     for group in ("paths", "criteria"):
         if group in names:
             lines += ["", f"{group}:", *(f"  {name}: {_value(value)}" for name, value in sorted(names[group].items()))]
-    lines += ["", "rules:", *(line for rule in _in_order(policy.rules) for line in _rule_lines(rule))]
+    lines += ["", "rules:", *(line for rule in _in_order(policy.rules) for line in _rule_lines(rule, policy))]
     for name, demands in (("require", policy.require), ("hold", policy.hold)):
         if demands:
-            written = (line for one in _sorted(map(_demand, demands)) for line in _entry(_demand_keys(one)))
+            alike = sorted(demands, key=lambda one: _json(_demand(one)))
+            written = (line for one in alike for line in _entry(_demand_keys(one, policy)))
             lines += ["", f"{name}:", *written]
     if mended := _mended(policy.consistency):
         lines += ["", f"consistency: {_value(mended)}"]
     return "\n".join([*lines, ""])
 
 
-def _rule_lines(rule: Rule) -> list[str]:
+def _rule_lines(rule: Rule, policy: Policy) -> list[str]:
     content = _rule(rule)
     keys: dict[str, Any] = {content["action"]: content["path"]}
     if rule.change is not None:
         keys.update(_change_keys(rule.change))
-    return _entry({**keys, **{name: content.get(name) for name in ("attributes", "when", "unless", "reason", "legal")}})
+    keys |= {name: content.get(name) for name in ("attributes", "when", "unless", "reason", "legal")}
+    return _entry({**keys, "shared": not policy.is_own(rule)})
 
 
 def _change_keys(change: Change) -> dict[str, Any]:
@@ -168,8 +171,10 @@ def _change_keys(change: Change) -> dict[str, Any]:
             return {}
 
 
-def _demand_keys(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: content.get(name) for name in ("when", "unless", "reason", "legal")}
+def _demand_keys(demand: Demand, policy: Policy) -> dict[str, Any]:
+    content = _demand(demand)
+    keys = {name: content.get(name) for name in ("when", "unless", "reason", "legal")}
+    return {**keys, "shared": not policy.is_own(demand)}
 
 
 def _entry(keys: Mapping[str, Any]) -> list[str]:
@@ -178,6 +183,8 @@ def _entry(keys: Mapping[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):

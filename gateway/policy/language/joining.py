@@ -284,6 +284,7 @@ class _Names:
             conditions=conditions,
             reason=draft.reason,
             legal=draft.legal,
+            shared=draft.shared,
             file=part.reading.file,
             line=draft.selector.line,
         )
@@ -293,6 +294,7 @@ class _Names:
             conditions=self.conditions(part, draft.asked),
             reason=draft.reason,
             legal=draft.legal,
+            shared=draft.shared,
             file=part.reading.file,
             line=draft.line,
         )

@@ -30,7 +30,7 @@ _CHANGE_KEYS: Final = {
 _TO: Final = (ChangeKind.YEAR, ChangeKind.MONTH, ChangeKind.COUNTRY)
 _DIGITS: Final = (2, 4, 6)
 MOST_CHARACTERS: Final = 10_000
-_DEMAND_KEYS: Final = ("when", "unless", "reason", "legal")
+_DEMAND_KEYS: Final = ("when", "unless", "reason", "legal", "shared")
 _RULE_KEYS: Final = (*(action.value for action in Action), "attributes", *_DEMAND_KEYS, *_CHANGE_KEYS)
 _HEAD: Final = ("policy", "version", "schema_set")
 _TOP_KEYS: Final = ("title", "include", "paths", "criteria", "rules", "require", "hold", "consistency")
@@ -65,6 +65,7 @@ class DraftRule:
     asked: tuple[Asked, ...]
     reason: str
     legal: str
+    shared: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class DraftDemand:
     asked: tuple[Asked, ...]
     reason: str
     legal: str
+    shared: bool
     line: int
 
 
@@ -176,6 +178,7 @@ class _PartReader:
                     asked=asked,
                     reason=reason,
                     legal=legal,
+                    shared=self.reading.truth(fields, "shared", key, default=False),
                 )
             )
 
@@ -315,7 +318,8 @@ class _PartReader:
         asked, (reason, legal) = self.when(fields, key), self.why(fields, key)
         if isinstance(node, Fields) and not {"when", "unless"} & set(node.fields):
             self.reading.note(node.line, key, "asks nothing", "Add `when:` with criteria and values")
-        found.append(DraftDemand(asked=asked, reason=reason, legal=legal, line=node.line))
+        shared = self.reading.truth(fields, "shared", key, default=False)
+        found.append(DraftDemand(asked=asked, reason=reason, legal=legal, shared=shared, line=node.line))
 
     def consistency(self, top: Fields) -> None:
         entry = top.fields.get("consistency")

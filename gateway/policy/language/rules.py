@@ -46,7 +46,8 @@ class Action(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule about one selector. `attributes` names those that leave, or says `required`; `change` only with an
-    action that changes; `conditions` must all hold; `file` and `line` say where it stands."""
+    action that changes; `conditions` must all hold; `file` and `line` say where it stands. `shared`: it is written for
+    several policies, so it may stand nowhere in the set of this one."""
 
     action: Action
     selector: Selector
@@ -55,6 +56,7 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     reason: str = ""
     legal: str = ""
+    shared: bool = False
     file: str = ""
     line: int = 0
 
@@ -82,6 +84,7 @@ class Demand:
     conditions: tuple[Condition, ...]
     reason: str
     legal: str = ""
+    shared: bool = False
     file: str = ""
     line: int = 0
 
@@ -112,6 +115,11 @@ class Policy:
     file: str
     files: tuple[str, ...] = ()
     sha256: str
+
+    def is_own(self, entry: Rule | Demand) -> bool:
+        """Tell whether something is written for this policy alone: it stands in its own file, and is not `shared`. What
+        else there is may be made for several schema sets, so it is not held against it that it stands nowhere here."""
+        return not entry.shared and (entry.file or self.file) == self.file
 
     def place(self, rule: Rule | Demand | None) -> str:
         """Return where a rule stands, as `file:line`; for default deny only the file."""

@@ -87,6 +87,7 @@ class Drawing:
             "when": self.mostly(self.asked()),
             "unless": self.mostly(self.asked()),
             "reason": self.mostly("why"),
+            "shared": self.mostly(True),
         }
         found |= {name: value for name, value in more.items() if self.is_so(0.25)}
         return found | ({self.word("keep", "to", "digits", "with", "foo"): self.scalar()} if self.is_so(0.05) else {})

@@ -10,6 +10,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda one: isinstance(one, str),
     "integer": lambda one: isinstance(one, int) and not isinstance(one, bool),
     "number": lambda one: isinstance(one, int | float) and not isinstance(one, bool),
+    "boolean": lambda one: isinstance(one, bool),
 }
 
 

@@ -120,6 +120,28 @@ def test_every_example_can_be_written_flat(file: Path) -> None:
     assert check_policy(flat, reviewed(flat.schema_set)) == ()
 
 
+def test_what_the_check_does_not_mind_of_an_included_file_it_does_not_mind_in_the_flat_form() -> None:
+    shared = (
+        "rules:\n  - drop: [privacy:credential, //Nowhere]\n    reason: r\n"
+        "require:\n  - when: {elsewhere: [X]}\n    reason: r\ncriteria:\n  elsewhere: //Nowhere\n"
+    )
+    found = reading(
+        HEAD.replace("rules:\n", "include: a.yaml\nrules:\n") + "  - keep: /MetaData/WCOTypeName\n", a=shared
+    )
+    flat = flatten(found)
+    again = read_policy(flat.encode(), file="flat.yaml")
+    assert flat.count("shared: true") == 3
+    assert (again.sha256, flatten(again)) == (found.sha256, flat)
+
+    def problems(policy: Policy) -> list[str]:
+        return sorted(one.problem for one in check_policy(policy, reviewed(policy.schema_set)))
+
+    assert problems(again) == problems(found)
+    own = read_policy(flat.replace("shared: true", "shared: false").encode(), file="flat.yaml")
+    assert own.sha256 == found.sha256
+    assert {one for one in problems(own) if "Nowhere" in one or "elsewhere" in one}, "what stands here alone is minded"
+
+
 @given(st.text(min_size=1, max_size=40).filter(lambda text: text.strip() and not any(ord(one) < 32 for one in text)))
 def test_any_text_is_the_same_when_read_from_the_flat_form(text: str) -> None:
     quoted = "".join(
