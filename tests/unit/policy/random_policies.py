@@ -23,6 +23,7 @@ BASE = {
         )
     ),
 }
+SETS = tuple(BASE)
 SAMPLES = {
     "dms-declaration": (
         *("import-two-items", "export-one-item", "amendment", "arrival", "transit-bare-declaration"),

@@ -15,10 +15,9 @@ from gateway.policy import CompiledPolicy, Policy, apply_policy, compile_policy
 from gateway.policy.consistency.mending import Relations
 from gateway.schema import ValidDocument, assemble_set, compile_set
 from tests.oracle.writing import written_view
-from tests.unit.policy.random_policies import compiled, documents, policies
+from tests.unit.policy.random_policies import SETS, compiled, documents, policies
 from tests.unit.policy.rules import CODES, HEAD, SAMPLES, XSI, declaration, example, fitting, policy, valid
 from tests.unit.policy.rules import compiled as compiled_rules
-from tests.unit.policy.test_laws import SETS
 from tests.unit.policy.test_nil import HOW as NILLABLE
 from tests.unit.schema.sets import bundled
 

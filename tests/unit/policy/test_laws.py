@@ -1,4 +1,13 @@
-"""Laws that hold for every policy that passes the check and every valid document."""
+"""Laws that hold for every policy that passes the check and every valid document, over what Hypothesis draws.
+
+Rules are put together at random, samples pruned and doubled; test_drawn_declarations.py and test_drawn_others.py hold
+these laws and more over what is drawn from seeds. All laws judge one case, so that its view is made once.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -11,15 +20,9 @@ from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, Policy, apply_policy, explain, inspect, policy_sha256
 from gateway.schema import ValidDocument, validate
 from tests.oracle.oracle import judge_view
-from tests.unit.policy.random_policies import BASE, compiled, documents, policies
+from tests.unit.policy.random_policies import BASE, SETS, compiled, documents, policies
 from tests.unit.policy.rules import places, policy
 from tests.unit.schema.sets import LIMITS, bundled
-
-SETS = ("dms-declaration", "dms-response", "dms-cancellation")
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-Case = tuple[Policy, ValidDocument]
-
-cases = st.sampled_from(SETS).flatmap(lambda set_id: st.tuples(policies(set_id), documents(set_id)))
 
 
 def view_of(document: ValidDocument, how: CompiledPolicy) -> View | None:
@@ -34,6 +37,15 @@ def view_of(document: ValidDocument, how: CompiledPolicy) -> View | None:
 
 def reread(view: View) -> ValidDocument:
     return validate(read(view.xml, LIMITS), bundled(view.schema_set))
+
+
+def passes(document: ValidDocument, how: CompiledPolicy) -> bool:
+    """Tell whether a receiver finds nothing over-shared."""
+    try:
+        inspect(document, how)
+    except PolicyError:
+        return False
+    return True
 
 
 def yaml(found: Policy) -> bytes:
@@ -51,107 +63,64 @@ def _attributes(named: tuple[str, ...] | str) -> str:
     return named if isinstance(named, str) else f"[{', '.join(named)}]"
 
 
-@LAW
-@given(cases)
-def test_the_independent_oracle_agrees_on_every_view(case: Case) -> None:
-    found, document = case
-    view = view_of(document, compiled(found))
-    if view is not None:
-        assert judge_view(document.document.raw, yaml(found), view.xml, places(found.schema_set)) == []
-
-
-@LAW
-@given(cases)
-def test_applying_twice_changes_nothing(case: Case) -> None:
-    found, document = case
-    how = compiled(found)
-    view = view_of(document, how)
-    if view is not None:
-        again = view_of(reread(view), how)
-        assert again is not None
-        assert (again.xml, again.kept, again.withheld) == (view.xml, view.kept, 0)
-
-
-@LAW
-@given(cases, st.randoms())
-def test_the_order_of_rules_means_nothing(case: Case, chance: object) -> None:
-    found, document = case
-    rules = list(found.rules)
-    chance.shuffle(rules)  # type: ignore[attr-defined]  # a random.Random
-    other = Policy(
-        id=found.id,
-        version=found.version,
-        title=found.title,
-        schema_set=found.schema_set,
-        rules=tuple(rules),
-        file=found.file,
-        sha256=policy_sha256(
-            policy_id=found.id,
-            version=found.version,
-            title=found.title,
-            schema_set=found.schema_set,
-            rules=tuple(rules),
-        ),
+def shuffled(found: Policy, chance: Random) -> Policy:
+    """Return the policy with its rules in another order."""
+    rules = tuple(chance.sample(found.rules, len(found.rules)))
+    sha256 = policy_sha256(
+        policy_id=found.id, version=found.version, title=found.title, schema_set=found.schema_set, rules=rules
     )
-    assert other.sha256 == found.sha256
-    one, two = view_of(document, compiled(found)), view_of(document, compiled(other))
-    assert (one and one.xml) == (two and two.xml)
+    return replace(found, rules=rules, sha256=sha256)
 
 
-@LAW
-@given(cases)
-def test_a_view_is_in_the_one_fixed_form(case: Case) -> None:
-    found, document = case
-    view = view_of(document, compiled(found))
-    if view is not None:
-        assert in_fixed_form(read(view.xml, LIMITS), bundled(found.schema_set).prefixes)
+# ── the laws ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@LAW
-@given(cases)
-def test_the_receiver_finds_nothing_over_shared_in_a_view(case: Case) -> None:
-    found, document = case
-    how = compiled(found)
+def broken(found: Policy, document: ValidDocument, chance: Random, met: Counter[str]) -> Iterator[str]:
+    """Say in words which laws a case breaks, and note in `met` what it was."""
+    how, other = compiled(found), shuffled(found, chance)
     view = view_of(document, how)
+    kept = [line for line in explain(document, how) if line.kept and not line.is_empty]
+    if other.sha256 != found.sha256:
+        yield "the order of rules changes the hash"
+    again = view_of(document, compiled(other))
+    if (view and view.xml) != (again and again.xml):
+        yield "the order of rules changes the view"
+    if len(kept) != (view.kept if view else 0):
+        yield "what is explained as kept is not what was kept"
+    # The original passes inspection only if its view holds all of it.
+    if not passes(document, how):
+        met["documents that inspect refuses"] += 1
+    elif view is None or view.withheld:
+        yield "inspect lets pass what apply withholds"
+    note(found, view, met)
     if view is not None:
-        inspect(reread(view), how)
+        yield from broken_by(view, found, how, document)
 
 
-@LAW
-@given(cases)
-def test_explain_and_apply_agree(case: Case) -> None:
-    found, document = case
-    how = compiled(found)
-    view, lines = view_of(document, how), explain(document, how)
-    kept = [one for one in lines if one.kept and not one.is_empty]
-    assert len(kept) == (view.kept if view is not None else 0)
-    if view is not None:
-        assert len(lines) - len(kept) - sum(one.is_empty for one in lines) == view.withheld
+def broken_by(view: View, found: Policy, how: CompiledPolicy, document: ValidDocument) -> Iterator[str]:
+    """Say which laws a view breaks."""
+    yield from judge_view(document.document.raw, yaml(found), view.xml, places(found.schema_set))
+    sent = reread(view)
+    again = view_of(sent, how)
+    if again is None or (again.xml, again.kept, again.withheld) != (view.xml, view.kept, 0):
+        yield "applying twice changes something"
+    if not in_fixed_form(sent.document, bundled(found.schema_set).prefixes):
+        yield "a view is not in the one fixed form"
+    if not passes(sent, how):
+        yield "the receiver finds something over-shared in a view"
+    lines = explain(document, how)
+    if sum(not line.kept and not line.is_empty for line in lines) != view.withheld:
+        yield "what is explained as withheld is not what was withheld"
+    ours, theirs = Counter(values(sent.root)), Counter(values(document.root))
+    if not ours <= theirs:
+        yield "a value in a view does not stand in the document"
 
 
-@LAW
-@given(cases)
-def test_everything_inspect_refuses_is_what_apply_withholds(case: Case) -> None:
-    """The original passes inspection only if its view holds all of it."""
-    found, document = case
-    how = compiled(found)
-    try:
-        inspect(document, how)
-    except PolicyError:
-        return
-    view = view_of(document, how)
-    assert view is not None
-    assert view.withheld == 0
-
-
-@LAW
-@given(cases)
-def test_every_value_in_a_view_stands_in_the_document(case: Case) -> None:
-    found, document = case
-    view = view_of(document, compiled(found))
-    if view is not None:
-        ours, theirs = values(reread(view).root), values(document.root)
-        assert all(ours.count(one) <= theirs.count(one) for one in set(ours))
+def note(found: Policy, view: View | None, met: Counter[str]) -> None:
+    """Note what a case was."""
+    met["cases"] += 1
+    met["views"] += view is not None
+    met["policies with rules of their own"] += len(found.rules) > len(BASE[found.schema_set]) + 2
 
 
 def values(root: etree._Element) -> list[tuple[object, str]]:
@@ -165,22 +134,34 @@ def values(root: etree._Element) -> list[tuple[object, str]]:
 
 
 @pytest.mark.parametrize("set_id", SETS)
+def test_every_law_holds_for_what_is_drawn(set_id: str, count: Callable[..., None]) -> None:
+    met = Counter[str]()
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(policies(set_id), documents(set_id), st.randoms())
+    def hold(found: Policy, document: ValidDocument, chance: Random) -> None:
+        assert list(broken(found, document, chance, met)) == []
+
+    hold()
+    for what, number in met.items():
+        count(f"policy laws, drawn by Hypothesis: {what}", number)
+
+
+@pytest.mark.parametrize("set_id", SETS)
 def test_random_policies_do_keep_and_withhold(set_id: str) -> None:
-    """The laws above would hold for empty policies too; these are not empty."""
-    rules, refused = [0], [0]
+    """The laws above would hold for empty policies too; these are not empty, and a law about views judges most of them."""
+    met = Counter[str]()
 
     # The same draws every time, wherever this text stands: it is about what the strategies make, and luck no part of it.
     @seed(1)
     @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(policies(set_id), documents(set_id))
     def look(found: Policy, document: ValidDocument) -> None:
-        view = view_of(document, compiled(found))
-        rules[0] += len(found.rules) > len(BASE[set_id]) + 2
-        refused[0] += view is None
+        note(found, view_of(document, compiled(found)), met)
 
     look()
-    assert rules[0] >= 12, "a fifth of them"
-    assert refused[0] <= 45, "three quarters of them"
+    assert met["policies with rules of their own"] >= 12, "a fifth of them"
+    assert met["cases"] - met["views"] <= 45, "three quarters of them"
 
 
 def test_yaml_written_for_the_oracle_means_the_same() -> None:
