@@ -11,7 +11,7 @@ from gateway.cli.output import AsJson, fail, print_json, print_lines, print_tabl
 if TYPE_CHECKING:
     from gateway.schema import Code, CodeCatalogue, CodeList, CompiledCodeLists, CompiledSet
 
-__all__ = ["app", "codes_of_today"]
+__all__ = ["app", "catalogue_of", "codes_of_today"]
 
 app = typer.Typer(no_args_is_help=True, help="Code lists: list, show.")
 

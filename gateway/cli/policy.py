@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.catalogue import CatalogueFolder, compiled_set
+from gateway.cli.codelist import catalogue_of
 from gateway.cli.output import AsJson, finding_members, print_json, reporting, say, say_findings
 from gateway.cli.policy_cases import run_cases
 from gateway.cli.policy_coverage import cover
@@ -50,7 +51,8 @@ def check_file(
         policy, findings = draft_policy_file(file)
         if policy is not None and policy.schema_set:
             whole = not findings
-            findings += check_policy(policy, compiled_set(policy.schema_set, catalogue), whole=whole)
+            compiled = compiled_set(policy.schema_set, catalogue)
+            findings += check_policy(policy, compiled, whole=whole, codes=catalogue_of(None))
         if policy is None or any(strict or one.is_error for one in findings):
             only_warned = policy is not None and not any(one.is_error for one in findings)
             detail = "The policy has warnings, which --strict does not pass" if only_warned else ""

@@ -177,7 +177,7 @@ class _Shelf:
             self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
         if compiled is None:
             return None
-        found = check_policy(policy, compiled, whole=not noted)
+        found = check_policy(policy, compiled, whole=not noted, codes=self.code_lists)
         errors = [one for one in found if one.is_error]
         self.findings += errors
         self.warnings += (one for one in found if not one.is_error)

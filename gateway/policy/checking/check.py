@@ -1,7 +1,8 @@
 """The static check: what is wrong with a policy before any document is seen, in words an officer can act on.
 
 A policy is held against every place of its schema set at once. First each rule is looked at by itself (rules.py): does
-it stand anywhere, can its change fit, does another say the same, can it be asked what it asks (conditions.py)? Then
+it stand anywhere, can its change fit, is it a code that somebody knows (codes.py), does another say the same
+(meeting.py), can it be asked what it asks (conditions.py)? Then
 what the rules come to together, with each condition taken both ways (worlds.py): could the view of every class stand
 (views.py), what does it say of people (privacy.py), what is kept inside of what is dropped (deeper.py), what would have
 to be counted anew (consistency.py)? All findings come back together, each with file, line, and what to write instead.
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.errors import Finding
+from gateway.policy.checking.codes import code_findings
 from gateway.policy.checking.conditions import condition_findings
 from gateway.policy.checking.consistency import consistency_findings
 from gateway.policy.checking.deeper import deeper_findings
@@ -22,15 +24,18 @@ from gateway.policy.checking.rules import rule_findings, unknown_selectors
 from gateway.policy.checking.views import view_findings
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.rules import Policy
-from gateway.schema import CompiledSet
+from gateway.schema import CodeCatalogue, CompiledSet
 
 __all__ = ["check_policy"]
 
 
-def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -> tuple[Finding, ...]:
+def check_policy(
+    policy: Policy, compiled: CompiledSet, *, whole: bool = True, codes: CodeCatalogue | None = None
+) -> tuple[Finding, ...]:
     """Return everything wrong with a policy under the schema set it names; no error when it may be used.
 
     `whole` False: rules are missing that could not be read, so nothing is said that they might have changed.
+    `codes`: the code lists there are; None: codes that the policy writes are not looked up.
     """
     found = tuple(_set_findings(policy, compiled))
     if found:
@@ -40,6 +45,7 @@ def check_policy(policy: Policy, compiled: CompiledSet, *, whole: bool = True) -
     # What follows from a rule can be told only when all rules have their places.
     whole = whole and not any(one.is_error for one in findings)
     findings += rule_findings(policy, worlds, whole=whole)
+    findings += () if codes is None else code_findings(policy, worlds, codes)
     if whole:
         findings += condition_findings(policy, worlds)
         findings += view_findings(policy, worlds)

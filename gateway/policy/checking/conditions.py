@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import may_be
-from gateway.policy.checking.rules import FACTS, finding, such_as
+from gateway.policy.checking.rules import FACTS, finding, or_shared, such_as
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.pointers import POINTER_CLASS
 from gateway.policy.language.changes import ChangeKind
@@ -62,12 +62,12 @@ class _Asking:
                     kinds = ", ".join(self.worlds.kinds)
                     problem = f"never holds: messages under {self.policy.schema_set} are {kinds}"
                     yield finding(self.policy, entry, key, problem, "Remove it, or ask for one of these", Level.WARNING)
-            elif not self.worlds.places(condition.criterion) and self.policy.is_own(entry):
-                level = Level.WARNING if name in BUILT_IN else Level.ERROR
+            elif not self.worlds.places(condition.criterion) and not entry.shared:
+                level = Level.WARNING if name in BUILT_IN or not self.policy.is_own(entry) else Level.ERROR
                 problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
                 fix = "Remove the condition" if name in BUILT_IN else f"Correct `{name}` under `criteria`. {FACTS}"
-                yield finding(self.policy, entry, key, problem, fix, level)
-            if self.policy.is_own(entry):
+                yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), level)
+            if not entry.shared:
                 yield from self.impossible(entry, key, condition)
         for one, other in combinations(entry.conditions, 2):
             if one.excludes(other, single=False):
@@ -82,7 +82,7 @@ class _Asking:
         if values:
             problem = f"asks whether {name} is {' or '.join(values)}, which no value of {such_as(list(places))} can be"
             fix = f"Correct the value, or remove it. `gateway schema facts` shows what {places[0]} takes"
-            yield finding(self.policy, entry, key, problem, fix, Level.WARNING)
+            yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), Level.WARNING)
 
     def unanswered(self, rule: Rule, condition: Condition) -> Iterator[Finding]:
         """A rule that asks what the view may not hold: its receiver could not tell whether the rule spoke.

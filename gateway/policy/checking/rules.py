@@ -1,15 +1,16 @@
 """The part of the static check that looks at each rule: where it stands, what it changes, what it is beside.
 
-What is shared by several policies may be made for several schema sets, so it is not held against it that it stands
-nowhere (`Policy.is_own`).
+What is shared by several policies may be made for several schema sets. Then it says `shared`, and may stand nowhere; in
+silence it may not, for a name that is misspelt in an included file withholds, or gives away, in every policy.
 """
 
 from collections.abc import Iterator
-from itertools import combinations, groupby
+from itertools import groupby
 from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import fits
+from gateway.policy.checking.meeting import Meeting
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.reading import nearest
 from gateway.policy.language.rules import Demand, Policy, Rule
@@ -17,7 +18,7 @@ from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
 from gateway.policy.ruling.rulings import rank, standing_rules
 from gateway.schema import SchemaNode, ValueFacts
 
-__all__ = ["FACTS", "finding", "rule_findings", "such_as", "unknown_selectors"]
+__all__ = ["FACTS", "finding", "or_shared", "rule_findings", "such_as", "unknown_selectors"]
 
 _BY_STEPS: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
 FACTS: Final = "`gateway schema facts` lists all there are"
@@ -42,22 +43,32 @@ def such_as(paths: list[str]) -> str:
 
 
 def unknown_selectors(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
-    """Rules of the policy's own file about what the set does not have."""
+    """Rules about what the set does not have: errors in the policy's own file, warnings in files that it includes."""
     unknown = _Unknown(policy, worlds)
     for rule in policy.rules:
-        if not policy.is_own(rule):
+        if rule.shared:
             continue
         if rule.selector.kind is SelectorKind.SET:
             for member in rule.selector.members:
                 if not member.matches(worlds.tree):
                     problem = f"names {rule.path}, in which {member.text} is nothing in the set {policy.schema_set}"
-                    fix = unknown.mend(member)
+                    fix = or_shared(policy, rule, unknown.mend(member))
                     yield finding(policy, rule, rule.action, problem, fix, Level.WARNING)
         elif not worlds.anchors[id(rule)]:
             is_privacy = rule.selector.kind is SelectorKind.PRIVACY
-            level = Level.WARNING if is_privacy else Level.ERROR
+            if is_privacy and not policy.is_own(rule):
+                continue  # such as what drops credentials wherever there are any
+            level = Level.WARNING if is_privacy or not policy.is_own(rule) else Level.ERROR
             problem = f"names {rule.path}, {unknown.why(rule.selector)}"
-            yield finding(policy, rule, rule.action, problem, unknown.mend(rule.selector), level)
+            fix = or_shared(policy, rule, unknown.mend(rule.selector))
+            yield finding(policy, rule, rule.action, problem, fix, level)
+
+
+def or_shared(policy: Policy, entry: Rule | Demand, fix: str) -> str:
+    """Return a mend and, of what stands in an included file, the other one: to say that it is made for several sets."""
+    if policy.is_own(entry):
+        return fix
+    return f"{fix}{'' if fix.endswith('?') else '.'} If it is made for several schema sets, write `shared: true` at it"
 
 
 class _Unknown:
@@ -155,7 +166,6 @@ class _Look:
         self.worlds = worlds
         self.tree = worlds.tree
         self.speaking: dict[int, list[Anchor]] = {}
-        self.meanings = {id(rule): _meaning(rule) for rule in policy.rules}
         for anchor, ruling in worlds.rulings.items():
             for rule in ruling.candidates:
                 self.speaking.setdefault(id(rule), []).append(anchor)
@@ -212,23 +222,29 @@ class _Look:
     # ── beside each other ────────────────────────────────────────────────────────────────────────────────────────
 
     def ties(self) -> Iterator[Finding]:
-        """Two rules of which nobody could say which decides."""
-        told: set[tuple[int, int]] = set()
+        """Two rules of which nobody could say which decides; each rule is told beside one other."""
+        told: set[int] = set()
         for anchor, rules in standing_rules(self.policy, self.tree).items():
             for _, group in groupby(rules, key=rank):
                 alike = list(group)
-                for one, other in combinations(alike, 2):
-                    if (id(one), id(other)) in told or not self.is_tie(one, other, anchor):
-                        continue
-                    told.add((id(one), id(other)))
-                    yield self.tie(one, other, anchor)
+                meeting = Meeting(self.worlds, anchor, alike)
+                for at, one in enumerate(alike):
+                    other = None if id(one) in told else meeting.tied(at)
+                    if other is not None:
+                        told.add(id(one))
+                        yield self.tie(one, other, anchor)
+                if meeting.is_too_much:
+                    yield self.too_many(alike, anchor)
+                    return
                 if any(not rule.conditions for rule in alike):
                     break  # what ranks lower never gets its turn here
 
-    def is_tie(self, one: Rule, other: Rule, anchor: Anchor) -> bool:
-        if self.meanings[id(one)] == self.meanings[id(other)]:
-            return False
-        return not self.worlds.never_both(one, other, anchor)
+    def too_many(self, alike: list[Rule], anchor: Anchor) -> Finding:
+        problem = (
+            f"is one of {len(alike)} rules that speak for {anchor.text} alike: too many to compare their conditions"
+        )
+        fix = "Put rules that do the same into one, with a list of values"
+        return finding(self.policy, alike[-1], alike[-1].action, problem, fix)
 
     def tie(self, one: Rule, other: Rule, anchor: Anchor) -> Finding:
         first, second = sorted((one, other), key=lambda rule: (rule.file != self.policy.file, rule.file, rule.line))
@@ -262,10 +278,3 @@ class _Look:
         ruling = self.worlds.rulings[anchor]
         is_own = any(one is rule for one in ruling.candidates[: ruling.own])
         return is_own or rule.names(node.attributes[anchor.attribute])
-
-
-def _meaning(rule: Rule) -> object:
-    """What becomes of a place by a rule, and why: of two that agree in this, either may decide."""
-    attributes = rule.attributes if rule.attributes == "required" else frozenset(rule.attributes)
-    asked = frozenset((one.criterion, frozenset(one.values), one.negated) for one in rule.conditions)
-    return rule.action, rule.change, attributes, asked, rule.reason, rule.legal

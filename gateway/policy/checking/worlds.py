@@ -9,10 +9,10 @@ asked of the worlds but of the candidates of each place (`may_decide`).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final
 
-from gateway.policy.language.conditions import KIND, Condition, Criterion, Scope, scope_of
+from gateway.policy.language.conditions import KIND, Condition, Criterion, Scope, meet, scope_of
 from gateway.policy.language.rules import Action, Policy, Rule
 from gateway.policy.language.selectors import Anchor
 from gateway.policy.ruling.rulings import Ruling, rulings
@@ -21,8 +21,9 @@ from gateway.schema import CompiledSet, ValueFacts
 __all__ = ["Atom", "World", "Worlds"]
 
 MOST_WORLDS: Final = 64
-# Pairs of answers that are compared before a candidate is taken to get its turn.
+# Pairs of answers that are compared before a candidate is taken to get its turn: for one, and for all of a policy.
 _MOST_LOOKS: Final = 50_000
+_MOST_LOOKS_IN_ALL: Final = 500_000
 _MESSAGE: Final = Scope(path="", places=())
 
 
@@ -61,13 +62,18 @@ class Worlds:
 
     def __init__(self, policy: Policy, compiled: CompiledSet) -> None:
         self.tree = compiled.tree
+        self.set_id = compiled.id
         self.kinds = tuple(sorted(compiled.schema_set.kinds))
         self.anchors = {id(rule): rule.selector.matches(compiled.tree) for rule in policy.rules}
         self._stands_on = {id(rule): frozenset(self.anchors[id(rule)]) for rule in policy.rules}
         self.rulings = rulings(policy, compiled.tree)
         self.elements = tuple(anchor for anchor in self.rulings if not anchor.attribute)
         self._places: dict[Criterion, tuple[str, ...]] = {}
+        self._scopes: dict[tuple[Criterion, str], Scope] = {}
+        self._atom_of: dict[tuple[Condition, str], Atom] = {}
+        self._single: dict[Atom, bool] = {}
         self._atoms: dict[Atom, None] = {}
+        self._looks_left = _MOST_LOOKS_IN_ALL
         # At each anchor where conditions decide, for each candidate what must hold (True) and what must not.
         self._asked: dict[Anchor, list[list[tuple[Atom, bool]]]] = {}
         for anchor, ruling in self.rulings.items():
@@ -103,15 +109,31 @@ class Worlds:
 
     def atom(self, condition: Condition, anchor: Anchor) -> Atom:
         """Return what a condition of a rule asks that stands on an anchor."""
-        asked = replace(condition, negated=False, values=tuple(sorted(condition.values)))
-        if condition.criterion.name == KIND:
-            return Atom(condition=asked, scope=_MESSAGE)
-        is_leaf = self.tree.nodes[anchor.path].is_leaf
-        scope = scope_of(anchor.path, is_leaf=is_leaf, places=self.places(condition.criterion))
-        return Atom(condition=asked, scope=scope)
+        known = self._atom_of.get((condition, anchor.path))
+        if known is None:
+            asked = replace(condition, negated=False, values=tuple(sorted(condition.values)))
+            known = Atom(condition=asked, scope=self._scope(condition.criterion, anchor.path))
+            self._atom_of[condition, anchor.path] = known
+        return known
+
+    def _scope(self, criterion: Criterion, path: str) -> Scope:
+        if criterion.name == KIND:
+            return _MESSAGE
+        found = self._scopes.get((criterion, path))
+        if found is None:
+            is_leaf = self.tree.nodes[path].is_leaf
+            found = scope_of(path, is_leaf=is_leaf, places=self.places(criterion))
+            self._scopes[criterion, path] = found
+        return found
 
     def is_single(self, atom: Atom) -> bool:
         """Tell whether what an atom asks has one answer at most."""
+        found = self._single.get(atom)
+        if found is None:
+            found = self._single[atom] = self._is_single(atom)
+        return found
+
+    def _is_single(self, atom: Atom) -> bool:
         if atom.condition.criterion.name == KIND:
             return True
         if len(atom.scope.places) != 1:
@@ -127,7 +149,9 @@ class Worlds:
     def never_both(self, one: Rule, other: Rule, anchor: Anchor) -> bool:
         """Tell whether the conditions of two rules exclude each other at an anchor."""
         return any(
-            a.excludes(b, single=self.is_single(self.atom(a, anchor))) for a in one.conditions for b in other.conditions
+            a.criterion == b.criterion and a.excludes(b, single=self.is_single(self.atom(a, anchor)))
+            for a in one.conditions
+            for b in other.conditions
         )
 
     def may_be_kind(self, condition: Condition) -> bool:
@@ -143,7 +167,10 @@ class Worlds:
         asked = self._asked.get(anchor)
         if asked is None:
             return index == 0
-        return _Turn(self, asked[:index]).may_come(asked[index])
+        turn = _Turn(self, asked[:index], min(_MOST_LOOKS, self._looks_left))
+        comes = turn.may_come(asked[index])
+        self._looks_left = max(0, self._looks_left - turn.looks)
+        return comes
 
     # ── worlds ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,10 +237,20 @@ class Worlds:
                     return
 
     def _is_possible(self, holding: frozenset[Atom]) -> bool:
-        return not any(
-            one.scope == other.scope and one.condition.excludes(other.condition, single=self.is_single(one))
-            for one, other in combinations(holding, 2)
-        )
+        """Whether every question with one answer at most has one that is among the values of all who ask it."""
+        wanted: dict[tuple[Scope, Criterion], set[str]] = {}
+        for atom in holding:
+            if not self.is_single(atom):
+                continue
+            asked = atom.scope, atom.condition.criterion
+            values = atom.condition.values
+            known = wanted.get(asked)
+            wanted[asked] = (
+                set(values) if known is None else {one for two in product(known, values) for one in meet(*two)}
+            )
+            if not wanted[asked]:
+                return False
+        return True
 
 
 def _choices(atoms: list[Atom]) -> Iterator[frozenset[Atom]]:
@@ -236,10 +273,11 @@ def _implies(one: Atom, other: Atom) -> bool:
 class _Turn:
     """A search for answers that give one candidate its turn: `before` are those that would go first."""
 
-    def __init__(self, worlds: Worlds, before: list[list[tuple[Atom, bool]]]) -> None:
+    def __init__(self, worlds: Worlds, before: list[list[tuple[Atom, bool]]], most_looks: int) -> None:
         self.worlds = worlds
         self.before = before
         self.looks = 0
+        self.most_looks = most_looks
 
     def may_come(self, own: list[tuple[Atom, bool]]) -> bool:
         answers: dict[Atom, bool] = {}
@@ -250,7 +288,7 @@ class _Turn:
         open_: list[tuple[int, dict[Atom, bool]]] = [(0, answers)]
         while open_:
             at, known = open_.pop()
-            if at == len(self.before) or self.looks > _MOST_LOOKS:
+            if at == len(self.before) or self.looks > self.most_looks:
                 return True
             for atom, wanted in reversed(self.before[at]):
                 onward = dict(known)

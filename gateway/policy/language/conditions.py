@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.policy.language.selectors import Selector, parse_selector
 
-__all__ = ["BUILT_IN", "KIND", "Condition", "Criterion", "Scope", "scope_of"]
+__all__ = ["BUILT_IN", "KIND", "Condition", "Criterion", "Scope", "meet", "scope_of"]
 
 KIND: Final = "kind"
 """The criterion that is answered by the message kind, not by a place."""
@@ -93,6 +93,13 @@ def _within(value: str, other: str) -> bool:
     if value.endswith("*"):
         return other.endswith("*") and value[:-1].startswith(other[:-1])
     return _is(value, other)
+
+
+def meet(value: str, other: str) -> tuple[str, ...]:
+    """Return the value that stands for the answers that two values both take; nothing when there is none."""
+    if _within(value, other):
+        return (value,)
+    return (other,) if _within(other, value) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ def policy_file_schema() -> dict[str, Any]:
             "title": _ref("text"),
             "schema_set": {**_ref("name"), "description": "The set its selectors are held against"},
             "include": {**_one_or_more("text"), "description": "Files beside this one or below"},
+            "shared": {"type": "boolean", "description": "Of an included file: its rules may stand nowhere in a set"},
             "paths": {
                 "type": "object",
                 "propertyNames": _ref("name"),

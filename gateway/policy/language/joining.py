@@ -18,11 +18,16 @@ from gateway.policy.language.parts import Asked, DraftDemand, DraftRule, Part, W
 from gateway.policy.language.reading import nearest
 from gateway.policy.language.rules import Consistency, Demand, Rule
 from gateway.policy.language.selectors import Selector, SelectorError, SelectorKind, parse_selector
-from gateway.policy.language.source import SourceError, read_source
+from gateway.policy.language.source import MAX_BYTES, MAX_VALUES, SourceError, read_source, values_in
 
 __all__ = ["Include", "Joined", "Parts", "join", "read_parts"]
 
 MAX_FILES: Final = 50
+MAX_SETS_IN_SETS: Final = 16
+_TOO_MUCH: Final = (
+    f"makes the policy hold more than {MAX_BYTES // 1024 // 1024} MiB, or {MAX_VALUES:,} keys and values, in all files",
+    "Include less, or name whole classes instead of what is in them",
+)
 _ANSWERABLE: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE, SelectorKind.WCO)
 
 T = TypeVar("T")
@@ -45,14 +50,23 @@ class Parts:
         self.parts: dict[str, Part] = {}
         self.reach: dict[str, set[str]] = {}
         self.findings: list[Finding] = []
+        self.size = 0
+        self.values = 0
 
     def add(self, raw: bytes, name: str, above: tuple[str, ...]) -> None:
         """Read one file and what it includes; `above` are those on the way to it."""
         file = posixpath.join(self.folder, name)
+        self.size += len(raw)
+        if self.is_too_much():
+            return
         try:
             node = read_source(raw, file=file)
         except SourceError as error:
             self.findings.append(error.finding)
+            self.values += error.values
+            return
+        self.values += values_in(node)
+        if self.is_too_much():
             return
         part = self.parts[name] = read_part(node, file=file, name=name, is_included=bool(above))
         self.reach[name] = set()
@@ -64,6 +78,10 @@ class Parts:
             elif other in self.reach:
                 self.reach[name] |= {other, *self.reach[other]}
 
+    def is_too_much(self) -> bool:
+        """Whether the files are more together than a policy may be."""
+        return bool(self.parts) and (self.size > MAX_BYTES or self.values > MAX_VALUES)
+
     def take(self, written: Written, other: str, above: tuple[str, ...]) -> tuple[str, str] | None:
         """Read an included file, if it is new; return what is wrong with naming it, and the mend."""
         if written.text.startswith(("/", "\\")) or ".." in written.text.split("/"):
@@ -73,6 +91,8 @@ class Parts:
             return f"includes itself: {circle}", "Remove one of these includes"
         if other in self.parts:
             return None
+        if self.is_too_much():
+            return _TOO_MUCH
         if len(self.parts) >= MAX_FILES:
             return f"is one of more than {MAX_FILES} files", "Put some together"
         try:
@@ -82,7 +102,7 @@ class Parts:
         except OSError:
             return f"includes {written.text}, which can not be read", "Correct the name, or put the file there"
         self.add(raw, other, above)
-        return None
+        return _TOO_MUCH if self.is_too_much() else None
 
 
 def read_parts(raw: bytes, *, file: str, include: Include | None) -> Parts:
@@ -204,6 +224,9 @@ class _Names:
                 continue
             if selector.kind is not SelectorKind.SET:
                 found.append(selector)
+            elif len(above) >= MAX_SETS_IN_SETS:
+                problem = f"is the {MAX_SETS_IN_SETS + 1}th set within a set"
+                part.reading.note(one.line, one.key, problem, "Name the paths here")
             elif selector.name in (*above, name):
                 circle = " → ".join((*above, name, selector.name))
                 part.reading.note(one.line, one.key, f"names itself: {circle}", "Remove one of these names")

@@ -29,11 +29,13 @@ _CHANGE_KEYS: Final = {
 }
 _TO: Final = (ChangeKind.YEAR, ChangeKind.MONTH, ChangeKind.COUNTRY)
 _DIGITS: Final = (2, 4, 6)
+MAX_NAMES: Final = 500
+"""Sets, and criteria, that one file may name."""
 MOST_CHARACTERS: Final = 10_000
 _DEMAND_KEYS: Final = ("when", "unless", "reason", "legal", "shared")
 _RULE_KEYS: Final = (*(action.value for action in Action), "attributes", *_DEMAND_KEYS, *_CHANGE_KEYS)
 _HEAD: Final = ("policy", "version", "schema_set")
-_TOP_KEYS: Final = ("title", "include", "paths", "criteria", "rules", "require", "hold", "consistency")
+_TOP_KEYS: Final = ("title", "include", "shared", "paths", "criteria", "rules", "require", "hold", "consistency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,10 @@ class DraftDemand:
 
 @dataclass(slots=True, kw_only=True)
 class Part:
-    """What one file says. `name`: how includes call it, from the folder of the first file; `reading`: its findings."""
+    """What one file says. `name`: how includes call it, from the folder of the first file; `reading`: its findings.
+
+    `shared`: it is included, and says that it is made for several schema sets, so all its rules are.
+    """
 
     name: str
     reading: Reading
@@ -90,6 +95,7 @@ class Part:
     title: str = ""
     schema_set: str = ""
     schema_set_line: int = 0
+    shared: bool = False
     includes: list[Written] = field(default_factory=list)
     sets: dict[str, list[Written]] = field(default_factory=dict)
     set_lines: dict[str, int] = field(default_factory=dict)
@@ -109,6 +115,7 @@ def read_part(node: Node, *, file: str, name: str, is_included: bool) -> Part:
     part = Part(name=name, reading=reading)
     reader = _PartReader(reading, part)
     reader.head(top)
+    part.shared = reading.truth(top, "shared", default=False) and is_included
     reader.names(top)
     reading.each(reading.items(top, "rules", empty=is_included), "rules", reader.rule)
     reading.each(reading.items(top, "require"), "require", lambda one, key: reader.demand(one, key, part.require))
@@ -147,6 +154,10 @@ class _PartReader:
         if not isinstance(entry.node, Fields):
             self.reading.note(entry.line, key, "is not a group of names", "Write `name:` and what it stands for")
             return []
+        if len(entry.node.fields) > MAX_NAMES:
+            fix = "Put some of them together, or write out what is used once"
+            self.reading.note(entry.line, key, f"has more than {MAX_NAMES} names", fix)
+            return []
         return [(name, one.node, one.line) for name, one in entry.node.fields.items()]
 
     def texts(self, node: Node, key: str) -> list[Written]:
@@ -178,7 +189,7 @@ class _PartReader:
                     asked=asked,
                     reason=reason,
                     legal=legal,
-                    shared=self.reading.truth(fields, "shared", key, default=False),
+                    shared=self.reading.truth(fields, "shared", key, default=self.part.shared),
                 )
             )
 
@@ -318,7 +329,7 @@ class _PartReader:
         asked, (reason, legal) = self.when(fields, key), self.why(fields, key)
         if isinstance(node, Fields) and not {"when", "unless"} & set(node.fields):
             self.reading.note(node.line, key, "asks nothing", "Add `when:` with criteria and values")
-        shared = self.reading.truth(fields, "shared", key, default=False)
+        shared = self.reading.truth(fields, "shared", key, default=self.part.shared)
         found.append(DraftDemand(asked=asked, reason=reason, legal=legal, shared=shared, line=node.line))
 
     def consistency(self, top: Fields) -> None:

@@ -117,8 +117,11 @@ class Policy:
     sha256: str
 
     def is_own(self, entry: Rule | Demand) -> bool:
-        """Tell whether something is written for this policy alone: it stands in its own file, and is not `shared`. What
-        else there is may be made for several schema sets, so it is not held against it that it stands nowhere here."""
+        """Tell whether something is written for this policy alone: it stands in its own file, and is not `shared`.
+
+        Of what else there is, it is only warned that it stands nowhere here; not of what says `shared`: that is made
+        for several schema sets.
+        """
         return not entry.shared and (entry.file or self.file) == self.file
 
     def place(self, rule: Rule | Demand | None) -> str:

@@ -3,18 +3,26 @@
 The texts are for people who write no code: each says where, what, and what to write instead. Read them when they change.
 """
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from gateway.bundled import code_list_folder
 from gateway.errors import Finding
 from gateway.policy import check_policy
 from gateway.settings import draft_policy_file
+from gateway.settings.code_lists import load_code_lists
 from tests.unit.policy.rules import reviewed
 
+CODE_LISTS = load_code_lists(code_list_folder())
 BAD = Path(__file__).with_name("bad")
 FILES = sorted(BAD.glob("*.yaml"))
 WARNINGS = {
+    "code-that-has-ended",
+    "code-that-no-list-has",
+    "criterion-unknown-in-an-included-file",
+    "path-unknown-in-an-included-file",
     "value-that-can-not-be",
     "privacy-class-takes-back",
     "personal-data-at-times",
@@ -32,12 +40,13 @@ WARNINGS = {
 }
 
 
+@cache
 def findings(file: Path) -> tuple[Finding, ...]:
     """Return all that is said of a policy file, as `gateway policy check` does."""
     policy, noted = draft_policy_file(file, shown=file.name)
     if policy is None or not policy.schema_set:
         return noted
-    return noted + check_policy(policy, reviewed(policy.schema_set), whole=not noted)
+    return noted + check_policy(policy, reviewed(policy.schema_set), whole=not noted, codes=CODE_LISTS)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -122,7 +122,7 @@ def test_every_example_can_be_written_flat(file: Path) -> None:
 
 def test_what_the_check_does_not_mind_of_an_included_file_it_does_not_mind_in_the_flat_form() -> None:
     shared = (
-        "rules:\n  - drop: [privacy:credential, //Nowhere]\n    reason: r\n"
+        "shared: true\nrules:\n  - drop: [privacy:credential, //Nowhere]\n    reason: r\n"
         "require:\n  - when: {elsewhere: [X]}\n    reason: r\ncriteria:\n  elsewhere: //Nowhere\n"
     )
     found = reading(
@@ -191,3 +191,51 @@ def test_order_and_way_of_writing_are_not_in_the_hash() -> None:
     )
     assert one.sha256 == other.sha256
     assert {rule.action for rule in one.rules} == {Action.DROP, Action.KEEP, Action.GENERALISE}
+
+
+def test_what_an_included_file_says_of_places_that_are_not_there_is_told_unless_it_is_shared() -> None:
+    part = "rules:\n  - drop: [//Nowhere, privacy:credential]\n"
+    top = HEAD.replace("rules:\n", "include: a.yaml\nrules:\n") + "  - keep: /MetaData/WCOTypeName\n"
+
+    def told_of_it(text: str) -> list[tuple[str, int | None, bool]]:
+        found = check_policy(reading(top, a=text), reviewed("dms-declaration"))
+        return [(one.file, one.line, one.is_error) for one in found if one.file == "config/a.yaml"]
+
+    assert told_of_it(part) == [("config/a.yaml", 2, False)]
+    assert told_of_it(f"shared: true\n{part}") == []
+    assert told_of_it(f"{part}    shared: true\n") == []
+
+
+def test_the_files_of_a_policy_are_no_more_together_than_one_may_be() -> None:
+    long = f"rules: []\n{'#' * 400_000}\n"
+    with pytest.raises(ConfigurationError) as caught:
+        reading(TOP + "include: [a.yaml, b.yaml, c.yaml, d.yaml]\nrules: []\n", **dict.fromkeys("abcd", long))
+    told = [one for one in caught.value.findings if "makes the policy hold more than 1 MiB, or 50,000" in one.problem]
+    assert [(one.file, one.line, one.key) for one in told] == [("config/p.yaml", 4, "include")] * 2
+
+
+def test_what_is_read_of_broken_files_counts_too() -> None:
+    asked: list[str] = []
+
+    def include(name: str) -> bytes:
+        asked.append(name)
+        return b"#" * 600_000 + b"\n1\n---\n2\n"
+
+    text = TOP + f"include: [{', '.join(f'f{number}.yaml' for number in range(90))}]\nrules: []\n"
+    with pytest.raises(ConfigurationError):
+        read_policy(text.encode(), file="config/p.yaml", include=include)
+    assert asked == ["f0.yaml", "f1.yaml"]
+
+
+def test_sets_in_sets_without_end_are_refused() -> None:
+    sets = "".join(f"  s{number}: set:s{number + 1}\n" for number in range(400))
+    with pytest.raises(ConfigurationError) as caught:
+        reading(f"{TOP}paths:\n{sets}  s400: //A\nrules:\n  - drop: set:s0\n")
+    assert "is the 17th set within a set" in {one.problem for one in caught.value.findings}
+
+
+@pytest.mark.parametrize("key", ["paths", "criteria"])
+def test_a_file_names_so_many_things_and_no_more(key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        reading(f"{TOP}{key}:\n" + "".join(f"  s{number}: //A\n" for number in range(501)) + "rules:\n  - drop: //A\n")
+    assert [(one.key, one.problem) for one in caught.value.findings] == [(key, "has more than 500 names")]

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import Finding
 from gateway.policy import check_policy, draft_policy
 from tests.unit.policy.rules import reviewed
-from tests.unit.policy.test_findings import BAD, FILES
+from tests.unit.policy.test_findings import BAD, CODE_LISTS, FILES
 
 D = "/MetaData/Declaration"
 ITEM = f"{D}/GoodsShipment/GovernmentAgencyGoodsItem"
@@ -40,6 +40,8 @@ MENDS: dict[str, tuple[Edit, ...]] = {
     "change-with-a-key-of-another": (here("    digits: 4\n", ""), added(f"keep: {ITEM}/SequenceNumeric")),
     "change-without-a-way": (here("SequenceNumeric\n", "SequenceNumeric\n    bands: [1, 10]\n"),),
     "class-dropped-at-times": (added(f"drop: {ITEM}/SequenceNumeric\n    when: {{commodity: 93*}}"),),
+    "code-that-has-ended": (here("with: AN", "with: CW"),),
+    "code-that-no-list-has": (here("with: UK", "with: GB"),),
     "condition-asks-what-is-dropped": (
         added(f"keep: [{D}/GoodsShipment/Destination/CountryCode, {ITEM}/Destination/CountryCode]"),
         added(f"keep: {ITEM}/SequenceNumeric"),
@@ -64,6 +66,7 @@ MENDS: dict[str, tuple[Edit, ...]] = {
         added(f"keep: [{D}/GoodsShipment/Destination/CountryCode, {ITEM}/Destination/CountryCode]"),
         added(f"keep: {ITEM}/SequenceNumeric"),
     ),
+    "criterion-unknown-in-an-included-file": (("parts/asking.yaml", "//ExitOfice", "//ExitOffice"),),
     "include-cycle": (("parts/two.yaml", "include: one.yaml\n", "rules: []\n"),),
     "include-for-another-set": (("parts/for-responses.yaml", "schema_set: dms-response\n", "rules: []\n"),),
     "include-from-elsewhere": (here("include: ../outside.yaml\n", ""),),
@@ -83,6 +86,7 @@ MENDS: dict[str, tuple[Edit, ...]] = {
         here("/Declaration/Accept", f"{D}/Accept"),
         here("DateTime\n", "DateTime\n    attributes: required\n"),
     ),
+    "path-unknown-in-an-included-file": (("parts/misspelt.yaml", "rules:", "shared: true\nrules:"),),
     "path-unknown": (here("/Consigne\n", "/Consignee\n"),),
     "personal-data-at-times": (added("drop: privacy:personal"),),
     "personal-data-unnamed": (added(f"keep: {CONSIGNEE}/Name", "drop: privacy:personal"),),
@@ -127,7 +131,7 @@ def mended(file: Path) -> tuple[Finding, ...]:
 
     policy, noted = draft_policy(text(file, ""), file=file.name, include=lambda name: text(BAD / name, name))
     assert policy is not None
-    return noted + check_policy(policy, reviewed(policy.schema_set), whole=not noted)
+    return noted + check_policy(policy, reviewed(policy.schema_set), whole=not noted, codes=CODE_LISTS)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

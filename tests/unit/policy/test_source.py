@@ -159,3 +159,8 @@ def test_the_same_wrong_text_in_two_files_is_told_of_each() -> None:
             read_source(b"a: 1\na: 2\n", file=file)
         found.append((caught.value.finding.file, caught.value.finding.line))
     assert found == [("one.yaml", 2), ("other.yaml", 2), ("one.yaml", 2)]
+
+
+def test_a_file_with_more_values_than_a_policy_needs_is_read_no_further() -> None:
+    line, problem = refused("- - - 1\n" * 20_000)
+    assert (line, problem) == (16_667, "holds more than 50,000 keys and values")
