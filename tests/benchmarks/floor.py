@@ -150,9 +150,12 @@ class Secrets:
 
 
 class Floor:
-    """Both ends in one process, with a parser, a schema and keys of their own. Each stage is one method."""
+    """Both ends in one process, with a parser, a schema and keys of their own. Each stage is one method.
 
-    def __init__(self) -> None:
+    `keys`: where the ends are in several processes after all; drawn if not given.
+    """
+
+    def __init__(self, keys: Secrets | None = None) -> None:
         # Dropping blank text makes the view as short as the gateway's. It would also drop a value of blanks alone; this
         # declaration has none.
         self._parser = etree.XMLParser(
@@ -160,7 +163,7 @@ class Floor:
         )
         self._schema = etree.XMLSchema(etree.parse(SCHEMA))
         self._withheld = etree.XPath(" | ".join(_WITHHELD), namespaces=_NAMESPACES)
-        self._keys = Secrets()
+        self._keys = Secrets() if keys is None else keys
         self._sender_public = self._keys.sender.public_key()
         self._receiver_public = self._keys.receiver.public_key()
         self._agreement_public = self._keys.agreement.public_key()

@@ -25,6 +25,7 @@ class FloorProcesses:
     def __init__(self, number: int) -> None:
         self._number = number
         self._pipes: list[Connection[object, object]] = []
+        self.pids: list[int] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -32,6 +33,7 @@ class FloorProcesses:
             ours, theirs = _SPAWN.Pipe()
             process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
             process.start()
+            self.pids.append(process.pid or 0)
             theirs.close()
             self._stack.callback(process.join, 10)
             self._stack.callback(ours.close)

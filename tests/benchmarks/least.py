@@ -5,6 +5,7 @@ with fsync, and answers. What follows an acknowledgement, at both gateways and t
 processes that burn so much CPU for each message, since it shares the cores. Driven by the same open loop as the line.
 
     python -m tests.benchmarks.least --rate 80 --beside 0 4 8       milliseconds of CPU a message
+    python -m tests.benchmarks.least --line --rounds 4              the least line instead (least_line.py)
 """
 
 import argparse
@@ -24,6 +25,7 @@ import uvloop
 from aiohttp import web
 
 from tests.benchmarks.floor import Floor, declarations
+from tests.benchmarks.least_line import compare
 from tests.benchmarks.load import submission
 from tests.benchmarks.steady import acknowledgements, commits, opened_for_commits, p99, write_row
 
@@ -42,7 +44,13 @@ def main() -> None:
     parser.add_argument(
         "--beside", type=float, nargs="+", default=[0.0, 4.0, 8.0], help="milliseconds of CPU a message"
     )
+    parser.add_argument("--line", action="store_true", help="the least line beside ours and the batched floor")
+    parser.add_argument("--rounds", type=int, default=4, help="of --line")
+    parser.add_argument("--messages", type=int, default=1000, help="of --line, a round")
     options = parser.parse_args()
+    if options.line:
+        uvloop.run(compare(rounds=options.rounds, messages=options.messages))
+        return
     for beside in options.beside:
         took, bare = measure(options.rate, seconds=options.seconds, beside_ms=beside)
         half, most, commit = median(took) * 1e6, p99(took), p99(bare)

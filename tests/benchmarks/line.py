@@ -127,8 +127,9 @@ class Line:
 
     async def _receipts(self, wanted: int) -> float:
         """Return when the sender's database shows so many delivered transfers, on the monotonic clock."""
-        while self._delivered() < wanted:  # noqa: ASYNC110 - another process commits them, and rings nothing here
-            await asyncio.sleep(_LOOK_SECONDS)
+        with closing(self._books()) as books:  # opened once: that takes most of a look
+            while _delivered(books) < wanted:  # noqa: ASYNC110 - another process commits them, and rings nothing here
+                await asyncio.sleep(_LOOK_SECONDS)
         return time.perf_counter()
 
     async def _rest(self) -> dict[str, float]:
@@ -141,15 +142,22 @@ class Line:
             if sum(after.values()) - sum(before.values()) <= _IDLE_SHARE * _REST_SECONDS:
                 return after
 
-    def _delivered(self) -> int:
+    def _books(self) -> sqlite3.Connection:
         # Read beside the writer, as any reader of the file may: a count over an index costs less than a request.
-        with closing(sqlite3.connect(f"file:{self.sender.data / DATABASE}?mode=ro", uri=True)) as database:
-            (number,) = database.execute("SELECT count(*) FROM transfer WHERE state = 'DELIVERED'").fetchone()
-        return int(number)
+        return sqlite3.connect(f"file:{self.sender.data / DATABASE}?mode=ro", uri=True)
+
+    def _delivered(self) -> int:
+        with closing(self._books()) as books:
+            return _delivered(books)
 
     def _cpu(self) -> dict[str, float]:
         names = {"sender": SENDER, "receiver": RECEIVER}
         return cpu_seconds({name: pid for name, party in names.items() if (pid := self._processes[party].pid)})
+
+
+def _delivered(books: sqlite3.Connection) -> int:
+    (number,) = books.execute("SELECT count(*) FROM transfer WHERE state = 'DELIVERED'").fetchone()
+    return int(number)
 
 
 @asynccontextmanager

@@ -23,10 +23,13 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 class LightBackend:
-    """Takes webhooks on loopback, with one message or several, and keeps the messages' ids only."""
+    """Takes webhooks on loopback, with one message or several, and keeps the messages' ids only.
+
+    `port`: 0 for any that is free; when it is started, the one that it has.
+    """
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
         self._new = asyncio.Event()
@@ -36,7 +39,8 @@ class LightBackend:
 
     async def start(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening and hang up."""

@@ -1,4 +1,4 @@
-"""The floor of the benchmark knows nothing of the gateway, so that a ratio to it means something."""
+"""The floor of the benchmark, and the least line, know nothing of the gateway, so that a ratio to it means something."""
 
 import ast
 import subprocess
@@ -10,7 +10,9 @@ import pytest
 from tests.law.source import ROOT, modules
 
 FLOOR = "tests.benchmarks.floor"
+LEAST_ENDS = "tests.benchmarks.least_ends"
 LIBRARIES = {"cryptography", "lxml", "pybase64"}
+OF_A_LINE = {"aiohttp", "orjson", "uvloop"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -33,6 +35,11 @@ def foreign(tree: ast.AST, allowed: set[str]) -> list[str]:
 def test_the_floor_imports_libraries_and_the_standard_library_only(name: str, ours: list[str]) -> None:
     (module,) = [one for one in modules("tests") if one.name == name]
     assert foreign(module.tree, LIBRARIES) == ours
+
+
+def test_the_least_line_has_the_floor_and_libraries_only() -> None:
+    (module,) = [one for one in modules("tests") if one.name == LEAST_ENDS]
+    assert foreign(module.tree, LIBRARIES | OF_A_LINE) == [FLOOR]
 
 
 @pytest.mark.parametrize(
