@@ -5,6 +5,7 @@ end, in capitals; a long run has them fail, and so does one with `--disks`. Whoe
 all of them: each would collect other tests if one of them found no loop device for a moment.
 """
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,13 @@ def _no_disks(config: pytest.Config) -> str:
         told = getattr(config, "workerinput", {}).get("no_disks")
         config.stash[NO_DISKS] = why_not() if told is None else told
     return config.stash[NO_DISKS]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have the collector leave alone what was collected: ten thousand tests live as long as the process does."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -23,17 +23,19 @@ _FORKS.set_forkserver_preload([f"{__name__}_from"])
 
 
 def import_everything() -> None:
-    """Import every module of the gateway, and read the trees of its own sets; in the process that others are forked from."""
+    """Import every module of the gateway and load the examples once; in the process that others are forked from."""
     import gateway
-    from gateway.bundled import schema_folder
+    from gateway.bundled import config_folder, schema_folder
     from gateway.schema import read_tree
-    from gateway.settings import load_catalogue
+    from gateway.settings import load_agreements, load_catalogue
 
     for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
         if not module.name.endswith(".__main__") and ".migrations." not in module.name:  # these run when imported
             importlib.import_module(module.name)
-    for schema_set in load_catalogue(schema_folder()).values():
+    catalogue = load_catalogue(schema_folder())
+    for schema_set in catalogue.values():
         read_tree(schema_set)
+    load_agreements([config_folder() / "agreements"], catalogue)  # what was read of a text is known by that text
 
 
 class ForkedProcess:

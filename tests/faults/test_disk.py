@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,14 @@ async def test_a_failing_disk_acknowledges_nothing_and_is_used_again_when_it_wor
 
 @contextmanager
 def no_more_files(pid: int) -> Iterator[None]:
-    """Let a process open nothing more for a while: no file, no connection."""
+    """Let a process open nothing more for a while, no file and no connection, as if its last number were taken.
+
+    No lower than that: with a limit below what it has open, a process could not even accept what it wants to turn away.
+    """
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    taken = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    first_free = next(number for number in count() if number not in taken)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free, before[1]))
     try:
         yield
     finally:

@@ -34,7 +34,11 @@ class Module:
     name: str
     path: Path
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        """Its syntax tree, parsed when it is first asked for: every test process collects, and few of them ask."""
+        return _parsed(self.text)
 
     @property
     def place(self) -> str:
@@ -48,7 +52,7 @@ class Module:
 
 @cache
 def modules(top: str = "gateway") -> tuple[Module, ...]:
-    """Return every Python file under `top`, parsed."""
+    """Return every Python file under `top`."""
     return tuple(_module(path) for path in sorted((ROOT / top).rglob("*.py")))
 
 
@@ -61,7 +65,12 @@ def _module(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     text = path.read_text(encoding="utf-8")
-    return Module(name=name, path=path, text=text, tree=ast.parse(text))
+    return Module(name=name, path=path, text=text)
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def tree_files() -> Iterator[Path]:

@@ -1,18 +1,22 @@
 import hashlib
 from dataclasses import replace
+from functools import cache
 
 from gateway.domain.ids import MessageId
-from gateway.domain.jobs import Admitted, CheckJob, Refused, SealedEnvelope, Unopened
+from gateway.domain.jobs import Admitted, CheckJob, PreparedSubmission, Refused, SealedEnvelope, Unopened
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import EnvelopeError
 from gateway.exchange.check import check
 from tests.unit.exchange.desks import FR, GB, LATER, MESSAGE, NOW, admitted, desks, envelope, prepared
 
-SENT = prepared()
+
+@cache
+def sent() -> PreparedSubmission:
+    return prepared()
 
 
 def job(token: str, sealed: SealedEnvelope | None = None) -> CheckJob:
-    transfer = SENT.transfers[0]
+    transfer = sent().transfers[0]
     return CheckJob(
         token=token,
         message_id=MESSAGE,
@@ -30,7 +34,7 @@ def checked(given: CheckJob) -> object:
 
 
 def accepted_token() -> str:
-    result = admitted(envelope(SENT).jwe)
+    result = admitted(envelope(sent()).jwe)
     assert isinstance(result, Admitted)
     return result.receipt_token
 
@@ -42,7 +46,7 @@ def test_an_accepted_receipt_for_this_message_is_believed() -> None:
 
 
 def test_a_signed_refusal_for_this_message_is_believed() -> None:
-    result = admitted(envelope(SENT).jwe, now=NOW + LATER)
+    result = admitted(envelope(sent()).jwe, now=NOW + LATER)
     assert isinstance(result, Refused)
     receipt = checked(replace(job(result.receipt_token), now=NOW + LATER))
     assert isinstance(receipt, Receipt)
@@ -78,7 +82,7 @@ def test_a_changed_receipt_is_invalid() -> None:
 
 
 def test_a_problem_counts_only_for_the_envelope_that_was_sent() -> None:
-    sealed = envelope(SENT)
+    sealed = envelope(sent())
     broken = replace(sealed, jwe=sealed.jwe[:-4] + "AAAA")
     result = admitted(broken.jwe)
     assert isinstance(result, Unopened)
