@@ -28,7 +28,7 @@ from gateway.schema.rules.functions import for_lxml
 from gateway.schema.rules.language import Rule, RuleTarget
 from gateway.schema.rules.screen import any_of
 from gateway.schema.rules.shapes import Places
-from gateway.schema.rules.signed import SignedNumbers
+from gateway.schema.rules.signed import SignedNumbers, may_be_negative
 from gateway.schema.telling.texts import ENGLISH
 from gateway.schema.telling.words import MAX_VIOLATIONS
 from gateway.schema.validation import CompiledSet
@@ -69,12 +69,14 @@ class _Slow:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The rules for one message kind and target. `screen` holds when any quick rule is broken.
+    """The rules for one message kind and target. `screen` holds when any quick rule is broken; `unsigned` does so for
+    documents without a number below zero.
 
     `exact`: all of them, for elementpath alone. `signed`: finds the documents for which these are.
     """
 
     screen: etree.XPath | None
+    unsigned: etree.XPath | None
     quick: tuple[_Quick, ...]
     slow: tuple[_Slow, ...]
     exact: tuple[_Slow, ...]
@@ -117,8 +119,10 @@ class CompiledRules:
         bodies = list(root.iterchildren(*_ANY_BODY)) or [root]
         is_exact = group.signed.stand_in(root, raw)
         found: list[BrokenRule] = []
-        if not is_exact:
-            found += [breach for body in bodies for breach in _quick_breaches(group, body, day, self._breach)]
+        is_unsigned = group.unsigned is not group.screen and raw != b"" and not may_be_negative(raw)
+        screen = group.unsigned if is_unsigned else group.screen
+        if not is_exact and screen is not None:
+            found += [breach for body in bodies for breach in _quick_breaches(group, screen, body, day, self._breach)]
         if slow := group.exact if is_exact else group.slow:
             found += _slow_breaches(slow, root, bodies, day, self._breach)
         return tuple(dict.fromkeys(found))[:MAX_VIOLATIONS]
@@ -143,8 +147,10 @@ class CompiledRules:
 _Tell = Callable[..., BrokenRule]
 
 
-def _quick_breaches(group: _Group, body: etree._Element, day: int, tell: _Tell) -> Iterator[BrokenRule]:
-    if group.screen is None or not group.screen(body, today=day):
+def _quick_breaches(
+    group: _Group, screen: etree.XPath, body: etree._Element, day: int, tell: _Tell
+) -> Iterator[BrokenRule]:
+    if not screen(body, today=day):
         return
     for one in group.quick:
         if not one.broken(body, today=day):
@@ -229,16 +235,26 @@ class _Maker:
     def group(self, made: Sequence[_Made], tree: SchemaTree) -> _Group:
         quick = tuple(one.ready for one in made if isinstance(one.ready, _Quick))
         slow = tuple(one.ready for one in made if isinstance(one.ready, _Slow))
-        screen = self.xpath(_broken([one.rule for one in quick])) if quick else None
-        numbers: Places = frozenset().union(*(one.numbers for one in made))
-        return _Group(screen, quick, slow, tuple(one.exact for one in made), SignedNumbers(numbers, tree))
+        all_asked, fewer = (_broken([one.rule for one in quick], negative=negative) for negative in (True, False))
+        screen = self.xpath(all_asked) if quick else None
+        unsigned = self.xpath(fewer) if fewer else None
+        return _Group(
+            screen=screen,
+            unsigned=screen if fewer == all_asked else unsigned,
+            quick=quick,
+            slow=slow,
+            exact=tuple(one.exact for one in made),
+            signed=SignedNumbers(frozenset().union(*(one.numbers for one in made)), tree),
+        )
 
 
-def _broken(rules: Sequence[Rule]) -> str:
-    """Return the expression that tells whether any of the rules is broken."""
-    always = [rule.selects for rule in rules if not rule.when]
-    at_times = [f"boolean({rule.when}) and ({any_of([rule.selects])})" for rule in rules if rule.when]
-    return " or ".join([*([any_of(always)] if always else []), *at_times])
+def _broken(rules: Sequence[Rule], *, negative: bool = True) -> str:
+    """Return the expression that tells whether any of the rules is broken; `negative` as for `any_of`."""
+    always = any_of((rule.selects for rule in rules if not rule.when), negative=negative)
+    at_times = ((rule.when, any_of([rule.selects], negative=negative)) for rule in rules if rule.when)
+    return " or ".join(
+        [*([always] if always else []), *(f"boolean({when}) and ({one})" for when, one in at_times if one)]
+    )
 
 
 def with_severities(rules: Iterable[Rule], severities: Mapping[str, Severity], without: frozenset[str]) -> list[Rule]:

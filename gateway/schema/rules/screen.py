@@ -24,9 +24,10 @@ _TRUTH: Final = re.compile(r"[=<>]|\s(?:and|or)\s")
 _TRUTHS: Final = frozenset({"not", "boolean", "contains", "starts-with", "wcx:is-date", "wcx:leads-nowhere"})
 _LEAST: Final = {"wcx:not-among": "", "wcx:leads-nowhere": "", "wcx:repeated": "[2]"}
 """Functions that find nothing among so few nodes as leave this path empty."""
-_OF_SOME: Final = re.compile(rf"(?P<name>{'|'.join(_LEAST)})\((?P<arguments>[^()]*)\)", re.DOTALL)
 _IN_FULL: Final = {".": "self::node()", "..": "parent::node()"}
+_BELOW_ZERO: Final = ". < 0"
 _PAIRS: Final = {"[": "]", "(": ")"}
+_DESCENDANTS: Final = {"//": "/descendant::", ".//": "descendant::"}
 
 
 @dataclass(slots=True)
@@ -43,8 +44,12 @@ class _Step:
         return " or ".join([*self.conditions, *steps])
 
 
-def any_of(expressions: Iterable[str]) -> str:
-    """Return an XPath 1.0 expression that is true exactly where one of `expressions` selects a node or is true."""
+def any_of(expressions: Iterable[str], *, negative: bool = True) -> str:
+    """Return an XPath 1.0 expression that is true exactly where one of `expressions` selects a node or is true.
+
+    `negative` False: as far as documents go in which no number is below zero; what asks for one is left out. Empty
+    when nothing is left.
+    """
     root = _Step()
     for expression in expressions:
         members = list(_split(expression, "|"))
@@ -53,16 +58,18 @@ def any_of(expressions: Iterable[str]) -> str:
             if path is None:
                 root.conditions[f"boolean({_guarded(member.strip())})"] = None
             else:
-                _add(root, path)
+                _add(root, path, negative=negative)
     return root.asked()
 
 
-def _add(root: _Step, path: list[str]) -> None:
+def _add(root: _Step, path: list[str], *, negative: bool) -> None:
     at = root
     *steps, last = path
+    test, predicates = _apart(last)
+    if not negative and _BELOW_ZERO in predicates:
+        return
     for text in steps:
         at = at.below.setdefault(text, _Step())
-    test, predicates = _apart(last)
     at = at.below.setdefault(test, _Step())
     if predicates:
         at.conditions[" and ".join(f"({_guarded(one)})" for one in predicates)] = None
@@ -73,11 +80,11 @@ def _add(root: _Step, path: list[str]) -> None:
 def _guarded(condition: str) -> str:
     """Return a condition that is true where the given one is, and calls no function of ours where there is nothing for
     it to find: a call goes to Python and back."""
-    call = _OF_SOME.fullmatch(condition)
-    if call is None:
+    name = _bare(condition).strip()
+    if name not in _LEAST or not condition.endswith(")"):
         return condition
-    first = next(_split(call["arguments"], ",")).strip()
-    return f"({first}){_LEAST[call['name']]} and {condition}"
+    first = next(_split(condition.partition("(")[2][:-1], ",")).strip()
+    return f"({first}){_LEAST[name]} and {condition}"
 
 
 def _path(text: str) -> list[str] | None:
@@ -92,9 +99,17 @@ def _path(text: str) -> list[str] | None:
         test = next(_split(step, "[")).strip()
         if _TEST.fullmatch(test) is None:
             return None
-        steps.append(lead + _IN_FULL.get(step, step))  # `.` takes no predicate
+        steps.append(_reached(lead, _IN_FULL.get(step, step)))  # `.` takes no predicate
         lead = ""
     return steps if steps and not lead else None
+
+
+def _reached(lead: str, step: str) -> str:
+    """Return a step with what leads to it. For `//a[b]` libxml2 gathers all nodes, texts too, before it looks at their
+    children; `/descendant::a[b]` is the same wherever no predicate asks for a position, at a third."""
+    if lead not in _DESCENDANTS or re.fullmatch(_NAME, _apart(step)[0]) is None:
+        return lead + step
+    return _DESCENDANTS[lead] + step
 
 
 def _apart(step: str) -> tuple[str, list[str]]:

@@ -1,4 +1,5 @@
-"""Finds the numbers of a document that begin with "+", which the quick engine does not read.
+"""Tells from the bytes of a document which signs stand before its numbers: "+", which the quick engine does not read,
+and "-", without which no rule about numbers below zero need be asked.
 
 XML Schema allows `+2` for a decimal (XSD 1.0 part 2, §3.2.3.1), and XPath 2.0 reads 2. XPath 1.0 has no such number
 (§3.7): libxml2 makes NaN of it, with which every comparison fails, and a rule falls silent. A document that holds one
@@ -7,6 +8,7 @@ where a rule reads numbers is left to the exact engine as a whole.
 Hardly any document does, so nothing may be asked of its tree to find out. A "+" in the bytes is looked at where it
 stands: time zones, telephone numbers and running text are told by the byte or the tag before them. Only what could be
 one of our numbers, and what the bytes hide (references to characters, CDATA, comments), makes the tree be searched.
+For "-" the bytes are enough: where in doubt, the rules are asked.
 """
 
 import re
@@ -18,12 +20,14 @@ from lxml import etree
 from gateway.document import wco_path
 from gateway.schema.facts.nodes import SchemaTree
 
-__all__ = ["SignedNumbers"]
+__all__ = ["SignedNumbers", "may_be_negative"]
 
 _BLANKS: Final = b" \t\r\n"
 _FAR_ENOUGH: Final = 400  # bytes; a tag that began earlier, or more blanks, and the tree is searched
 _NO_TAG: Final = (b"-->", b"?>", b"]]>", b"[CDATA[")
 _START_TAG: Final = re.compile(rb"<(?:[^\s<>/!?:=]+:)?([^\s<>/!?:=]+)(?:\s[^<>]*)?>\Z")
+# A tag that follows may be the start of a comment or a CDATA section, with the rest of the number behind it or in it.
+_MINUS: Final = re.compile(rb"-(?<![0-9A-Za-z]-)[0-9.<]")
 _LEAVES: Final = etree.XPath("//*[not(*)][starts-with(normalize-space(.), '+')]")
 _HOLDERS: Final = etree.XPath("//*[@*[starts-with(normalize-space(.), '+')]]")
 
@@ -73,6 +77,17 @@ class SignedNumbers:
     def _place(self, element: etree._Element) -> str:
         node = self._tree.node(wco_path(element))
         return "" if node is None else node.path
+
+
+def may_be_negative(raw: bytes) -> bool:
+    """Tell whether a value in these bytes may be a number below zero; False for sure where each "-" stands behind a
+    letter or a digit, blanks not counted, or before no number, and no character is written by its own number."""
+    if any(raw.startswith(b"#", at + 1) for at in _places_of(b"&", raw)):
+        return True
+    return not all(
+        raw[max(one.start() - _FAR_ENOUGH, 0) : one.start()].rstrip(_BLANKS)[-1:].isalnum()
+        for one in _MINUS.finditer(raw)
+    )
 
 
 def _places_of(byte: bytes, raw: bytes) -> Iterator[int]:

@@ -18,7 +18,7 @@ from gateway.document import read
 from gateway.schema import CompiledSet, compile_set
 from gateway.schema.rules.compiled import CompiledRules, compile_rules
 from gateway.schema.rules.language import Rule, RuleTarget
-from gateway.schema.rules.signed import SignedNumbers
+from gateway.schema.rules.signed import SignedNumbers, may_be_negative
 from gateway.settings import load_catalogue
 from gateway.settings.rule_file import read_rule_sets
 from tests.unit.schema.engines import BothEngines
@@ -247,6 +247,25 @@ def test_a_plus_is_found_however_it_is_hidden_in_the_bytes(written: str) -> None
     raw = sample("items-counted.bad")
     signed, plain = (spelled(raw, "GoodsItemQuantity", one) for one in (written, "2"))
     assert broken(RULES, signed) == broken(RULES, plain) == broken(EXACT, signed)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [one.replace("+", "-").replace("43;", "45;").replace("2B;", "2D;") for one in HIDDEN.values()],
+    ids=HIDDEN,
+)
+def test_a_minus_is_found_however_it_is_hidden_in_the_bytes(written: str) -> None:
+    raw = spelled(sample("items-counted.good"), "GoodsItemQuantity", written)
+    assert may_be_negative(raw)
+    assert "amounts-not-negative" in {rule for rule, _ in broken(RULES, raw)}
+    assert broken(RULES, raw) == broken(EXACT, raw)
+
+
+@pytest.mark.parametrize("text", ["31-20-5550", "a - b", "GB-1 -x", "2", "- 2", "--2", "<!-- a -->2", "é -1"])
+def test_rules_about_numbers_below_zero_are_asked_only_where_one_may_stand(text: str) -> None:
+    raw = spelled(sample("items-counted.good"), "FunctionalReferenceID", text)
+    assert may_be_negative(raw) is (text in ("--2", "é -1"))  # where in doubt, they are asked
+    assert not broken(RULES, raw)
 
 
 def test_a_plus_elsewhere_keeps_the_document_with_the_quick_engine() -> None:

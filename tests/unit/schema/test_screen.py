@@ -61,16 +61,24 @@ def test_it_is_true_where_one_of_them_finds_something(inside: str, expressions: 
     ("expressions", "one"),
     [
         (["a/b[c < 0] | a/d/e"], "a[b[(c < 0)] or d[e]]"),
-        (["//d[. = 'a/b|c[']", "//d[@f = 1]"], "//d[(. = 'a/b|c[') or (@f = 1)]"),
-        (["a//b | a/b", "a/c"], "a[.//b or b or c]"),
+        (["//d[. = 'a/b|c[']", "//d[@f = 1]"], "/descendant::d[(. = 'a/b|c[') or (@f = 1)]"),
+        (["//d[2]", "//d/e"], "//d[2] or /descendant::d[e]"),
+        (["a//b | a/b", "a/c"], "a[descendant::b or b or c]"),
         (["a/b[c != position()]", "a/b/d"], "a[b[c != position()] or b[d]]"),
         (["a[1]/b", "a[2]/b", "a[count(b)]"], "a[1][b] or a[2][b] or a[count(b)]"),
         (["a/b", "a/b/c", "a/b[d = 1]"], "a[b]"),
         (["wcx:repeated(a/b) | a/c"], "boolean((a/b)[2] and wcx:repeated(a/b)) or a[c]"),
-        (["wcx:not-among(a[b = ')']/c, d)"], "boolean(wcx:not-among(a[b = ')']/c, d))"),
+        (["wcx:not-among(a[b = ')']/c, d)"], "boolean((a[b = ')']/c) and wcx:not-among(a[b = ')']/c, d))"),
+        (["wcx:repeated(a[not(b)])[c]"], "boolean(wcx:repeated(a[not(b)])[c])"),
         (["wcx:not-among(a[b = ',']/c, d)"], "boolean((a[b = ',']/c) and wcx:not-among(a[b = ',']/c, d))"),
         (["a[wcx:leads-nowhere(b)]"], "a[((b) and wcx:leads-nowhere(b))]"),
     ],
 )
 def test_what_begins_alike_is_asked_once(expressions: list[str], one: str) -> None:
     assert any_of(expressions) == one
+
+
+def test_what_asks_for_a_number_below_zero_is_left_out_where_there_is_none() -> None:
+    expressions = ["a/b[. < 0] | a/c[. < 0][d = 1] | a/e", "f[. < 1]"]
+    assert any_of(expressions, negative=False) == "a[e] or f[(. < 1)]"
+    assert any_of(["a/b[. < 0]"], negative=False) == ""
