@@ -1,8 +1,9 @@
 """Checks the values of a document against code lists. Pure: the day comes in, and no value goes out.
 
 Every message passes here, so the common case is one walk in C over the elements whose names are bound, and one set
-membership each (`iter` with names was measured at a tenth of one XPath union over the same names). Only what fails
-that is looked at by its path: a name can be bound in one place and free in another.
+membership each (`iter` with names was measured at a tenth of one XPath union over the same names). A name that is bound
+below some parents and free elsewhere is looked for below these: `ID` and `TypeCode` stand everywhere. Only where one
+value fails are all looked at again, and those that fail by their paths.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,8 @@ _SAID: Final = {
 """What is said of an element, and of an attribute."""
 _Check = tuple[str, frozenset[str] | None, frozenset[str | None]]
 """(attribute or "", names of the parents under which it is bound or None for all, values that need no second look)."""
+_Look = tuple[str, str, frozenset[str | None]]
+"""(name of the children or "" for the element itself, attribute or "", values that need no second look)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class _Bound:
 class CompiledCodeLists:
     """The code lists of one flow, ready to check documents of one schema set. `places`: what is bound to which list."""
 
-    __slots__ = ("_bound", "_day", "_lists", "_quick", "_tree", "places")
+    __slots__ = ("_bound", "_checks", "_day", "_lists", "_looks", "_tree", "places")
 
     def __init__(
         self, places: Mapping[Place, CodeListId], lists: Mapping[CodeListId, tuple[CodeList, ...]], tree: SchemaTree
@@ -56,7 +59,8 @@ class CompiledCodeLists:
         self._tree: Final = tree
         self._bound: Final = _bound(places, tree)
         self._day: date | None = None
-        self._quick: dict[str, tuple[_Check, ...]] = {}
+        self._checks: dict[str, tuple[_Check, ...]] = {}
+        self._looks: dict[str, tuple[_Look, ...]] = {}
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("CompiledCodeLists stay in the process that compiled them; hand over the catalogue")
@@ -68,17 +72,32 @@ class CompiledCodeLists:
         is no code. Two threads must not share one: the checks of a day are kept.
         """
         if on != self._day:
-            self._quick, self._day = self._checks(on), on
-        quick = self._quick
-        if not quick:
+            self._checks, self._day = self._checks_of(on), on
+            self._looks = _looks(self._checks)
+        if not self._looks or not self._has_suspects(root):
             return ()
+        checks = self._checks
         suspects: list[tuple[etree._Element, str, str]] = []
-        for element in root.iter(*quick):
-            for attribute, parents, codes in quick[str(element.tag)]:
+        for element in root.iter(*checks):
+            for attribute, parents, codes in checks[str(element.tag)]:
                 value = element.get(attribute) if attribute else element.text
                 if value not in codes and (parents is None or _parent(element) in parents):
                     suspects.append((element, attribute, value or ""))
-        return self._judged(suspects, on) if suspects else ()
+        return self._judged(suspects, on)
+
+    def _has_suspects(self, root: etree._Element) -> bool:
+        """Tell whether any value needs a second look."""
+        looks: Mapping[Any, tuple[_Look, ...]] = self._looks
+        for element in root.iter(*looks):
+            for below, attribute, codes in looks[element.tag]:
+                if not below:
+                    if (element.get(attribute) if attribute else element.text) not in codes:
+                        return True
+                    continue
+                for child in element.iterchildren(below):
+                    if (child.get(attribute) if attribute else child.text) not in codes:
+                        return True
+        return False
 
     def checked(self, root: etree._Element) -> dict[CodeListId, list[str]]:
         """Return every value that is compared, by list, in document order: for counting over many documents."""
@@ -91,7 +110,7 @@ class CompiledCodeLists:
                     found.setdefault(list_id, []).append(value.strip(_BLANKS))
         return found
 
-    def _checks(self, on: date) -> dict[str, tuple[_Check, ...]]:
+    def _checks_of(self, on: date) -> dict[str, tuple[_Check, ...]]:
         """Return by name what needs no second look on this day: for several lists, what is in all of them."""
         valid = {
             list_id: frozenset[str]().union(*(one.valid(on) for one in lists)) for list_id, lists in self._lists.items()
@@ -242,6 +261,18 @@ def _free(places: Mapping[Place, CodeListId], tree: SchemaTree) -> set[tuple[str
         for attribute in ("", *node.attributes)
         if (path, attribute) not in places and (attribute or node.is_leaf)
     }
+
+
+def _looks(checks: Mapping[str, tuple[_Check, ...]]) -> dict[str, tuple[_Look, ...]]:
+    """Return what is looked at by the name of the element, or of its parent where that tells bound places from free."""
+    found: dict[str, tuple[_Look, ...]] = {}
+    for name, those in checks.items():
+        for attribute, parents, codes in those:
+            if parents is None or "" in parents:
+                found[name] = (*found.get(name, ()), ("", attribute, codes))
+            for parent in (parents or frozenset()) - {""}:
+                found[parent] = (*found.get(parent, ()), (name, attribute, codes))
+    return found
 
 
 def _parent_name(path: str, tree: SchemaTree) -> str:
