@@ -67,12 +67,14 @@ def admit_in_steps(job: AdmitJob, desk: Desk) -> Steps[AdmitResult]:
     token = sign_receipt(receipt, desk.trust.signer(receipt.issuer, job.now))
     desk.reach(Failpoint.RECEIPT_SIGNED)
     yield
+    sealed = desk.sealer.seal(jws, row=inbox_row(header.sender, header.message_id))
+    yield
     return Admitted(
         header=header,
         digest=opened.digest,
         facts=facts,
         size_bytes=len(opened.payload),
-        sealed_message=desk.sealer.seal(jws, row=inbox_row(header.sender, header.message_id)),
+        sealed_message=sealed,
         references=references_of(facts, owner=header.message_id, desk=desk),
         receipt=receipt,
         receipt_token=token,
@@ -100,8 +102,11 @@ def _judge(opened: OpenedMessage, job: AdmitJob, desk: Desk) -> Steps[tuple[Docu
     check_times(header, now=job.now)
     agreement, flow = _agreed(header, desk)
     check_in_force(agreement, job.now)
-    limits = replace(desk.limits, size_bytes=min(desk.limits.size_bytes, agreement.max_document_bytes))
+    limits, agreed = desk.limits, agreement.max_document_bytes
+    if agreed < limits.size_bytes:
+        limits = replace(limits, size_bytes=agreed)
     document = read_unmeasured(opened.payload, limits)
+    yield
     if document.facts.kind != header.kind:
         raise EnvelopeError("envelope.header_disagrees", "The signed header names another message kind")
     yield

@@ -6,7 +6,7 @@ none: every failure is gathered, and one is enough to prepare nothing.
 
 What a rule or the policy holds is not signed: its view is sealed as it is, and prepared once more when officers have
 approved it (`PrepareJob.approved`). Only if the same agreement then gives the same bytes are they signed; the type of a
-view is still made by `apply_policy` alone, and what an officer saw is what leaves.
+view is still made by `apply_in_steps` alone, and what an officer saw is what leaves.
 
 Where nothing is ahead of a transfer, its first envelope is made here too, while the JWS is at hand. It is a favour to
 `seal`, never a condition: a partner without a usable key gets its transfer queued all the same.
@@ -37,7 +37,7 @@ from gateway.errors import AgreementError, DocumentError, GatewayError, SchemaEr
 from gateway.exchange.desk import Desk, held_view_row, reference_row, submission_row, transfer_row
 from gateway.exchange.seal import wrap
 from gateway.exchange.steps import Steps, alone
-from gateway.policy import Pseudonyms, apply_policy, check_required, demands, held_by
+from gateway.policy import Pseudonyms, apply_in_steps, check_required, demands, held_by
 from gateway.schema import Judgement, ValidDocument, judge, judge_view, validate
 
 
@@ -85,7 +85,7 @@ def prepare_in_steps(job: PrepareJob, desk: Desk) -> Steps[PrepareResult]:
         yield
     if problems:
         return RefusedSubmission(problems=problems)
-    return _submission(job, document, tuple(transfers), desk)
+    return (yield from _submission(job, document, tuple(transfers), desk))
 
 
 def _permission(job: PrepareJob, document: Document, recipient: PartyId, desk: Desk) -> tuple[Agreement, Flow]:
@@ -159,7 +159,7 @@ def _transfer(
     policy, compiled = desk.policies[flow.policy_sha256], desk.sets[flow.schema_set]
     demanded = demands(document, policy)
     check_required(demanded, policy.policy)
-    view = apply_policy(document, policy, compiled, judge_it, _pseudonyms(job, agreement, desk))
+    view = yield from apply_in_steps(document, policy, compiled, judge_it, _pseudonyms(job, agreement, desk))
     desk.reach(Failpoint.VIEW_MADE)
     yield
     slot = job.slots[recipient]
@@ -265,13 +265,16 @@ def _header(
 
 def _submission(
     job: PrepareJob, document: Document, transfers: tuple[PreparedTransfer, ...], desk: Desk
-) -> PreparedSubmission:
+) -> Steps[PreparedSubmission]:
     facts = document.facts
     references = references_of(facts, owner=job.submission_id, desk=desk)
     if job.conversation_key is not None:
         # Scoped to the client: two clients may use the same case number for different things.
         explicit = f"{job.client}\x1f{job.conversation_key}"
         references = (seal_reference(ReferenceKind.EXPLICIT, explicit, job.submission_id, desk), *references)
+    yield
+    sealed = desk.sealer.seal(job.body, row=submission_row(job.submission_id))
+    yield
     return PreparedSubmission(
         facts_kind=facts.kind,
         function_code=facts.function_code,
@@ -279,7 +282,7 @@ def _submission(
         item_count=facts.item_count,
         size_bytes=len(job.body),
         document_sha256=hashlib.sha256(job.body).hexdigest(),
-        sealed_document=desk.sealer.seal(job.body, row=submission_row(job.submission_id)),
+        sealed_document=sealed,
         references=references,
         transfers=transfers,
     )

@@ -1,6 +1,6 @@
 """Policies: what leaves for whom, field by field. Language, static check, apply, inspect, explain.
 
-Only `apply_policy` makes a View. docs/policy.md says what a policy may say and what it means.
+Only `apply_policy` makes a View, at once or step by step. docs/policy.md says what a policy may say and what it means.
 """
 
 from gateway.policy.changing.pseudonyms import Pseudonyms
@@ -14,7 +14,7 @@ from gateway.policy.language.rules import Action, Consistency, Demand, Policy, R
 from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
 from gateway.policy.ruling.rulings import Ruling, Rulings, rulings
 from gateway.policy.telling.explain import Explained, explain
-from gateway.policy.views.apply import apply_policy
+from gateway.policy.views.apply import apply_in_steps, apply_policy
 from gateway.policy.views.compiled import CompiledPolicy, compile_policy, demands
 from gateway.policy.views.demands import Demanded, check_required, held_by
 from gateway.policy.views.inspect import inspect
@@ -39,6 +39,7 @@ __all__ = [
     "Rulings",
     "Selector",
     "SelectorKind",
+    "apply_in_steps",
     "apply_policy",
     "check_policy",
     "check_required",

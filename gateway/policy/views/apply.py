@@ -18,7 +18,7 @@ This gives, byte for byte, what writing the view anew gives (tests do that besid
 judges and writes the tree, and nothing has to be parsed once more.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
 from lxml import etree
@@ -34,7 +34,7 @@ from gateway.policy.views.cut import Cut, Given, cut_document
 from gateway.policy.views.places import Place
 from gateway.schema import CompiledSet, ValidDocument, validate
 
-__all__ = ["apply_policy"]
+__all__ = ["apply_in_steps", "apply_policy"]
 
 # A view has no more elements than its document; escaping may make it longer.
 _MOST_PATHS: Final = 20
@@ -48,7 +48,25 @@ def apply_policy(
     inspect_view: Callable[[ValidDocument], None] | None = None,
     pseudonyms: Pseudonyms | None = None,
 ) -> View:
-    """Return the view of `document` that `policy` permits, valid under the same schema set.
+    """Return the view of `document` that `policy` permits, valid under the same schema set, as `apply_in_steps`."""
+    steps = apply_in_steps(document, policy, compiled, inspect_view, pseudonyms)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            view: View = end.value
+            return view
+
+
+def apply_in_steps(
+    document: ValidDocument,
+    policy: CompiledPolicy,
+    compiled: CompiledSet,
+    inspect_view: Callable[[ValidDocument], None] | None = None,
+    pseudonyms: Pseudonyms | None = None,
+) -> Generator[None, None, View]:
+    """Return the view of `document` that `policy` permits, valid under the same schema set; stops between its steps, so
+    that a batch can take each over all its documents.
 
     `inspect_view` is shown the valid document that the view will be, and may raise: that is for profile rules.
     `pseudonyms`: of the agreement and period; without them, what is to be pseudonymised is withheld.
@@ -59,10 +77,12 @@ def apply_policy(
     """
     _check_same_set(document, policy, compiled)
     cut, made = _cut(document, policy, pseudonyms)
+    yield
     view = _validated(made, compiled)
     kind = view.document.kind
     if kind is not document.document.kind:
         raise PolicyError("policy.view_invalid", "The view would show another message kind than the document")
+    yield
     if inspect_view is not None:
         inspect_view(view)
     kept, withheld = cut.counts()
