@@ -73,7 +73,7 @@ def loops_of(
         clock=around.clock,
         bells=around.bells,
         telemetry=around.telemetry,
-        ended=HoldEnded(store=below.store, in_force=rules.in_force, telemetry=around.telemetry),
+        ended=HoldEnded(store=below.store, in_force=rules.in_force, stopped=rules.stopped, telemetry=around.telemetry),
         every=timing.sweep,
         purge_every=timing.purge,
     )

@@ -88,7 +88,12 @@ class Reload:
 
     async def _hold_ended(self) -> int:
         """Hold what waits under what is no longer in force. That something ended the next sweep writes into the log."""
-        ended = HoldEnded(store=self._store, in_force=self._rules.in_force, telemetry=self._telemetry)
+        ended = HoldEnded(
+            store=self._store,
+            in_force=self._rules.in_force,
+            stopped=self._rules.stopped,
+            telemetry=self._telemetry,
+        )
         return await ended.look(self._clock.now())
 
     async def _evidence(self, actor: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gateway.domain.agreement import Agreement, Flow, choose_agreement, is_in_force
+from gateway.domain.agreement import Agreement, Flow, choose_agreement, is_in_force, why_stopped
 from gateway.domain.ids import AgreementId, PartyId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.domain.wording import Wording, WordingKind
@@ -83,6 +83,11 @@ class Rulebook:
         """Return the hashes of the texts that are in force."""
         return frozenset(one.sha256 for one in self.agreements if is_in_force(one, now))
 
+    def stopped(self, now: datetime) -> dict[str, str]:
+        """Return why nothing goes now under each text that is held and not in force, by hash."""
+        told = ((one.sha256, why_stopped(one, now)) for one in self.agreements)
+        return {sha256: why for sha256, why in told if why is not None}
+
     def partners(self) -> frozenset[PartyId]:
         """Return every party that is not ours and stands in an agreement with one of ours."""
         ours = [one for one in self.agreements if one.parties & self.own]
@@ -120,6 +125,10 @@ class RulesInForce:
     def in_force(self, now: datetime) -> frozenset[str]:
         """Return the hashes of the texts that are in force."""
         return self.book.in_force(now)
+
+    def stopped(self, now: datetime) -> dict[str, str]:
+        """Return why nothing goes now under each text that is held and not in force, by hash."""
+        return self.book.stopped(now)
 
     def schema_sets(self) -> dict[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
         """Return the schema sets that policies are written for, each with its tree."""

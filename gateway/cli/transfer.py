@@ -19,6 +19,7 @@ from gateway.cli.output import (
     with_difficulty,
 )
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
+from gateway.domain.hold import HoldCause
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 
@@ -31,6 +32,8 @@ app = typer.Typer(no_args_is_help=True, help="Transfers: list, show, hold, relea
 
 TransferArgument = Annotated[str, typer.Argument(help="Id of the transfer.", metavar="ID")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the audit trail with your name.")]
+
+_UNTIL_IN_FORCE = "an officer releases it once the agreement is in force again; until then a release is refused"
 
 
 @app.command("list")
@@ -380,6 +383,7 @@ def _show_hold(hold: "OperatorsHold") -> None:
         [
             ("Held", f"since {clock(hold.since)}, {hold.cause.value}, by {hold.by}"),
             ("Because", hold.reason or None),
+            ("To go on", _UNTIL_IN_FORCE if hold.cause is HoldCause.AGREEMENT and hold.released is None else None),
             ("Approvals", f"{hold.approvals_given} of {hold.approvals_needed}"),
             *(("Approved by", one) for one in given),
             ("Released", hold.released),

@@ -21,6 +21,7 @@ def judge(history: History) -> tuple[Check, ...]:
         traffic.nothing_kept_of_refused(history),
         traffic.killed(history),
         traffic.forgery(history),
+        traffic.over_shared(history),
         traffic.delivered(history),
         traffic.nothing_lost(history),
         traffic.nothing_invented(history),

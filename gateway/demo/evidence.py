@@ -106,9 +106,11 @@ def _others(history: History, party: PartyId) -> Iterator[str]:
     played = history.played
     told = Counter(record["event"] for record in history.books[party].chain.records)
     forged = int(played.forgery is not None and played.forgery.code != "")
+    whole = played.over_shared
     expected = {
         "submission.accepted": sum(one.document.sender == party for one in played.acknowledged),
         "submission.refused": sum(one.asked.sender == party and one.code != "" for one in played.refusals),
+        "message.refused": int(whole is not None and whole.document.recipient == party and not whole.refusal),
         "receipt.rejected": forged if party != played.kill.party else 0,
         "node.started": 2 if party == played.kill.party else 1,
         "node.stopped": 0 if history.books[party].stopped is None else 1,

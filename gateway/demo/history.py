@@ -58,6 +58,17 @@ class Forgery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverShared:
+    """What came of a message with the whole of `document`. `refusal`: empty if the answer is the receiver's signed
+    refusal, bound to this message and with the code for it; else what is wrong with the answer."""
+
+    document: Sample
+    message: MessageId
+    status: int
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
     """The receiving gateway was killed. `before`, `during`: how many documents were taken before it, and while it was
     down; `arrived`: how many its back end had by then."""
@@ -111,6 +122,7 @@ class Played:
     refusals: tuple[Refusal, ...]
     kill: Kill
     forgery: Forgery | None
+    over_shared: OverShared | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,21 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.demo.beside import Line
-from gateway.demo.history import Acknowledged, History
+from gateway.demo.history import Acknowledged, History, OverShared
 from gateway.demo.show import token_file
 from gateway.demo.stage import Stage
 from gateway.demo.verdicts import Check
+from gateway.demo.views import SHOWN, FiveViews, PartnerView
 
 
 def report(
-    history: History, checks: Sequence[Check], beside: Sequence[Line], stage: Stage, *, keep: bool
+    history: History,
+    checks: Sequence[Check],
+    beside: Sequence[Line],
+    views: FiveViews,
+    stage: Stage,
+    *,
+    keep: bool,
 ) -> dict[str, Any]:
     """Return everything a demo tells, for programs. `consoles` only if they are still there."""
     told: dict[str, Any] = {
@@ -31,6 +38,8 @@ def report(
         "refusals": [
             {"document": one.asked.name, "why": one.asked.why, "code": one.code} for one in history.played.refusals
         ],
+        "views": [_view(one) for one in views.views],
+        "over_shared": _over_shared(history.played.over_shared),
         "side_by_side": [asdict(line) for line in beside],
         "audit": [
             {
@@ -76,3 +85,26 @@ def _transfer(history: History, one: Acknowledged) -> dict[str, Any]:
             "answers": list(standing.answers),
         }
     return told
+
+
+def _view(one: PartnerView) -> dict[str, Any]:
+    return {
+        "to": one.partner,
+        "policy": one.title,
+        "legal_basis": one.legal_basis,
+        "kept": one.kept,
+        "changed": one.changed,
+        "withheld": one.withheld,
+        "gets": dict(zip(SHOWN.values(), one.shown, strict=True)),
+    }
+
+
+def _over_shared(one: OverShared | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "document": one.document.name,
+        "message_id": one.message,
+        "status": one.status,
+        "refusal_verified": not one.refusal,
+    }

@@ -25,9 +25,11 @@ from gateway.demo.history import History
 from gateway.demo.progress import Silent, Teller, telling
 from gateway.demo.report import report
 from gateway.demo.show import show_answers, show_audit, show_beside, show_checks, show_consoles, show_transfers
+from gateway.demo.show_views import show_over_shared, show_views
 from gateway.demo.stage import FR, GB, Stage, raise_stage
-from gateway.demo.story import play
+from gateway.demo.story import WHOLE, play
 from gateway.demo.verdicts import Check
+from gateway.demo.views import FiveViews, five_differ, five_views
 from gateway.demo.watch import Watch
 
 
@@ -47,13 +49,14 @@ async def run_demo(*, folder: Path | None, keep: bool, console: Console, as_json
                 stage, history = await _exchange(folder, stack, programme, teller, keep=keep)
             except (ClientError, RuntimeError, ExceptionGroup) as error:
                 return _broke_off(console, error, as_json=as_json)
-        checks = judge(history)
+        views = five_views(programme.named(WHOLE))
+        checks = (*judge(history), five_differ(views))
         beside = _beside(stage, history)
         if as_json:
-            console.file.write(json.dumps(report(history, checks, beside, stage, keep=keep)) + "\n")
+            console.file.write(json.dumps(report(history, checks, beside, views, stage, keep=keep)) + "\n")
             console.file.flush()
         else:
-            _show(console, history, checks, beside)
+            _show(console, history, checks, beside, views)
         if keep:
             await _keep(console, stage, as_json=as_json)
         return 0 if all(check.holds for check in checks) else 1
@@ -86,9 +89,13 @@ def _beside(stage: Stage, history: History) -> tuple[Line, ...]:
     return explain_beside(one.document, got.document, stage.world.nodes[GB].config, now=datetime.now(UTC))
 
 
-def _show(console: Console, history: History, checks: Sequence[Check], beside: Sequence[Line]) -> None:
+def _show(
+    console: Console, history: History, checks: Sequence[Check], beside: Sequence[Line], views: FiveViews
+) -> None:
     console.print()
     show_transfers(console, history)
+    show_views(console, views)
+    show_over_shared(console, history)
     show_beside(console, SHOWN, beside)
     show_answers(console, history)
     show_audit(console, history)

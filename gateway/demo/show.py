@@ -27,7 +27,7 @@ _RULE_WIDTH: Final = 84
 def show_transfers(console: Console, history: History) -> None:
     """Print what became of each document, by direction."""
     for sender, recipient in ((GB, FR), (FR, GB)):
-        table = _table(
+        table = table_of(
             f"From {sender} to {recipient}",
             ("document", "kind", "state", ">attempts", ">kept", ">withheld", "receipt", "handed\nover"),
         )
@@ -59,7 +59,7 @@ def _transfer(history: History, one: Acknowledged) -> tuple[str, ...]:
 def show_beside(console: Console, name: str, lines: Sequence[Line]) -> None:
     """Print one document, held and got, and the rules by which the rest stays."""
     rules = rules_of(lines)
-    table = _table(f"Side by side: {name}", ("place", f"{GB} held", f"{FR} got"))
+    table = table_of(f"Side by side: {name}", ("place", f"{GB} held", f"{FR} got"))
     for line in folded(lines):
         if isinstance(line, int):
             table.add_row(Text(f"… {line} more values"), Text("the same"), Text("the same"))
@@ -98,7 +98,7 @@ def _in_steps(path: str, width: int) -> str:
 
 def show_answers(console: Console, history: History) -> None:
     """Print what came back to GB, in order of arrival, and what it answers."""
-    table = _table(f"Answers that came back to {GB}", ("answer", "to", ">number", "at the back end"))
+    table = table_of(f"Answers that came back to {GB}", ("answer", "to", ">number", "at the back end"))
     by_message = {one.message: one for one in history.played.acknowledged}
     arrived = {MessageId(message.webhook_id): message for message in reversed(history.books[GB].received)}
     for message in sorted(arrived.values(), key=lambda one: one.arrived):
@@ -114,7 +114,7 @@ def show_answers(console: Console, history: History) -> None:
 
 def show_audit(console: Console, history: History) -> None:
     """Print the verdict on both chains."""
-    table = _table("Audit", ("chain of", ">records", "gateway audit verify", "a second program", "head"))
+    table = table_of("Audit", ("chain of", ">records", "gateway audit verify", "a second program", "head"))
     for party, books in history.books.items():
         head = books.chain.head[:24] + "…" if books.chain.head else "–"
         second = books.chain.broken or "unbroken"
@@ -157,7 +157,7 @@ def token_file(stage: Stage, party: PartyId) -> str:
     return str(stage.world.nodes[party].folder / "tokens" / "operator.token")
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def table_of(title: str, columns: Sequence[str]) -> Table:
     """`>` before a heading: numbers."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for column in columns:

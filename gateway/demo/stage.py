@@ -1,12 +1,15 @@
 """The two gateways of the demo and their stand-in back ends, running. Labels only: no statement about anybody."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+import aiohttp
 
 from gateway.client import OperationsClient, SubmissionClient
 from gateway.demo.backend import StandInBackend
@@ -36,6 +39,25 @@ class Stage:
     def operations(self, party: PartyId) -> OperationsClient:
         """Return a client of this party's operators."""
         return self.processes[party].operations()
+
+    async def post(self, sender: PartyId, recipient: PartyId, path: str, token: str) -> tuple[int, str]:
+        """Post a compact JOSE token over the mutual TLS identity of `sender`; return status and body.
+
+        Status 0, with the kind of error, when nothing was answered.
+        """
+        keys = self.world.nodes[sender].folder / "keys" / sender
+        context = ssl.create_default_context(cafile=self.world.authority / "chain.crt.pem")
+        context.load_cert_chain(keys / "tls-1.crt.pem", keys / "tls-1.key.pem")
+        url = f"https://127.0.0.1:{self.world.nodes[recipient].partner_port}{path}"
+        headers = {"Content-Type": "application/jose"}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
+                session.post(url, data=token, headers=headers, ssl=context) as answer,
+            ):
+                return answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            return 0, type(error).__name__
 
     def bundle(self, holder: PartyId, partner: PartyId) -> Path:
         """Return the file of public keys that `holder` has of `partner`."""

@@ -3,26 +3,30 @@
 1. GB-HMRC submits its documents, one after the other. In the middle of it the gateway of FR-DGDDI is killed.
 2. While it is down: what must be refused is refused, and somebody with the true certificate of FR-DGDDI, but not its
    signing key, posts a receipt for a message that has not arrived.
-3. FR-DGDDI is there again. Its back end answers what it has got and sends documents of its own, and the two go on with
-   their conversation: declaration, acceptance, amendment, acceptance, cancellation.
+3. FR-DGDDI is there again. It is sent a message that holds more than the agreement permits. Its back end answers what
+   it has got and sends documents of its own, and the two go on with their conversation: declaration, acceptance,
+   amendment, acceptance, cancellation.
 4. All comes to rest.
 """
 
 import asyncio
-import ssl
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-import aiohttp
+from typing import Final
 
 from gateway.client import ClientError, SubmissionClient
 from gateway.demo.documents import MustRefuse, Programme, Sample
 from gateway.demo.history import Acknowledged, Forgery, Kill, NotTaken, Played, Refusal
 from gateway.demo.stage import FR, GB, Stage
 from gateway.demo.statements import forge_receipt, public_certificates
+from gateway.demo.too_much import send_too_much
 from gateway.demo.watch import Watch
 from gateway.domain.ids import MessageId
+
+WHOLE: Final = "import-two-items"
+"""The document that is sent whole to who may not have all of it."""
 
 
 async def play(stage: Stage, programme: Programme, watch: Watch, say: Callable[[str], None]) -> Played:
@@ -40,6 +44,7 @@ async def play(stage: Stage, programme: Programme, watch: Watch, say: Callable[[
     say(f"{len(refusals)} documents that must be refused, and a forged receipt, were tried. {FR} starts again.")
     await stage.processes[FR].start()
     kill = story.back(down)
+    over_shared = await send_too_much(stage, programme.named(WHOLE))
     async with asyncio.TaskGroup() as group:
         group.create_task(story.submit_all(story.of_fr))
         group.create_task(story.converse())
@@ -53,6 +58,7 @@ async def play(stage: Stage, programme: Programme, watch: Watch, say: Callable[[
         refusals=tuple(refusals),
         kill=kill,
         forgery=forgery,
+        over_shared=over_shared,
     )
 
 
@@ -149,32 +155,16 @@ class _Story:
         token = forge_receipt(
             certificate, issuer=FR, audience=GB, message=last.message, digest=last.digest, now=datetime.now(UTC)
         )
-        status, code = await self._post_as_partner(token)
+        status, answer = await self.stage.post(FR, GB, "/exchange/v1/receipts", token)
         async with self.stage.operations(GB) as client:
             after = await client.transfer(last.transfer)
         return Forgery(
             message=last.message,
             status=status,
-            code=code,
+            code=_code(answer) if status >= 400 or status == 0 else "",
             state=after.transfer.state,
             has_receipt=after.receipt is not None,
         )
-
-    async def _post_as_partner(self, token: str) -> tuple[int, str]:
-        world, keys = self.stage.world, self.stage.world.nodes[FR].folder / "keys" / FR
-        context = ssl.create_default_context(cafile=world.authority / "chain.crt.pem")
-        context.load_cert_chain(keys / "tls-1.crt.pem", keys / "tls-1.key.pem")
-        url = f"https://127.0.0.1:{world.nodes[GB].partner_port}/exchange/v1/receipts"
-        headers = {"Content-Type": "application/jose"}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
-                session.post(url, data=token, headers=headers, ssl=context) as answer,
-            ):
-                problem = await answer.json(content_type=None) if answer.status >= 400 else {}
-                return answer.status, str(problem.get("code", ""))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            return 0, type(error).__name__
 
     async def answer(self, asked: str) -> None:
         """Answer one document, once it has arrived, with all answers to it, in their order."""
@@ -235,3 +225,11 @@ async def _taken(client: SubmissionClient, document: Sample, in_reply_to: Messag
         digest=transfer.digest,
         in_reply_to=transfer.in_reply_to,
     )
+
+
+def _code(answer: str) -> str:
+    """Return the code of a problem, or the whole answer where there is none."""
+    try:
+        return str(json.loads(answer)["code"])
+    except (ValueError, KeyError, TypeError):
+        return answer

@@ -85,6 +85,25 @@ def forgery(history: History) -> Check:
     return Check(name="forged receipt", claim=claim, expected=expected, wrong=() if holds else (seen,))
 
 
+def over_shared(history: History) -> Check:
+    """A message with more than was agreed got a signed refusal, and its back end nothing."""
+    one = history.played.over_shared
+    if one is None:
+        return check_each("over-shared", "a message with too much is refused", expected="one", of=0, wrong=())
+    reached = any(got.webhook_id == one.message for got in history.books[one.document.recipient].received)
+    wrong = [
+        *([f"{one.status}: {one.refusal}"] if one.refusal else []),
+        *(["it reached the back end"] if reached else []),
+    ]
+    return Check(
+        name="over-shared",
+        claim=f"a message with the whole of {one.document.name}, {one.document.withheld} values too many, "
+        "is refused with a signature, and nothing of it is kept",
+        expected="a refusal policy.over_shared, signed by the receiver, for the digest of that message",
+        wrong=tuple(wrong),
+    )
+
+
 def delivered(history: History) -> Check:
     """Every acknowledged transfer came to DELIVERED."""
     states = [(one, history.standing(one)) for one in history.played.acknowledged]

@@ -140,6 +140,20 @@ def check_in_force(agreement: Agreement, now: datetime) -> None:
         )
 
 
+def why_stopped(agreement: Agreement, now: datetime) -> str | None:
+    """Return in one sentence why nothing goes under an agreement now, for a person to read; None while it is in force.
+
+    `now` is aware. It speaks of our own copy: the other side may have suspended its own, or not.
+    """
+    if agreement.suspended:
+        return f"Agreement {agreement.id} version {agreement.version} is suspended at this end"
+    if now < agreement.valid_from:
+        return f"Agreement {agreement.id} version {agreement.version} begins on {agreement.valid_from:%Y-%m-%d}"
+    if now >= agreement.valid_until:
+        return f"Agreement {agreement.id} version {agreement.version} ended on {agreement.valid_until:%Y-%m-%d}"
+    return None
+
+
 def check_unchanged(agreement: Agreement, known: AgreementRef, now: datetime) -> None:
     """Raise AgreementError unless `agreement` is the very text that `known` names, and in force.
 

@@ -187,9 +187,11 @@ class Dispatch:
         if self._bells.hushed:  # since the claim was begun
             return []
         now, limits = self._clock.now(), self._limits
-        in_force = self._agreements.in_force(now)
+        in_force, stopped = self._agreements.in_force(now), self._agreements.stopped(now)
         with self._bells.at_work():
-            claimed = await self._store.claim(partner, limit=share, now=now, lease=limits.lease, in_force=in_force)
+            claimed = await self._store.claim(
+                partner, limit=share, now=now, lease=limits.lease, in_force=in_force, stopped=stopped
+            )
         if self._catch_up.claimed(partner, [one.row for one in claimed], asked=share):
             self._telemetry.line("partner.caught_up", outcome="success", partner=partner)
         if len(claimed) < share:

@@ -6,7 +6,7 @@ again an officer releases it (`holds`).
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -22,11 +22,19 @@ _CODE: Final = CATALOGUE["agreement.not_in_force"].code
 
 class HoldEnded:
     """The use case. Looks through all that waits when what is in force changed, or when it is told to. `in_force`: the
-    hashes of the agreements that are in force at a time."""
+    hashes of the agreements that are in force at a time; `stopped`: why the others are not, by hash."""
 
-    def __init__(self, *, store: Store, in_force: Callable[[datetime], frozenset[str]], telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        in_force: Callable[[datetime], frozenset[str]],
+        stopped: Callable[[datetime], Mapping[str, str]],
+        telemetry: Telemetry,
+    ) -> None:
         self._store = store
         self._in_force = in_force
+        self._stopped = stopped
         self._telemetry = telemetry
         self._seen: frozenset[str] | None = None
 
@@ -39,8 +47,9 @@ class HoldEnded:
         for ended in sorted((self._seen or frozenset()) - in_force):
             self._telemetry.line("agreement.ended", outcome="success", code=_CODE, agreement_sha256=ended)
         held: Counter[str] = Counter()
+        stopped = self._stopped(now)
         for _ in range(_ROUNDS):
-            rows = await self._store.hold_ended(in_force, limit=_BATCH, now=now)
+            rows = await self._store.hold_ended(in_force, limit=_BATCH, now=now, stopped=stopped)
             held.update(f"{row.agreement.id} version {row.agreement.version}" for row in rows)
             if len(rows) < _BATCH:
                 self._seen = in_force

@@ -84,10 +84,12 @@ class Store(LaterStore, WordingStore, Protocol):
         now: datetime,
         lease: timedelta,
         in_force: Collection[str] | None = None,
+        stopped: Mapping[str, str] | None = None,
     ) -> list[ClaimedTransfer]:
         """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
         nothing blocks; a partner whose back-off is not over gets none. `in_force`: hashes of the agreements that hold
-        now; a due transfer under another one becomes HELD instead. What can not be read is leased all the same, with
+        now; a due transfer under another one becomes HELD instead, for what `stopped` says of that one (a sentence, by
+        hash). What can not be read is leased all the same, with
         the code that says why (`unreadable`)."""
         ...
 
@@ -129,10 +131,12 @@ class Store(LaterStore, WordingStore, Protocol):
         """Have a transfer wait for a person until `deadline`; compare-and-set and errors as in `settle`."""
         ...
 
-    async def hold_ended(self, in_force: Collection[str], *, limit: int, now: datetime) -> list[TransferRow]:
+    async def hold_ended(
+        self, in_force: Collection[str], *, limit: int, now: datetime, stopped: Mapping[str, str] | None = None
+    ) -> list[TransferRow]:
         """Hold transfers that are QUEUED under an agreement whose hash is not in `in_force`, due or not, at most
-        `limit`, with a hold and a record of the audit each, in one commit. Return them as they stand then; fewer than
-        `limit` mean that none is left."""
+        `limit`, with a hold and a record of the audit each, in one commit; `stopped` as in `claim`. Return them as they
+        stand then; fewer than `limit` mean that none is left."""
         ...
 
     async def approve(self, row: TransferRow, approval: Approval, *, audit: AuditEntry) -> TransferRow:

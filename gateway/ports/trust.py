@@ -1,5 +1,6 @@
 """Whom to believe, what was agreed, and what is sealed."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -60,6 +61,10 @@ class Agreements(Protocol):
 
     def in_force(self, now: datetime) -> frozenset[str]:
         """Return the hashes (SHA-256, hex) of the texts that are in force."""
+        ...
+
+    def stopped(self, now: datetime) -> Mapping[str, str]:
+        """Return why nothing goes now under each text that is held and not in force, by hash: a sentence for people."""
         ...
 
 

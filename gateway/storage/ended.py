@@ -4,7 +4,7 @@ A claim holds what it would have sent. This holds the rest, at once: what is not
 and what is for a partner that can not be reached, for which nothing is claimed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -35,10 +35,14 @@ class SqlEndedStore:
     _writer: Writer
     _readers: Readers
 
-    async def hold_ended(self, in_force: Collection[str], *, limit: int, now: datetime) -> list[TransferRow]:
+    async def hold_ended(
+        self, in_force: Collection[str], *, limit: int, now: datetime, stopped: Mapping[str, str] | None = None
+    ) -> list[TransferRow]:
         """Hold what waits under an agreement that is not in force, with the evidence, in one commit."""
         found = await self._readers.read(partial(_waiting, in_force=in_force, limit=limit))
-        return await self._writer.write(partial(_hold, found=found, in_force=in_force, now=now)) if found else []
+        if not found:
+            return []
+        return await self._writer.write(partial(_hold, found=found, in_force=in_force, now=now, stopped=stopped))
 
 
 def _waiting(connection: Connection, in_force: Collection[str], limit: int) -> list[TransferId]:
@@ -54,12 +58,16 @@ def _waiting(connection: Connection, in_force: Collection[str], limit: int) -> l
 
 
 def _hold(
-    transaction: Transaction, found: Collection[TransferId], in_force: Collection[str], now: datetime
+    transaction: Transaction,
+    found: Collection[TransferId],
+    in_force: Collection[str],
+    now: datetime,
+    stopped: Mapping[str, str] | None,
 ) -> list[TransferRow]:
     """Hold those that still wait, and return them as they stand then."""
     rows = [transaction.connection.one(_STILL, {"of": one}) for one in found]
     return [
-        transfers.hold_ended(transaction, transfer_row(row), now)
+        transfers.hold_ended(transaction, transfer_row(row), now, stopped)
         for row in rows
         if row is not None and row["agreement_sha256"] not in in_force
     ]

@@ -130,9 +130,18 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlInboxStore, SqlLaterStore, S
         now: datetime,
         lease: timedelta,
         in_force: Collection[str] | None = None,
+        stopped: Mapping[str, str] | None = None,
     ) -> list[ClaimedTransfer]:
         """Lease what is due to `recipient`, and hold what is due under an agreement that ended."""
-        claim = partial(transfers.claim, recipient=recipient, limit=limit, now=now, lease=lease, in_force=in_force)
+        claim = partial(
+            transfers.claim,
+            recipient=recipient,
+            limit=limit,
+            now=now,
+            lease=lease,
+            in_force=in_force,
+            stopped=stopped,
+        )
         leased = await leasing.lease(self._writer, claim, partial(settling.give_back, now=now))
         found = await leasing.read_all(self._readers, leasing.of_transfer, [row for row, _ in leased])
         return [

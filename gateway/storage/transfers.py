@@ -5,7 +5,7 @@ unfinished stands before each, so that even a wrong mark could only delay a mess
 under an agreement that no longer holds is not claimed but held, in the same transaction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -75,12 +75,13 @@ def claim(
     now: datetime,
     lease: timedelta,
     in_force: Collection[str] | None = None,
+    stopped: Mapping[str, str] | None = None,
 ) -> list[tuple[TransferRow, int]]:
     """Lease what is due to `recipient`: at most `limit`, and at most MAX_BATCH_BYTES but for a single one. Return each
     with its fence.
 
-    What they hold is read after the commit: a page that can not be read would spoil the transaction. `in_force`: see
-    `ports.Store.claim`.
+    What they hold is read after the commit: a page that can not be read would spoil the transaction. `in_force`,
+    `stopped`: see `ports.Store.claim`.
     """
     connection = transaction.connection
     if health.is_backing_off(connection, recipient, now):
@@ -92,7 +93,7 @@ def claim(
         if not ended:
             break
         for row in ended:
-            hold_ended(transaction, transfer_row(row), now)
+            hold_ended(transaction, transfer_row(row), now, stopped)
         due = _due_rows(connection, asked)
     else:
         return []  # the next claim goes on
@@ -118,9 +119,13 @@ def _due_rows(connection: Connection, asked: dict[str, Any]) -> list[Row]:
     return rows[: asked["limit"]]
 
 
-def hold_ended(transaction: Transaction, row: TransferRow, now: datetime) -> TransferRow:
+def hold_ended(
+    transaction: Transaction, row: TransferRow, now: datetime, stopped: Mapping[str, str] | None = None
+) -> TransferRow:
     """Hold one that waits under an agreement which is not in force, and return it as it stands then."""
-    agreed = f"Agreement {row.agreement.id} version {row.agreement.version}, as it was signed, is not in force"
+    named = f"Agreement {row.agreement.id} version {row.agreement.version}"
+    gone = f"{named} is not held here any more as it was signed: it was taken out, or its text changed"
+    agreed = (stopped or {}).get(row.agreement.sha256, gone)
     start = HoldStart(cause=HoldCause.AGREEMENT, by="system", reason=agreed)
     facts = {"code": "agreement.not_in_force", "state": row.state.value, "reason": agreed}
     audit = AuditEntry(

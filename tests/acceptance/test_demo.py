@@ -68,14 +68,30 @@ def test_one_document_is_shown_side_by_side_with_the_rules(report: str) -> None:
     assert ruled == lawful >= 4, "each rule that kept a value back is told with its law"
 
 
+def test_five_partners_get_five_views_and_each_is_told_with_its_law(report: str) -> None:
+    told = " ".join(report.partition("\nOne document, five partners: import-two-items")[2].split())
+    for partner, counts in {
+        "FR-DGDDI": (130, 0, 10),
+        "NL-DOUANE": (39, 2, 99),
+        "NO-TOLL": (38, 4, 98),
+        "CH-BAZG": (38, 3, 99),
+        "US-CBP": (98, 1, 41),
+    }.items():
+        assert re.search(rf"{partner} .{{10,60}}{' '.join(map(str, counts))} ", told), partner
+    for law in ("SAFE Framework", "IMTS 2010", "common transit"):
+        assert law in told
+    assert ["commodity", "code", "18010000", "=", "180100", "180100", "1801", "="] in rows(report, "The same, value")
+    assert "10 values too many: a signed refusal, policy.over_shared." in told
+
+
 def test_answers_audits_and_checks_are_told(report: str) -> None:
     assert {cells[0] for cells in rows(report, "Answers that came back to GB-HMRC")} == {
         one.name for one in PROGRAMME.documents if one.answers
     }
     assert [cells[0] for cells in rows(report, "Audit")] == ["GB-HMRC", "FR-DGDDI"]
     checks = report.partition("\nChecks")[2].splitlines()
-    assert sum(line.startswith("ok ") for line in checks) == 27
-    assert checks[-1] == "All 27 checks hold."
+    assert sum(line.startswith("ok ") for line in checks) == 29
+    assert checks[-1] == "All 29 checks hold."
 
 
 def test_it_keeps_both_running_until_ctrl_c_and_tells_programs_everything(tmp_path: Path) -> None:

@@ -295,6 +295,20 @@ async def test_what_waits_under_an_agreement_that_ended_is_held_due_or_not(store
     assert (await row_of(store, first)).state is TransferState.IN_FLIGHT
 
 
+async def test_a_hold_says_why_nothing_goes_under_the_agreement(store: Store, values: StoreValues) -> None:
+    told = {AGREEMENT.sha256: "It is suspended at this end"}
+    claimed, waiting = await accept(store, values.submission()), await accept(store, values.submission(OTHER))
+    assert await store.claim(PARTNER, limit=9, now=NOW, lease=LEASE, in_force=(), stopped=told) == []
+    assert [row.last_detail for row in await store.hold_ended((), limit=9, now=NOW, stopped=told)] == [*told.values()]
+    for one in (claimed, waiting):
+        found = await detail(store, one)
+        assert (found.row.last_code, found.row.last_detail) == ("agreement.not_in_force", told[AGREEMENT.sha256])
+        assert found.holds[0].start.reason == told[AGREEMENT.sha256]
+    gone = await accept(store, values.submission())
+    await store.hold_ended((), limit=9, now=NOW, stopped={})
+    assert "is not held here any more as it was signed" in (await row_of(store, gone)).last_detail
+
+
 async def test_what_waits_under_an_agreement_in_force_is_left(store: Store, values: StoreValues) -> None:
     transfer_id = await accept(store, values.submission())
     assert await store.hold_ended({AGREEMENT.sha256}, limit=9, now=NOW) == []

@@ -53,7 +53,9 @@ class JumpingClock:
 
 
 def sweeping(store: SqliteStore, clock: JumpingClock) -> Sweep:
-    ended = HoldEnded(store=store, in_force=lambda _: frozenset({AGREEMENT.sha256}), telemetry=Quiet())
+    ended = HoldEnded(
+        store=store, in_force=lambda _: frozenset({AGREEMENT.sha256}), stopped=lambda _: {}, telemetry=Quiet()
+    )
     return Sweep(
         store=store,
         clock=clock,

@@ -365,7 +365,12 @@ async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, st
             clock=clock,
             bells=bells,
             telemetry=telemetry,
-            ended=HoldEnded(store=store, in_force=snapshot.rulebook.in_force, telemetry=telemetry),
+            ended=HoldEnded(
+                store=store,
+                in_force=snapshot.rulebook.in_force,
+                stopped=snapshot.rulebook.stopped,
+                telemetry=telemetry,
+            ),
             every=timedelta(seconds=1),
             purge_every=timedelta(hours=1),
         ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from gateway.domain.hold import Hold
+from gateway.domain.hold import Hold, HoldCause
 from gateway.domain.lifecycle import TransferState
 from gateway.domain.records import PartnerHealth, TransferDetail, TransferRow
 from gateway.domain.waiting import as_it_waits
@@ -126,7 +126,7 @@ def _can(found: TransferDetail, now: datetime) -> list[Act]:
     row, waits = found.row, found.unreleased
     acts: list[Act] = []
     if row.state is TransferState.HELD and waits is not None:
-        acts.append(Act(text="can.release_one" if waits.missing == 1 else "can.release_more", verb="release"))
+        acts.append(Act(text=_what_a_release_does(waits), verb="release"))
     if row.state is TransferState.DEAD_LETTERED and not row.skipped:
         acts.append(_again(row, waits, now))
     if row.state is TransferState.QUEUED:
@@ -136,6 +136,12 @@ def _can(found: TransferDetail, now: datetime) -> list[Act]:
     if row.state in {TransferState.HELD, TransferState.DEAD_LETTERED} and not row.skipped:
         acts.append(Act(text="can.skip", verb="skip"))
     return acts or [Act(text="can.nothing")]
+
+
+def _what_a_release_does(waits: Hold) -> str:
+    if waits.start.cause is HoldCause.AGREEMENT:
+        return "can.release_agreement"
+    return "can.release_one" if waits.missing == 1 else "can.release_more"
 
 
 def _again(row: TransferRow, waits: Hold | None, now: datetime) -> Act:

@@ -10,7 +10,7 @@ from gateway.audit import AuditEntry, AuditEvent, export_lines, genesis, link
 from gateway.demo.backend import ReceivedMessage
 from gateway.demo.chain import Chain, read_chain
 from gateway.demo.documents import Programme, Sample, load_programme
-from gateway.demo.history import Acknowledged, Books, Forgery, History, Kill, Played, Refusal, Standing
+from gateway.demo.history import Acknowledged, Books, Forgery, History, Kill, OverShared, Played, Refusal, Standing
 from gateway.demo.stage import FR, GB
 from gateway.domain.ids import MessageId, PartyId, SubmissionId, TransferId
 from gateway.domain.lifecycle import TransferState
@@ -99,7 +99,7 @@ def entries_of(party: PartyId, sent: Iterable[Acknowledged]) -> list[AuditEntry]
     refused = [entry("submission.refused") for one in PROGRAMME.refusals if one.sender == party]
     if party == GB:
         return [*entries, *refused, entry("receipt.rejected"), entry("node.stopped")]
-    return [*entries, *refused, entry("node.started"), entry("node.stopped")]
+    return [*entries, *refused, entry("message.refused"), entry("node.started"), entry("node.stopped")]
 
 
 def good_history() -> History:
@@ -119,6 +119,9 @@ def good_history() -> History:
             code="receipt.invalid",
             state=TransferState.QUEUED,
             has_receipt=False,
+        ),
+        over_shared=OverShared(
+            document=PROGRAMME.documents[0], message=MessageId("0000-whole"), status=422, refusal=""
         ),
     )
     return History(

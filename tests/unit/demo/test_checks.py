@@ -9,7 +9,7 @@ import pytest
 
 from gateway.audit import AuditEntry
 from gateway.demo.checks import judge
-from gateway.demo.history import Books, History, Played
+from gateway.demo.history import Books, History, OverShared, Played
 from gateway.demo.stage import FR, GB
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.lifecycle import TransferState
@@ -27,6 +27,8 @@ from tests.unit.demo.played import (
 )
 
 GOOD = good_history()
+assert GOOD.played.over_shared is not None
+WHOLE: OverShared = GOOD.played.over_shared
 
 Change = Callable[[History], History]
 
@@ -197,6 +199,14 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
         {"audit chain of GB-HMRC", "audit of GB-HMRC"},
     ),
     "an attempt is not told of": (standing(AMENDMENT, attempts=2), {"audit of GB-HMRC"}),
+    "what held too much was not refused": (
+        played(over_shared=replace(WHOLE, refusal="there is none")),
+        {"over-shared", "audit of FR-DGDDI"},
+    ),
+    "what held too much reached the back end": (
+        books(FR, lambda found: {"received": (*found.received, replace(found.received[0], webhook_id=WHOLE.message))}),
+        {"over-shared", "nothing invented"},
+    ),
     "a gateway did not stop in good order": (books(GB, lambda _: {"stopped": 1}), {"end of GB-HMRC"}),
 }
 
@@ -226,7 +236,7 @@ def test_every_check_of_a_good_history_holds() -> None:
     checks = judge(GOOD)
     assert [check.name for check in checks if not check.holds] == []
     names = [check.name for check in checks]
-    assert len(names) == len(set(names)) == 27
+    assert len(names) == len(set(names)) == 28
     assert {check.seen for check in checks} == {"as expected"}
 
 
@@ -263,6 +273,7 @@ def test_a_demo_in_which_nothing_happened_holds_nothing() -> None:
         refusals=(),
         kill=replace(GOOD.played.kill, before=0, during=0, arrived=0),
         forgery=None,
+        over_shared=None,
     )
     empty = {
         party: replace(found, received=(), transfers=0, chain=replace(found.chain, records=()))

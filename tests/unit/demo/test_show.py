@@ -76,7 +76,7 @@ def test_everything_reads_the_same_without_colour(beside: tuple[Line, ...]) -> N
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == text
     for word in ("DELIVERED", "verified", "stays", "free text", "conversation-2-accepted", "intact", "unbroken"):
         assert word in text
-    assert "All 27 checks hold." in text
+    assert "All 28 checks hold." in text
     assert len(re.findall(r" stays \(\d+\)", text)) == sum(
         isinstance(line, Line) and line.got is None for line in folded(beside)
     )
@@ -92,7 +92,7 @@ def test_what_failed_is_named_with_what_was_expected_and_seen() -> None:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     place = lines.index("FAIL delivered 2 of 3 transfers are DELIVERED")
     assert lines[place + 1 : place + 3] == ["expected DELIVERED, each", f"seen {AMENDMENT}: DEAD_LETTERED"]
-    assert lines[-1] == "2 of 27 checks FAILED: delivered, receipts"
+    assert lines[-1] == "2 of 28 checks FAILED: delivered, receipts"
 
 
 def test_progress_is_lines_where_there_is_no_terminal() -> None:

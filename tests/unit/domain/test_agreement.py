@@ -14,6 +14,7 @@ from gateway.domain.agreement import (
     agreement_sha256,
     check_in_force,
     choose_agreement,
+    why_stopped,
 )
 from gateway.domain.ids import AgreementId, PartyId, SchemaSetId
 from gateway.domain.message import AgreementRef, MessageKind, Terms
@@ -112,6 +113,15 @@ def test_an_agreement_is_in_force_from_its_first_moment_up_to_its_last() -> None
 
 def test_a_suspended_agreement_permits_nothing() -> None:
     assert refusal(replace(agreement(), suspended=True)).code == "agreement.suspended"
+
+
+def test_why_nothing_goes_under_an_agreement_is_said_in_a_sentence() -> None:
+    one = agreement()
+    assert why_stopped(one, START) is None
+    assert why_stopped(replace(one, suspended=True), START) == "Agreement gb-fr version 1 is suspended at this end"
+    assert why_stopped(one, END) == f"Agreement gb-fr version 1 ended on {END:%Y-%m-%d}"
+    early = START - timedelta(microseconds=1)
+    assert why_stopped(one, early) == f"Agreement gb-fr version 1 begins on {START:%Y-%m-%d}"
 
 
 def test_where_no_version_is_in_force_the_newest_says_why() -> None:

@@ -53,6 +53,9 @@ class SomeAgreements:
     def in_force(self, now: datetime) -> frozenset[str]:  # noqa: ARG002  the port's signature
         return frozenset(self.hashes)
 
+    def stopped(self, now: datetime) -> dict[str, str]:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def time() -> Time:

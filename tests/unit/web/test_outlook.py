@@ -190,6 +190,14 @@ def test_what_waits_for_two_officers_says_so_until_one_is_left() -> None:
     assert [act.text for act in told.can] == ["can.release_one", "can.cancel", "can.skip"]
 
 
+def test_what_waits_for_its_agreement_is_told_that_a_release_must_wait_too() -> None:
+    start = HoldStart(cause=HoldCause.AGREEMENT, by="system", reason="It is suspended at this end")
+    told = of(row(TransferState.HELD), holds=(Hold(start=start, since=NOW, approvals=(), released=None),))
+    assert [act.text for act in told.can] == ["can.release_agreement", "can.cancel", "can.skip"]
+    assert told.why is not None
+    assert (told.why.text, told.why.detail) == ("why.held.agreement", "It is suspended at this end")
+
+
 def test_a_dead_letter_that_nobody_released_can_only_be_held_again() -> None:
     unsigned = row(TransferState.DEAD_LETTERED, digest="", expires=NOW)
     assert of(unsigned, holds=(HELD,)).can == (Act(text="can.hold_again", verb="requeue"), CANCEL, SKIP)
