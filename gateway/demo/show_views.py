@@ -16,6 +16,8 @@ _STAYS: Final = "–"
 
 def show_views(console: Console, found: FiveViews) -> None:
     """Print who would get how much of the document, under what law, and what it looks like at telling places."""
+    if not found.views:
+        return
     table = table_of(
         f"One document, five partners: {found.document}", ("to", "policy", ">leave", ">changed", ">stay", "legal basis")
     )

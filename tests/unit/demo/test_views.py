@@ -42,6 +42,12 @@ def test_two_that_are_alike_and_one_that_is_not_as_written_are_found(found: Five
     assert five_differ(other).seen == f"{first.partner}: the view is not the one that is written down"
 
 
+def test_where_the_agreements_have_errors_the_check_says_so_and_nothing_is_shown(found: FiveViews) -> None:
+    broken = replace(found, views=(), broken="the example agreements have 3 errors")
+    assert five_differ(broken).seen == "the example agreements have 3 errors"
+    assert printed(lambda console: show_views(console, broken)) == ""
+
+
 def test_a_refusal_of_too_much_is_told_and_so_is_its_absence() -> None:
     history = good_history()
     assert "a signed refusal" in printed(lambda console: show_over_shared(console, history))
