@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.app import Snapshot, lay_desk, rulebook_of
+from gateway.app import Snapshot, rulebook_of
 from gateway.bundled import schema_folder
 from gateway.demo.layout import NodeLayout, copy_agreement, lay_out
 from gateway.domain.failpoint import Reach, pass_by
@@ -43,10 +43,11 @@ from gateway.exchange.settle import Settle
 from gateway.exchange.submit import Submit, SubmitRequest
 from gateway.exchange.supersede import Supersede
 from gateway.exchange.sweep import Sweep
-from gateway.settings import load_configuration
+from gateway.settings import Configuration, load_configuration
 from gateway.storage import SqliteStore
 from gateway.system import SystemIds
 from gateway.workers import InlineWorkers, JobTable
+from tests.desks import desk_of
 from tests.held import run_prepare_and_hold
 
 GB = PartyId("GB-HMRC")
@@ -142,7 +143,9 @@ class Pair:
         """Have both sides follow what their files say now, over the same stores."""
         for party, before in ((GB, self.gb), (FR, self.fr)):
             await before.workers.close()
-            after = await _side(self.config[party].config, self.clock, self.telemetry, before.store, self.line)
+            after = await _side(
+                load_configuration(self.config[party].config), self.clock, self.telemetry, before.store, self.line
+            )
             for member in fields(Side):
                 setattr(before, member.name, getattr(after, member.name))
 
@@ -309,19 +312,21 @@ async def desk_pair(folder: Path) -> AsyncIterator[Pair]:
 
 
 async def _open(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, line: Line) -> Side:
-    settings = load_configuration(config).node
-    store = await SqliteStore.open(settings.data_dir / "gateway.db", chain=settings.name)
-    return await _side(config, clock, telemetry, store, line)
-
-
-async def _side(config: Path, clock: SteeredClock, telemetry: QuietTelemetry, store: SqliteStore, line: Line) -> Side:
-    """Join a side over its store, by the rules as the files say now."""
     configuration = load_configuration(config)
+    settings = configuration.node
+    store = await SqliteStore.open(settings.data_dir / "gateway.db", chain=settings.name)
+    return await _side(configuration, clock, telemetry, store, line)
+
+
+async def _side(
+    configuration: Configuration, clock: SteeredClock, telemetry: QuietTelemetry, store: SqliteStore, line: Line
+) -> Side:
+    """Join a side over its store, by these rules."""
     snapshot = Snapshot(generation=1, settings=configuration.node, rulebook=rulebook_of(configuration))
     table = JobTable(prepare=run_prepare_and_hold, seal=run_seal, admit=run_admit, check=run_check)
-    workers = InlineWorkers(setup=lay_desk, snapshot=snapshot, table=table)
+    ids, bells, desk = SystemIds(), Doorbells(), desk_of(snapshot)
+    workers = InlineWorkers(setup=lambda _: desk, snapshot=snapshot, table=table)
     await workers.start()
-    ids, bells, desk = SystemIds(), Doorbells(), lay_desk(snapshot)
     fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, bells=bells, lease=DispatchLimits().lease)
     own = [party.id for party in configuration.node.parties]
     settle = Settle(store=store, workers=workers, clock=clock)

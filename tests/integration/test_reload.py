@@ -1,7 +1,9 @@
 """A running node takes new rules: all of them or none, without losing what it is working on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from gateway.errors import ConfigurationError, GatewayError, StorageError
 from gateway.policy import read_policy
 from gateway.settings import load_configuration
 from gateway.storage import database_chains, database_records
-from gateway.storage.store import SqlStore
 from tests.integration.desk_pair import QuietTelemetry
 
 GB, FR = PartyId("GB-HMRC"), PartyId("FR-DGDDI")
@@ -95,17 +96,21 @@ async def test_a_suspension_stops_what_waits_at_once_though_the_partner_is_away(
     assert [one["code"] for one in recorded(layout, AuditEvent.TRANSFER_HELD)] == ["agreement.not_in_force"] * len(rows)
 
 
-async def test_evidence_that_could_not_be_written_is_written_by_the_next_reload(
-    layout: NodeLayout, node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def full(*_: object, **__: object) -> None:
-        raise StorageError("storage.unavailable")
+@contextmanager
+def nothing_comes_into_force(database: Path) -> Iterator[None]:
+    """Have the database itself take no row that says what is in force."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as beside:
+        beside.execute("CREATE TRIGGER no_more BEFORE INSERT ON in_force BEGIN SELECT RAISE(ABORT, 'no'); END")
+        try:
+            yield
+        finally:
+            beside.execute("DROP TRIGGER no_more")
 
+
+async def test_evidence_that_could_not_be_written_is_written_by_the_next_reload(layout: NodeLayout, node: Node) -> None:
     change(layout, "version: 1", "version: 2")
-    with monkeypatch.context() as broken:
-        broken.setattr(SqlStore, "put_in_force", full)
-        with pytest.raises(StorageError):
-            await node.reload(actor="operator:eve")
+    with nothing_comes_into_force(layout.data / DATABASE), pytest.raises(StorageError):
+        await node.reload(actor="operator:eve")
     told = await node.reload(actor="operator:adam")
     assert told.agreements == ("gb-fr version 2",)
     came = [one["agreement_version"] for one in recorded(layout, AuditEvent.AGREEMENT_IN_FORCE)]

@@ -64,7 +64,7 @@ def parse_privacy(raw: bytes, *, file: str) -> PrivacyFile:
 
 class _Reading:
     def __init__(self, file: str, text: str) -> None:
-        self.file, self.lines = file, text.splitlines()
+        self.file, self.text, self.lines = file, text, text.splitlines()
         self.findings: list[Finding] = []
         self.entries: list[PrivacyEntry] = []
         self.names: list[tuple[str, Classed]] = []
@@ -131,8 +131,8 @@ class _Reading:
 
     def _line(self, text: str) -> int | None:
         """Return where a text stands: the last place, since an earlier one was taken by its first entry."""
-        found = [n for n, line in enumerate(self.lines, start=1) if f'"{text}"' in line or f"'{text}'" in line]
-        return found[-1] if found else None
+        at = max(self.text.rfind(f'"{text}"'), self.text.rfind(f"'{text}'"))
+        return self.text.count("\n", 0, at) + 1 if at >= 0 else None
 
 
 def _is_texts(value: object) -> bool:
