@@ -29,9 +29,11 @@ _FIXES: Final = {
 
 
 def tell_warnings(configuration: Configuration, telemetry: Telemetry) -> None:
-    """Log what the check of the policies warns of, a line each."""
+    """Log what the checks of the policies and of the whole configuration warn of, a line each."""
     for one in configuration.book.warnings:
         telemetry.line("policy.check", outcome="unknown", warning=str(one))
+    for one in configuration.warnings:
+        telemetry.line("config.check", outcome="unknown", warning=str(one))
 
 
 def check_start(configuration: Configuration) -> None:

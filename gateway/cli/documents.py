@@ -12,9 +12,9 @@ __all__ = ["document_bytes", "document_files"]
 def document_bytes(file: Path) -> bytes:
     """Return what a document file holds, cut off where it is larger than any document may be. Raises OSError."""
     from gateway.domain.limits import DocumentLimits
+    from gateway.settings import plain_bytes
 
-    with file.open("rb") as stream:
-        return stream.read(DocumentLimits().size_bytes + 1)
+    return plain_bytes(file, DocumentLimits().size_bytes + 1)
 
 
 def document_files(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:

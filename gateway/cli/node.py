@@ -99,7 +99,7 @@ def check(config_file: ConfigFile, as_json: AsJson = False) -> None:
     with reporting(as_json=as_json):
         found = load_configuration(config_file)
         check_all(found)
-    node, warnings = found.node, found.book.warnings
+    node, warnings = found.node, (*found.warnings, *found.book.warnings)
     members = {
         "file": str(config_file),
         "name": node.name,

@@ -98,15 +98,16 @@ def _judged(file: Path, bench: _Bench, *, update: bool) -> "tuple[str, Result, l
 def _run(file: Path, bench: _Bench, *, update: bool) -> "tuple[Case, Result, list[str]]":
     """Return a case, how it went, and the names of the files that were written."""
     from gateway.policy.telling.cases import difference, make, read_case
+    from gateway.settings import plain_bytes
 
-    case = read_case(file.read_bytes(), file=str(file))
+    case = read_case(plain_bytes(file), file=str(file))
     policy, compiled = bench.policy(file.parent / case.policy)
     made = make(document_bytes(file.parent / case.input), policy, compiled, case.at)
     expected = file.parent / "expected.xml"
     written: list[str] = []
     if update:
         written = list(_update(file, expected, case, made))
-        case = read_case(file.read_bytes(), file=str(file))
+        case = read_case(plain_bytes(file), file=str(file))
     kept = expected.read_bytes() if expected.exists() else None
     return case, difference(case, kept, made, policy, compiled), written
 

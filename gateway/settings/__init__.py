@@ -3,6 +3,7 @@
 from gateway.settings.agreements import AgreementBook, agreement_content, load_agreements
 from gateway.settings.configuration import Configuration, check_configuration, load_configuration
 from gateway.settings.node import load_node
+from gateway.settings.plain import plain_bytes
 from gateway.settings.policy_files import draft_policy_file, included_beside, read_policy_file
 from gateway.settings.privacy import override_privacy
 from gateway.settings.schema_source import open_source
@@ -57,6 +58,7 @@ __all__ = [
     "load_node",
     "open_source",
     "override_privacy",
+    "plain_bytes",
     "read_folder",
     "read_policy_file",
     "store_set",

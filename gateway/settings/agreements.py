@@ -20,7 +20,7 @@ from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy
-from gateway.policy.language.source import SourceError, read_source
+from gateway.policy.language.source import MAX_BYTES, SourceError, read_source
 from gateway.schema import (
     CodeCatalogue,
     CompiledSet,
@@ -33,6 +33,7 @@ from gateway.schema import (
 )
 from gateway.settings.agreement_file import AgreementReading
 from gateway.settings.code_lists import load_code_lists
+from gateway.settings.plain import plain_bytes
 from gateway.settings.policy_files import draft_policy_file
 from gateway.settings.rule_file import RuleSets, read_rule_sets
 from gateway.settings.schemas import Catalogue
@@ -140,7 +141,7 @@ class _Shelf:
         """Read one agreement file; what is wrong is noted."""
         reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists, self.check_lists)
         try:
-            raw = file.read_bytes()
+            raw = plain_bytes(file, MAX_BYTES + 1)
             agreement = reading.agreement(read_source(raw, file=str(file)))
         except SourceError as error:
             self.findings.append(error.finding)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.bundled import schema_folder
+from gateway.domain.access import Role
 from gateway.domain.ids import SchemaSetId
-from gateway.errors import ConfigurationError, Finding
+from gateway.errors import ConfigurationError, Finding, Level
 from gateway.policy import Action
 from gateway.schema import read_tree
 from gateway.settings.agreements import AgreementBook, read_agreements
@@ -25,11 +26,15 @@ __all__ = ["Configuration", "check_configuration", "load_configuration"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """A node's settings, its schema sets, and its agreements with their policies. Can be sent to worker processes."""
+    """A node's settings, its schema sets, and its agreements with their policies. Can be sent to worker processes.
+
+    `warnings`: what does not fit together, and yet keeps nothing from starting; those of policies are the book's.
+    """
 
     node: NodeSettings
     catalogue: Catalogue
     book: AgreementBook
+    warnings: tuple[Finding, ...] = ()
 
 
 def load_configuration(path: Path) -> Configuration:
@@ -61,7 +66,8 @@ def load_configuration(path: Path) -> Configuration:
         findings += error.findings
     if findings or node is None or catalogue is None or book is None:
         raise ConfigurationError("config.invalid", findings=tuple(findings))
-    return Configuration(node=node, catalogue=catalogue, book=book)
+    warnings = tuple(_without_officers(node, book))
+    return Configuration(node=node, catalogue=catalogue, book=book, warnings=warnings)
 
 
 def check_configuration(path: Path) -> tuple[Finding, ...]:
@@ -116,6 +122,24 @@ def _without_secret(node: NodeSettings, book: AgreementBook) -> Iterator[Finding
             problem = f"has no secret, and the policy {policy.id} pseudonymises ({policy.place(rule)})"
             fix = "Run `gateway policy secret FILE` once and add [pseudonyms] with `secret`; keep a copy of the file"
             yield Finding(file=node.file, key="pseudonyms.secret", problem=problem, fix=fix)
+
+
+def _without_officers(node: NodeSettings, book: AgreementBook) -> Iterator[Finding]:
+    """Agreements under which we send and that ask for more officers than there are: what is held could never go."""
+    ours = {party.id for party in node.parties}
+    officers = [client.id for client in node.clients if Role.OFFICER in client.roles]
+    for agreement in book.agreements:
+        if agreement.release_approvals <= max(1, len(officers)) or not ours & {one.sender for one in agreement.flows}:
+            continue
+        there_is = "one client" if len(officers) == 1 else "no client"
+        yield Finding(
+            file=book.files[agreement.id, agreement.version],
+            key="release",
+            problem=f"asks for {agreement.release_approvals} officers, and {there_is} of this node has the role "
+            "officer, so that what is held could never be released",
+            fix=f'Register a client for each in {node.file}: [[clients]] with roles = ["officer"]',
+            level=Level.WARNING,
+        )
 
 
 def _unread_privacy(node: NodeSettings, catalogue: Catalogue, book: AgreementBook) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from gateway.errors import Finding
 from gateway.policy import Include, Policy, draft_policy, read_policy
 from gateway.policy.language.source import MAX_BYTES
+from gateway.settings.plain import plain_bytes
 
 __all__ = ["draft_policy_file", "included_beside", "read_policy_file"]
 
@@ -38,5 +39,4 @@ def read_policy_file(file: Path) -> Policy:
 
 def _read(path: Path) -> bytes:
     """Return what stands in a file, of one that is too large only so much that it is seen to be."""
-    with path.open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)
+    return plain_bytes(path, MAX_BYTES + 1)

@@ -13,6 +13,7 @@ from gateway.bundled import schema_folder
 from gateway.domain.ids import SchemaSetId
 from gateway.errors import ConfigurationError, Finding
 from gateway.schema import PrivacyFile, SchemaSet, parse_privacy
+from gateway.settings.plain import plain_bytes
 
 __all__ = ["override_all", "override_privacy", "with_privacy"]
 
@@ -71,8 +72,7 @@ def override_all(
 
 def _read(path: Path) -> PrivacyFile:
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(_MOST_BYTES + 1)
+        raw = plain_bytes(path, _MOST_BYTES + 1)
     except OSError as error:
         problem, fix = f"can not be read: {error.strerror}", "Make it readable, or name another file"
         raise ConfigurationError(

@@ -16,6 +16,7 @@ from gateway.errors import Finding
 from gateway.policy.language.reading import Reading, nearest
 from gateway.policy.language.source import Fields, Items, Node, SourceError, Word, read_source
 from gateway.schema import Rule, RuleSet, RuleTarget, sealed_rule_set
+from gateway.settings.plain import plain_bytes
 
 __all__ = ["RuleSets", "draft_rule_set", "read_rule_sets"]
 
@@ -33,7 +34,12 @@ def read_rule_sets(folder: Path | None) -> tuple[RuleSets, tuple[Finding, ...]]:
     sets: dict[RuleSetId, RuleSet] = {}
     findings: list[Finding] = []
     for file in (file for one in dict.fromkeys(map(Path.resolve, folders)) for file in sorted(one.glob("*.yaml"))):
-        rule_set, found = draft_rule_set(file.read_bytes(), file=str(file))
+        try:
+            rule_set, found = draft_rule_set(plain_bytes(file), file=str(file))
+        except OSError as error:
+            problem, fix = f"can not be read: {error.strerror}", "Make it readable, or remove it"
+            findings.append(Finding(file=str(file), problem=problem, fix=fix))
+            continue
         findings += found
         if rule_set is None or found:
             continue

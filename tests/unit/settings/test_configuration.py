@@ -30,6 +30,31 @@ def test_a_right_configuration_loads_and_has_no_finding(write_node: Write, with_
     assert configuration.node.file == str(path)
 
 
+ONE, TWO = (f'\n[[clients]]\nid = "officer-{number}"\nroles = ["officer"]\n' for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("release", "officers", "told"),
+    [
+        ("four-eyes", "", "asks for 2 officers, and no client"),
+        ("four-eyes", ONE, "asks for 2 officers, and one client"),
+        ("four-eyes", ONE + TWO, ""),
+        ("one-officer", "", ""),
+    ],
+)
+def test_an_agreement_that_asks_for_more_officers_than_there_are_is_warned_of(
+    write_node: Write, with_agreements: Path, release: str, officers: str, told: str
+) -> None:
+    agreement = with_agreements / "agreements" / "gb-fr.yaml"
+    text = agreement.read_text(encoding="utf-8").replace("suspended: false", f"release: {release}")
+    agreement.write_text(text, encoding="utf-8")
+    path = write_node()
+    path.write_text(path.read_text(encoding="utf-8") + officers, encoding="utf-8")
+    warnings = load_configuration(path).warnings
+    assert [one.key for one in warnings] == (["release"] if told else [])
+    assert all(told in one.problem and one.file == str(agreement) and not one.is_error for one in warnings)
+
+
 def test_a_missing_settings_file_is_its_own_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_configuration(tmp_path / "none.toml")
