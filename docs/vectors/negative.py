@@ -88,13 +88,28 @@ def wrong_envelopes() -> Iterator[Case]:
     """Yield JWEs that are wrong on the outside."""
     good, jws = envelope().jwe, signed().jws.decode()
     header: Header = message()["jwe_header"]
-    text = as_json(header).decode()
+    yield from wrong_form(good)
+    yield from wrong_header_text(header, jws)
+    yield from wrong_algorithms(header, jws)
+    yield from wrong_members(header, jws)
+    yield from wrong_ephemeral_keys(header, jws)
+    yield from wrong_addresses(header, jws)
+    yield from altered(good, header)
+
+
+def wrong_form(good: str) -> Iterator[Case]:
+    """Yield what is no compact JWE at all."""
     yield "four segments", good.rpartition(".")[0], "envelope.malformed"
     yield "six segments", good + ".", "envelope.malformed"
     yield "padding", good + "==", "envelope.malformed"
     yield "odd trailing bits", good[:-1] + chr(ord(good[-1]) + 1), "envelope.malformed"
     yield "the other base64 alphabet", with_segment(good, 1, "+" + good.split(".")[1][1:]), "envelope.malformed"
     yield "a line feed", good + "\n", "envelope.malformed"
+
+
+def wrong_header_text(header: Header, jws: str) -> Iterator[Case]:
+    """Yield headers that are no JSON as we take it."""
+    text = as_json(header).decode()
     yield "header is not JSON", seal(text[:-1].encode(), jws), "envelope.malformed"
     yield (
         "header is not UTF-8",
@@ -114,6 +129,10 @@ def wrong_envelopes() -> Iterator[Case]:
     yield "a lone surrogate", seal((text[:-1] + ',"n":"\\ud800"}').encode(), jws), "envelope.malformed"
     yield "nested too deep", seal((text[:-1] + ',"n":' + "[" * 9 + "]" * 9 + "}").encode(), jws), "envelope.malformed"
     yield "oversize header", seal(changed(header, n="x" * 8192), jws), "envelope.malformed"
+
+
+def wrong_algorithms(header: Header, jws: str) -> Iterator[Case]:
+    """Yield what is encrypted, or said to be, in another way than the profile's."""
     for algorithm in ("RSA1_5", "RSA-OAEP-256", "dir", "ECDH-ES", "ECDH-ES+A128KW", "A256KW", "none", None):
         yield f"alg {algorithm or 'absent'}", seal(changed(header, alg=algorithm), jws), "envelope.algorithm_refused"
     pbes2 = changed(header, alg="PBES2-HS256+A128KW", p2s="c2FsdHNhbHQ", p2c=2**31)
@@ -121,6 +140,10 @@ def wrong_envelopes() -> Iterator[Case]:
     for content in ("A128GCM", "A256CBC-HS512", None):
         yield f"enc {content or 'absent'}", seal(changed(header, enc=content), jws), "envelope.algorithm_refused"
     yield "compressed", seal(changed(header, zip="DEF"), jws), "envelope.header_refused"
+
+
+def wrong_members(header: Header, jws: str) -> Iterator[Case]:
+    """Yield headers with a member too many, or with `crit` or a type that are not right."""
     extras = {
         "jku": "https://a.example/",
         "x5u": "https://a.example/",
@@ -137,6 +160,10 @@ def wrong_envelopes() -> Iterator[Case]:
     yield "typ of a receipt", seal(changed(header, typ="wcx-receipt+jws"), jws), "envelope.type_refused"
     yield "typ in capitals", seal(changed(header, typ="WCX-MESSAGE+JWE"), jws), "envelope.type_refused"
     yield "cty JWT", seal(changed(header, cty="JWT"), jws), "envelope.type_refused"
+
+
+def wrong_ephemeral_keys(header: Header, jws: str) -> Iterator[Case]:
+    """Yield public keys of the sender that are no points of the curve, or say more than that."""
     epk = header["epk"]
     yield (
         "epk not on the curve",
@@ -150,6 +177,10 @@ def wrong_envelopes() -> Iterator[Case]:
         seal(changed(header, epk=epk | {"x": b64(bytes(31))}), jws),
         "envelope.header_refused",
     )
+
+
+def wrong_addresses(header: Header, jws: str) -> Iterator[Case]:
+    """Yield what is not for this party, this key, or any message."""
     yield "wcx with another member", seal(changed(header, wcx=header["wcx"] | {"n": 1}), jws), "envelope.header_refused"
     yield (
         "wcx id is no UUIDv7",
@@ -162,6 +193,10 @@ def wrong_envelopes() -> Iterator[Case]:
         "envelope.recipient_mismatch",
     )
     yield "unknown decryption key", seal(changed(header, kid=STRANGER.key_id), jws), "envelope.key_unknown"
+
+
+def altered(good: str, header: Header) -> Iterator[Case]:
+    """Yield a right envelope that somebody changed on the way."""
     yield "short tag", with_segment(good, 4, good.split(".")[4][:16]), "envelope.malformed"
     yield "short iv", with_segment(good, 2, b64(SECRETS.iv[:8])), "envelope.malformed"
     yield "encrypted key empty", with_segment(good, 1, ""), "envelope.malformed"

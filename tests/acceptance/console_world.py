@@ -110,7 +110,7 @@ class Stage:
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         try:
             page = await context.new_page()
             if role is not None:

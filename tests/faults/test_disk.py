@@ -17,7 +17,7 @@ from tests.faults.strikes import START_SECONDS
 
 pytestmark = pytest.mark.faults
 
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=60)
 
 
 def fill(filler: Path) -> None:

@@ -401,7 +401,7 @@ def request(
     )
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until `condition` holds; it may be asynchronous. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:

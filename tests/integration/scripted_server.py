@@ -205,7 +205,7 @@ def says(status: int, **headers: str) -> Answer:
     return lambda _partner, _arrived: web.Response(status=status, headers=named)
 
 
-async def eventually(what: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+async def eventually(what: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Return the first true result of `what`, asked again and again. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not (found := what()):  # noqa: ASYNC110  a database rings no bell

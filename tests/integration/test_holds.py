@@ -95,7 +95,7 @@ async def test_a_released_view_arrives_byte_for_byte_as_the_officer_saw_it(pair:
     async with pair.dispatching(), pair.handing_over():
         assert await released(pair, transfer_id) is TransferState.QUEUED
         row = await reaches(pair, transfer_id, TransferState.DELIVERED)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not pair.handed_over:  # noqa: ASYNC110 - another task makes it come true
                 await asyncio.sleep(0.01)
     (inbox, arrived) = pair.handed_over[0]

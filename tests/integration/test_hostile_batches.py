@@ -169,7 +169,7 @@ async def test_a_partner_with_too_much_under_way_is_sent_away_before_its_body_is
     batch = [stage.gb.message(), stage.gb.message()]
 
     async def answered(status: int) -> Reply:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (reply := (await stage.gb.post_batch(batch))[0]).status != status:  # noqa: ASYNC110  it rings no bell
                 await asyncio.sleep(0.02)
         return reply
