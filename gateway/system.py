@@ -3,7 +3,6 @@
 import random
 import secrets
 import time
-import uuid
 from datetime import UTC, datetime
 
 import uuid_utils
@@ -33,7 +32,7 @@ class SystemIds:
 
     def uuid4(self) -> str:
         """Return a random UUID."""
-        return str(uuid.uuid4())
+        return str(uuid_utils.uuid4())
 
     def nonce(self) -> bytes:
         """Return 16 random bytes."""

@@ -4,10 +4,11 @@ Written by the partner listener, read by the channel to partners; here, so that 
 envelope what the answer to a request with that envelope alone would have said.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
+
+import orjson
 
 from gateway.domain.ids import MessageId, is_uuid
 
@@ -37,7 +38,7 @@ class LineAnswer:
 
 def write_answers(answers: Iterable[LineAnswer]) -> bytes:
     """Return the body that holds these answers, a line each."""
-    return b"".join(json.dumps(_members(one), separators=(",", ":")).encode("ascii") + b"\n" for one in answers)
+    return b"".join(orjson.dumps(_members(one), option=orjson.OPT_APPEND_NEWLINE) for one in answers)
 
 
 def read_answers(body: bytes) -> list[LineAnswer]:
@@ -73,10 +74,7 @@ def _read(line: bytes) -> LineAnswer:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except RecursionError:
-        raise ValueError("a line is nested too deep") from None
+    found = orjson.loads(line)
     if isinstance(found, dict):
         return found
     raise ValueError("a line is not an object")

@@ -19,15 +19,15 @@ finds in the store.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from gateway.audit import AuditEntry, AuditEvent
+from gateway.audit import AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
-from gateway.domain.ids import PartyId
-from gateway.domain.jobs import CheckJob, SealedEnvelope, SealJob
+from gateway.domain.ids import PartyId, TransferId
+from gateway.domain.jobs import CheckResult, SealedEnvelope, SealJob, SealResult
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.domain.outcome import Damaged, ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
@@ -35,13 +35,14 @@ from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.retry import next_attempt_at
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
+from gateway.exchange.attempts import attempt_entry, within_bytes
 from gateway.exchange.catch_up import CatchUp
 from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.opened import not_opened
 from gateway.exchange.reaching import Reaching, ReachLimits
-from gateway.exchange.settle import Fetched, Settle, rejected, speaks_against
+from gateway.exchange.settle import Brought, Fetched, Settle, rejected, speaks_against
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
@@ -210,21 +211,36 @@ class Dispatch:
         try:
             self._reach(Failpoint.TRANSFER_LEASED)
             sent = await self._send(partner, group)
+            checked = await self._checked(sent)
         except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
             for claimed, _ in group:
                 self._line(claimed.row, clock, "internal", error=type(error).__name__)
             return
-        concluded = await self._conclude(sent, started)
+        concluded = await self._conclude(sent, checked, started)
         lost = next((one.outcome for one in sent if _is_lost(one.outcome)), None)
         if isinstance(lost, TransientFailure):
             await self._leave_alone(partner, lost, started)
+        if len(sent) > 1:
+            self._group_line(partner, clock, [code for code, _ in concluded])
         for one, (code, labels) in zip(sent, concluded, strict=True):
-            self._line(one.claimed.row, clock, code, **labels)
+            if code != "ok" or len(sent) == 1:
+                self._line(one.claimed.row, clock, code, **labels)
 
-    async def _conclude(self, sent: Sequence[_Sent], started: datetime) -> list[_Concluded]:
+    async def _conclude(
+        self, sent: Sequence[_Sent], checked: Mapping[TransferId, CheckResult], started: datetime
+    ) -> list[_Concluded]:
         """Commit what came of each attempt, receipts together; return the code that explains it, and what else its line
-        says."""
-        looked = await asyncio.gather(*(self._look_at(one, started) for one in sent))
+        says. `checked`: what the statements turned out to be that attempts brought."""
+        verified = [self._verified(one, checked.get(one.claimed.row.id), started) for one in sent]
+        others = await asyncio.gather(
+            *(
+                self._look_at(one, checked.get(one.claimed.row.id), started)
+                for one, fetched in zip(sent, verified, strict=True)
+                if fetched is None
+            )
+        )
+        rest = iter(others)
+        looked = [next(rest) if fetched is None else fetched for fetched in verified]
         receipts = [one for one in looked if isinstance(one, Fetched)]
         try:
             settled: Sequence[TransferRow | GatewayError] = await self._settle.receipts(receipts)
@@ -237,10 +253,31 @@ class Dispatch:
         came = iter(settled)
         return [_told(one, next(came)) if isinstance(one, Fetched) else one for one in looked]
 
-    async def _look_at(self, sent: _Sent, started: datetime) -> Fetched | _Concluded:
-        """Return a receipt that was verified, or what was committed of an attempt that brought none."""
+    async def _checked(self, sent: Sequence[_Sent]) -> dict[TransferId, CheckResult]:
+        """Return what the statements turn out to be that attempts brought."""
+        brought = [
+            Brought(one.claimed.row, one.outcome.token, one.envelope)
+            for one in sent
+            if isinstance(one.outcome, ReceiptReturned)
+        ]
+        for _ in brought:
+            self._reach(Failpoint.RECEIPT_IN)
+        checked = await self._settle.check(brought)
+        return {one.row.id: result for one, result in zip(brought, checked, strict=True)}
+
+    def _verified(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> Fetched | None:
+        """Return the receipt that an attempt brought, if it is one that can be believed."""
+        if not isinstance(sent.outcome, ReceiptReturned) or not isinstance(checked, Receipt):
+            return None
+        self._reach(Failpoint.RECEIPT_VERIFIED)
+        row, accepted = sent.claimed.row, checked.verdict is Verdict.ACCEPTED
+        attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
+        return Fetched(row=row, receipt=checked, token=sent.outcome.token, fence=sent.claimed.fence, attempt=attempt)
+
+    async def _look_at(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> Fetched | _Concluded:
+        """Return a receipt for an earlier message, or what was committed of an attempt that brought none."""
         try:
-            came = await self._commit(sent.claimed, sent.outcome, sent.envelope, started)
+            came = await self._commit(sent, checked, started)
             return came if isinstance(came, Fetched) else (came, {})
         except GatewayError as error:
             return error.code, {}
@@ -259,6 +296,17 @@ class Dispatch:
             **labels,
         )
 
+    def _group_line(self, partner: PartyId, clock: float, codes: Sequence[str]) -> None:
+        concluded = sum(code == "ok" for code in codes)
+        self._telemetry.line(
+            "transfer.group",
+            outcome="success" if concluded == len(codes) else "failure",
+            duration=timedelta(seconds=self._clock.monotonic() - clock),
+            partner=partner,
+            transfers=len(codes),
+            concluded=concluded,
+        )
+
     async def _leave_alone(self, partner: PartyId, failure: TransientFailure, started: datetime) -> None:
         try:
             await self._reaching.leave_alone(partner, failure, started)
@@ -272,34 +320,39 @@ class Dispatch:
         ready = [(claimed, envelope) for claimed, envelope in group if envelope is not None]
         waiting = [claimed for claimed, envelope in group if envelope is None]
         failed: list[_Sent] = []
-        for claimed, sealed in zip(waiting, await asyncio.gather(*map(self._seal, waiting)), strict=True):
+        for claimed, sealed in zip(waiting, await self._seal(waiting), strict=True):
             if isinstance(sealed, SealedEnvelope):
                 ready.append((claimed, sealed))
             else:
                 failed.append(_Sent(claimed=claimed, outcome=sealed))
-        requests = _within(ready, self._limits.batch_bytes)
+        requests = within_bytes(ready, self._limits.batch_bytes)
         sent = await asyncio.gather(*(self._request(partner, request) for request in requests))
         return [*failed, *(one for some in sent for one in some)]
 
-    async def _seal(self, claimed: ClaimedTransfer) -> SealedEnvelope | TransientFailure | Damaged:
-        row = claimed.row
-        if claimed.unreadable:
-            return not_opened(claimed.unreadable, "What is stored of the message can not be read")
-        job = SealJob(
-            transfer_id=row.id,
-            message_id=row.message_id,
-            sender=row.sender,
-            recipient=row.recipient,
-            sealed_jws=claimed.sealed_jws,
-            now=self._clock.now(),
+    async def _seal(self, waiting: Sequence[ClaimedTransfer]) -> list[SealedEnvelope | TransientFailure | Damaged]:
+        now = self._clock.now()
+        sealed = iter(
+            await self._workers.seal_all(
+                [
+                    SealJob(
+                        transfer_id=one.row.id,
+                        message_id=one.row.message_id,
+                        sender=one.row.sender,
+                        recipient=one.row.recipient,
+                        sealed_jws=one.sealed_jws,
+                        now=now,
+                    )
+                    for one in waiting
+                    if not one.unreadable
+                ]
+            )
         )
-        try:
-            sealed = await self._workers.seal(job)
-        except GatewayError as error:
-            sealed = error  # no worker could be had
-        if isinstance(sealed, SealedEnvelope):
-            return sealed
-        return not_opened(sealed.code, sealed.detail)
+        return [
+            not_opened(one.unreadable, "What is stored of the message can not be read")
+            if one.unreadable
+            else _sealed(next(sealed))
+            for one in waiting
+        ]
 
     async def _request(
         self, partner: PartyId, request: Sequence[tuple[ClaimedTransfer, SealedEnvelope]]
@@ -318,63 +371,35 @@ class Dispatch:
 
     # ── committing ──
 
-    async def _commit(
-        self,
-        claimed: ClaimedTransfer,
-        outcome: SendOutcome | Damaged,
-        envelope: SealedEnvelope | None,
-        started: datetime,
-    ) -> str | Fetched:
-        """Commit what came of the attempt; return `ok` or the code that explains it. A verified receipt is returned to
-        be committed with the others of its group."""
-        match outcome:
+    async def _commit(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> str | Fetched:
+        """Commit what came of the attempt; return `ok` or the code that explains it. A receipt for an earlier message
+        is returned to be committed with the others of its group."""
+        match sent.outcome:
             case ReceiptReturned():
-                return await self._statement(claimed, outcome.token, envelope, started)
+                return await self._statement(sent, checked, started)
             case TransportAccepted():
-                return await self._taken(claimed, started)
+                return await self._taken(sent.claimed, started)
             case TransientFailure():
-                return await self._failed(claimed, outcome, started)
+                return await self._failed(sent.claimed, sent.outcome, started)
             case Damaged():
-                return await self._give_up(claimed, outcome, started)
+                return await self._give_up(sent.claimed, sent.outcome, started)
             case _:
-                assert_never(outcome)
+                assert_never(sent.outcome)
 
-    async def _statement(
-        self, claimed: ClaimedTransfer, token: str, envelope: SealedEnvelope | None, started: datetime
-    ) -> str | Fetched:
-        self._reach(Failpoint.RECEIPT_IN)
-        row, now = claimed.row, self._clock.now()
-        job = CheckJob(
-            token=token,
-            message_id=row.message_id,
-            digest=row.digest,
-            envelope_sha256=None,
-            sender=row.sender,
-            recipient=row.recipient,
-            agreement=row.agreement,
-            now=now,
-        )
-        try:
-            checked = await self._workers.check(job)
-            if envelope is not None and isinstance(checked, GatewayError) and checked.code == "receipt.not_bound":
-                # It may be a problem, which is bound to the envelope. So few are that only now its bytes are hashed.
-                checked = await self._workers.check(replace(job, envelope_sha256=envelope.sha256))
-        except GatewayError as error:
-            # Nobody could look at the statement. The partner gives it again when the message comes again.
-            failure = TransientFailure(code=error.code, detail=error.detail, sent=True, connected=True)
-            return await self._failed(claimed, failure, started)
-        if isinstance(checked, GatewayError) and row.supersedes is not None:
+    async def _statement(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> str | Fetched:
+        """Commit an attempt whose statement is no receipt for its message."""
+        claimed, row, now = sent.claimed, sent.claimed.row, self._clock.now()
+        if isinstance(sent.outcome, ReceiptReturned) and isinstance(checked, GatewayError) and row.supersedes:
             # The partner may have accepted the message that this one stands in place of: its receipt settles it.
-            checked = await self._settle.earlier(row, token) or checked
-        if isinstance(checked, Receipt):
-            self._reach(Failpoint.RECEIPT_VERIFIED)
-            accepted = checked.verdict is Verdict.ACCEPTED
-            attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
-            return Fetched(row=row, receipt=checked, token=token, fence=claimed.fence, attempt=attempt)
+            checked = await self._settle.earlier(row, sent.outcome.token) or checked
+        if (fetched := self._verified(sent, checked, started)) is not None:
+            return fetched
         if isinstance(checked, Problem):
             detail = "The partner could not open the message, and said so in a signed problem"
             failure = TransientFailure(code=checked.code, detail=detail, sent=True, connected=True)
             return await self._failed(claimed, failure, started)
+        if not isinstance(checked, GatewayError):
+            raise GatewayError("internal", "Nobody looked at a statement")
         if speaks_against(checked):
             await self._store.record(rejected(row, checked, now))
         failure = TransientFailure(code=checked.code, detail=checked.detail, sent=True, connected=True)
@@ -385,7 +410,7 @@ class Dispatch:
         await self._store.settle(
             row,
             TransferEvent.TAKEN,
-            audit=_entry(AuditEvent.TRANSFER_TAKEN, row, now),
+            audit=attempt_entry(AuditEvent.TRANSFER_TAKEN, row, now),
             now=now,
             fence=claimed.fence,
             attempt=self._attempt_row(row, started, "taken", "ok", "The partner will send its receipt later"),
@@ -425,7 +450,7 @@ class Dispatch:
             await self._store.settle(
                 row,
                 event,
-                audit=_entry(audit, row, now, code=failure.code),
+                audit=attempt_entry(audit, row, now, code=failure.code),
                 now=now,
                 fence=claimed.fence,
                 attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail, again),
@@ -454,29 +479,16 @@ class Dispatch:
         )
 
 
-def _within(
-    ready: Sequence[tuple[ClaimedTransfer, SealedEnvelope]], most_bytes: int
-) -> Iterator[list[tuple[ClaimedTransfer, SealedEnvelope]]]:
-    """Yield the envelopes in requests of at most `most_bytes`; one that is larger goes alone."""
-    request: list[tuple[ClaimedTransfer, SealedEnvelope]] = []
-    size = 0
-    for one in ready:
-        weight = len(one[1].jwe) + 1
-        if request and size + weight > most_bytes:
-            yield request
-            request, size = [], 0
-        request.append(one)
-        size += weight
-    if request:
-        yield request
-
-
 def _told(fetched: Fetched, settled: TransferRow | GatewayError) -> _Concluded:
     return settled.code if isinstance(settled, GatewayError) else fetched.receipt.code, {}
 
 
 def _internal(error: Exception) -> _Concluded:
     return "internal", {"error": type(error).__name__}
+
+
+def _sealed(result: SealResult) -> SealedEnvelope | TransientFailure | Damaged:
+    return result if isinstance(result, SealedEnvelope) else not_opened(result.code, result.detail)
 
 
 def _is_lost(outcome: SendOutcome | Damaged) -> bool:
@@ -488,10 +500,3 @@ def _why_no_more(row: TransferRow) -> str:
     """Return the code that tells why a transfer is not tried again; the attempt itself keeps its own."""
     used_up = row.retry.attempts is not None and row.attempts >= row.retry.attempts
     return "transfer.attempts_exhausted" if used_up else "transfer.deadline"
-
-
-def _entry(event: AuditEvent, row: TransferRow, now: datetime, *, code: str = "") -> AuditEntry:
-    facts: dict[str, str | int] = {"attempt": row.attempts}
-    if code:
-        facts["code"] = code
-    return AuditEntry(event=event, at=now, actor="system", transfer_id=row.id, message_id=row.message_id, facts=facts)

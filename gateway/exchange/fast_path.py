@@ -12,7 +12,7 @@ stored JWS. A drain closes the way, counts what waits here as under way, and has
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -111,28 +111,37 @@ class FastPath:
         )
 
     @contextmanager
-    def place_for(self, transfers: Sequence[PreparedTransfer]) -> Iterator[ClaimAtOnce | None]:
-        """Keep a place for what is about to be committed, and yield what the commit may claim of it, if anything.
+    def places_for(self, submissions: Sequence[Sequence[PreparedTransfer]]) -> Iterator[list[ClaimAtOnce | None]]:
+        """Keep places for the transfers of submissions that are about to be committed together, and yield what the
+        commit may claim of each, if anything.
 
         Within, give `put` what it claimed; whatever is not put gives its place back.
         """
+        in_force = self._agreements.in_force(self._clock.now()) if self._open else frozenset()
+        kept: list[PreparedTransfer] = []
+        try:
+            # The commit may lease before anybody else knows of it.
+            with self._bells.at_work():
+                yield [self._keep_places(transfers, in_force, kept) for transfers in submissions]
+        finally:
+            for one in kept:
+                self._bytes -= size_of(one)
+                self._committing[one.recipient] -= 1
+
+    def _keep_places(
+        self, transfers: Sequence[PreparedTransfer], in_force: Collection[str], kept: list[PreparedTransfer]
+    ) -> ClaimAtOnce | None:
+        """Return what the commit may claim of one submission; its places are added to `kept`."""
         recipients = self.open_for(one.recipient for one in transfers if one.signed)
-        in_force = self._agreements.in_force(self._clock.now()) if recipients else frozenset()
         fit = [one for one in transfers if one.recipient in recipients and one.header.agreement.sha256 in in_force]
         size = sum(size_of(one) for one in fit)
         if not fit or self._bytes + size > self._max_waiting_bytes:
-            yield None
-            return
+            return None
         self._bytes += size
         for one in fit:
             self._committing[one.recipient] += 1
-        try:
-            with self._bells.at_work():  # the commit may lease before anybody else knows of it
-                yield ClaimAtOnce(recipients=frozenset(one.recipient for one in fit), lease=self._lease)
-        finally:
-            self._bytes -= size
-            for one in fit:
-                self._committing[one.recipient] -= 1
+        kept += fit
+        return ClaimAtOnce(recipients=frozenset(one.recipient for one in fit), lease=self._lease)
 
     def put(self, transfers: Sequence[PreparedTransfer], claimed: Sequence[ClaimedTransfer]) -> None:
         """Hand to `dispatch` what a commit claimed; its bell is the caller's to ring. `transfers`: the submission's."""

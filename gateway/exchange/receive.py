@@ -11,7 +11,6 @@ From a partner whose receipts come later an envelope is taken unread: it is kept
 is committed. `judge` is the same judgement as for everybody, made later (`later`).
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -92,7 +91,13 @@ class Receive:
         acknowledged."""
         self._check_taking()
         await self._heard_from(channel_party)
-        return await self._answer(jwe, channel_party)
+        about = claimed_message_id(jwe) if channel_party in self._later else None
+        if about is not None:  # what names no message can not be asked after later
+            return await self._take(jwe, about, channel_party)
+        (answer,) = await self._judged([jwe], channel_party)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def batch(self, envelopes: Sequence[str], *, channel_party: PartyId, max_bytes: int) -> list[Answer]:
         """Return the answer to each of several envelopes, in their order.
@@ -101,38 +106,49 @@ class Receive:
         """
         self._check_taking()
         await self._heard_from(channel_party)
-        return await asyncio.gather(*(self._line(one, channel_party, max_bytes) for one in envelopes))
+        answers = [await self._unjudged(one, channel_party, max_bytes) for one in envelopes]
+        left = [number for number, answer in enumerate(answers) if answer is None]
+        try:
+            judged = await self._judged([envelopes[number] for number in left], channel_party)
+        except Exception as error:  # noqa: BLE001 - as at `_unjudged`
+            judged = [error] * len(left)
+        for number, answer in zip(left, judged, strict=True):
+            answers[number] = answer
+        return [
+            answer if isinstance(answer, Answer) else self._no_verdict(envelope, answer, channel_party)
+            for envelope, answer in zip(envelopes, answers, strict=True)
+        ]
 
-    def _check_taking(self) -> None:
-        if self._bells.hushed:
-            raise GatewayError("node.draining")
-
-    async def _line(self, jwe: str, channel_party: PartyId, max_bytes: int) -> Answer:
-        """Return the answer to one envelope of a batch, whatever happens to it."""
+    async def _unjudged(self, jwe: str, channel_party: PartyId, max_bytes: int) -> Answer | Exception | None:
+        """Return the answer to an envelope of a batch that is not judged now, or None for one that is."""
         try:
             if len(jwe) > max_bytes:
                 return await self._too_large(jwe, channel_party)
-            return await self._answer(jwe, channel_party)
-        except GatewayError as error:
-            code, status = error.public_code, error.entry.status
+            about = claimed_message_id(jwe) if channel_party in self._later else None
+            return None if about is None else await self._take(jwe, about, channel_party)
         except Exception as error:  # noqa: BLE001 - one envelope must not cost the others of its batch their answers
+            return error
+
+    def _no_verdict(self, jwe: str, error: Exception | None, channel_party: PartyId) -> Answer:
+        """Return the answer to an envelope of a batch of which nothing could be said."""
+        if isinstance(error, GatewayError):
+            code, status = error.public_code, error.entry.status
+        else:
             code, status = "internal", 500
             self._telemetry.line(
                 "message.receive", outcome="failure", code=code, partner=channel_party, error=type(error).__name__
             )
         return Answer(status=status, token=None, code=code, message_id=claimed_message_id(jwe))
 
+    def _check_taking(self) -> None:
+        if self._bells.hushed:
+            raise GatewayError("node.draining")
+
     async def _too_large(self, jwe: str, channel_party: PartyId) -> Answer:
         error = RequestError("request.too_large")
         await self.unread(error, channel_party=channel_party)
         about = claimed_message_id(jwe)
         return Answer(status=error.entry.status, token=None, code=error.public_code, message_id=about)
-
-    async def _answer(self, jwe: str, channel_party: PartyId) -> Answer:
-        about = claimed_message_id(jwe) if channel_party in self._later else None
-        if about is None:  # what names no message can not be asked after later
-            return await self._judged(jwe, channel_party)
-        return await self._take(jwe, about, channel_party)
 
     async def _take(self, jwe: str, about: MessageId, channel_party: PartyId) -> Answer:
         """Keep an envelope to be judged later. Raises GatewayError `capacity.exhausted` when too much waits."""
@@ -167,7 +183,8 @@ class Receive:
             code = result.error.code
             await self._not_judged(envelope, result)
         else:
-            code = (await self._admitted_or_refused(result, envelope)).code
+            stored = await self._commit_one(result, envelope)
+            code = (await self._concluded(result, stored, envelope)).code
         self._telemetry.line(
             "message.judge",
             outcome="success" if code == "ok" else "failure",
@@ -194,25 +211,74 @@ class Receive:
         )
         await self._store.drop_taken(envelope, audit=audit)
 
-    async def _judged(self, jwe: str, channel_party: PartyId) -> Answer:
-        clock = self._clock.monotonic()
-        now = self._clock.now()
-        result = await self._workers.admit(
-            AdmitJob(jwe=jwe, channel_party=channel_party, statement_id=self._ids.uuid4(), now=now)
+    async def _judged(self, envelopes: Sequence[str], channel_party: PartyId) -> list[Answer | Exception]:
+        """Judge envelopes and commit what is decided, together; return the answers, or what stood in the way of one."""
+        clock, now = self._clock.monotonic(), self._clock.now()
+        results = await self._workers.admit_all(
+            [
+                AdmitJob(jwe=jwe, channel_party=channel_party, statement_id=self._ids.uuid4(), now=now)
+                for jwe in envelopes
+            ]
         )
-        if isinstance(result, Unopened):
-            answer = replace(await self._unopened(result, channel_party), message_id=claimed_message_id(jwe))
-        else:
-            answer = await self._admitted_or_refused(result)
-        self._telemetry.line(
-            "message.receive",
-            outcome="success" if answer.code == "ok" else "failure",
-            duration=timedelta(seconds=self._clock.monotonic() - clock),
-            code="" if answer.code == "ok" else answer.code,
-            partner=channel_party,
-            **_noted(result),
-        )
-        return answer
+        decided = [one for one in results if isinstance(one, Admitted | Refused)]
+        stored = iter(await self._commit(decided))
+        answers = [
+            await self._answer(
+                jwe, result, next(stored) if isinstance(result, Admitted | Refused) else None, channel_party
+            )
+            for jwe, result in zip(envelopes, results, strict=True)
+        ]
+        self._lines(answers, results, timedelta(seconds=self._clock.monotonic() - clock), channel_party)
+        return answers
+
+    async def _answer(
+        self,
+        jwe: str,
+        result: AdmitResult | GatewayError,
+        stored: AdmitStored | GatewayError | None,
+        channel_party: PartyId,
+    ) -> Answer | Exception:
+        """Return the answer to one envelope, whatever became of it."""
+        try:
+            if isinstance(result, GatewayError):
+                return result
+            if isinstance(result, Unopened):
+                return replace(await self._unopened(result, channel_party), message_id=claimed_message_id(jwe))
+            if isinstance(stored, GatewayError) or stored is None:
+                return stored or GatewayError("internal", "A message came to nothing")
+            return await self._concluded(result, stored)
+        except Exception as error:  # noqa: BLE001 - one envelope must not cost the others of its batch their answers
+            return error
+
+    def _lines(
+        self,
+        answers: Sequence[Answer | Exception],
+        results: Sequence[AdmitResult | GatewayError],
+        duration: timedelta,
+        partner: PartyId,
+    ) -> None:
+        """Tell of envelopes: one line for all that came together, and one for each of which there is more to tell."""
+        taken = sum(isinstance(one, Answer) and one.code == "ok" for one in answers)
+        if len(answers) > 1:
+            self._telemetry.line(
+                "message.group",
+                outcome="success" if taken == len(answers) else "failure",
+                duration=duration,
+                partner=partner,
+                messages=len(answers),
+                taken=taken,
+            )
+        for answer, result in zip(answers, results, strict=True):
+            noted = {} if isinstance(result, GatewayError) else _noted(result)
+            if isinstance(answer, Answer) and (len(answers) == 1 or answer.code != "ok" or noted):
+                self._telemetry.line(
+                    "message.receive",
+                    outcome="success" if answer.code == "ok" else "failure",
+                    duration=duration,
+                    code="" if answer.code == "ok" else answer.code,
+                    partner=partner,
+                    **noted,
+                )
 
     async def unread(self, error: GatewayError, *, channel_party: PartyId) -> None:
         """Record that a request with a message was refused before its body was read, or read to the end."""
@@ -235,14 +301,16 @@ class Receive:
             )
         )
 
-    async def _admitted_or_refused(self, result: Admitted | Refused, taken: TakenEnvelope | None = None) -> Answer:
-        """Commit, and return the answer. `taken`: the envelope, if it was taken unread: then its receipt is owed."""
-        stored = await self._commit(result, taken)
+    async def _concluded(
+        self, result: Admitted | Refused, stored: AdmitStored, taken: TakenEnvelope | None = None
+    ) -> Answer:
+        """Return the answer to what was committed, after another commit where only the store knew better. `taken`: the
+        envelope, if it was taken unread: then its receipt is owed."""
         if stored.answers_unknown:
-            stored = await self._commit(self._refusal(result, EnvelopeError("message.answers_unknown")), taken)
+            stored = await self._commit_one(self._refusal(result, EnvelopeError("message.answers_unknown")), taken)
         about = result.header.message_id
         if stored.tombstoned:
-            stored = await self._commit(self._refusal(result, EnvelopeError("message.not_seen")), taken)
+            stored = await self._commit_one(self._refusal(result, EnvelopeError("message.not_seen")), taken)
         if stored.superseded:
             return Answer(status=409, token=stored.token, code="message.id_reused", message_id=about)
         if stored.conflict:
@@ -262,7 +330,14 @@ class Receive:
         audit = _verdict(refused, now)
         await self._store.answer_taken(taken, refused.receipt, refused.receipt_token, now=now, audit=audit)
 
-    async def _commit(self, result: Admitted | Refused, taken: TakenEnvelope | None) -> AdmitStored:
+    async def _commit(self, decided: Sequence[Admitted | Refused]) -> Sequence[AdmitStored | GatewayError]:
+        now = self._clock.now()
+        try:
+            return await self._store.admit_all([(one, _verdict(one, now)) for one in decided], now=now)
+        except GatewayError as error:
+            return [error] * len(decided)
+
+    async def _commit_one(self, result: Admitted | Refused, taken: TakenEnvelope | None) -> AdmitStored:
         now = self._clock.now()
         audit = _verdict(result, now)
         if taken is not None:

@@ -7,19 +7,19 @@ A notice tells more, that the partner's back end took the message, and moves les
 state goes its own way. One that overtakes the receipt does not stand in for it (docs/adr/0010).
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.ids import MessageId, PartyId
-from gateway.domain.jobs import CheckJob, CheckNoticeJob, CheckResult
+from gateway.domain.jobs import CheckJob, CheckNoticeJob, CheckNoticeResult, CheckResult, SealedEnvelope
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState
 from gateway.domain.records import Attempt, NoticeStored, TransferRow
 from gateway.domain.statement import Notice, Receipt, Verdict
 from gateway.errors import GatewayError, PeerError, TransferError
-from gateway.ports import Clock, Settlement, Store, Workers
+from gateway.ports import Clock, Settlement, Store, TakenNotice, Workers
 
 _TRIES = 5
 _MOVED_MEANWHILE = frozenset({"transfer.stale", "transfer.lease_lost"})
@@ -36,6 +36,14 @@ class Fetched:
     attempt: Attempt
 
 
+class Brought(NamedTuple):
+    """A statement that an attempt brought, and the envelope that it answers, if that is known."""
+
+    row: TransferRow
+    token: str
+    envelope: SealedEnvelope | None
+
+
 class Settle:
     """The use case, shared by dispatch (a receipt in the answer) and the partner listener (one that comes later)."""
 
@@ -43,6 +51,22 @@ class Settle:
         self._store = store
         self._workers = workers
         self._clock = clock
+
+    async def check(self, brought: Sequence[Brought]) -> list[CheckResult]:
+        """Return what workers say of statements, in their order."""
+        now = self._clock.now()
+        jobs = [_check_job(row, token, now, row.message_id, row.digest) for row, token, _ in brought]
+        checked = await self._workers.check_all(jobs)
+        # It may be a problem, which is bound to the envelope. So few are that only now its bytes are hashed.
+        unbound = [
+            (number, one.envelope)
+            for number, (one, result) in enumerate(zip(brought, checked, strict=True))
+            if one.envelope is not None and isinstance(result, GatewayError) and result.code == "receipt.not_bound"
+        ]
+        again = [replace(jobs[number], envelope_sha256=envelope.sha256) for number, envelope in unbound]
+        for (number, _), result in zip(unbound, await self._workers.check_all(again), strict=True):
+            checked[number] = result
+        return checked
 
     async def receipts(self, fetched: Sequence[Fetched]) -> list[TransferRow | GatewayError]:
         """Commit together what verified receipts say, each as `receipt` would alone; return the rows, in order, or why
@@ -143,65 +167,61 @@ class Settle:
         return next((one.digest for one in earlier if one.message_id == message_id), "")
 
     async def _check(self, row: TransferRow, token: str, message_id: MessageId, digest: str) -> CheckResult:
-        return await self._workers.check(
-            CheckJob(
-                token=token,
-                message_id=message_id,
-                digest=digest,
-                envelope_sha256=None,
-                sender=row.sender,
-                recipient=row.recipient,
-                agreement=row.agreement,
-                now=self._clock.now(),
-            )
-        )
+        return await self._workers.check(_check_job(row, token, self._clock.now(), message_id, digest))
 
     async def notice(self, message_id: MessageId, token: str, *, channel_party: PartyId) -> NoticeStored:
         """Keep a notice that a partner posted. Raises EnvelopeError or TransferError.
 
         One that can not be believed, or contradicts the one before it, leaves an audit record and changes nothing.
         """
-        return await self._notice(await self._store.transfer_by_message(message_id), message_id, token, channel_party)
+        (kept,) = await self.notices([(message_id, token)], channel_party=channel_party)
+        if isinstance(kept, GatewayError):
+            raise kept
+        return kept
 
     async def notices(
         self, given: Sequence[tuple[MessageId, str]], *, channel_party: PartyId
     ) -> list[NoticeStored | GatewayError]:
         """Keep each of several notices that a partner posted together, as `notice` would; or why it is not kept."""
-        rows = await self._store.transfers_by_message({message_id for message_id, _ in given})
-
-        async def one(message_id: MessageId, token: str) -> NoticeStored | GatewayError:
-            try:
-                return await self._notice(rows.get(message_id), message_id, token, channel_party)
-            except GatewayError as error:
-                return error
-
-        return await asyncio.gather(*(one(message_id, token) for message_id, token in given))
-
-    async def _notice(
-        self, row: TransferRow | None, message_id: MessageId, token: str, channel_party: PartyId
-    ) -> NoticeStored:
-        if row is None or row.recipient != channel_party:
-            unknown = TransferError("transfer.not_found")
-            await self.notice_unread(unknown, channel_party=channel_party, message_id=message_id)
-            raise unknown
         now = self._clock.now()
-        checked = await self._workers.check_notice(
-            CheckNoticeJob(
-                token=token,
-                message_id=row.message_id,
-                digest=row.digest,
-                sender=row.sender,
-                recipient=row.recipient,
-                created=row.created,
-                now=now,
-            )
-        )
+        found = await self._store.transfers_by_message({message_id for message_id, _ in given})
+        rows = [_of_partner(found.get(message_id), channel_party) for message_id, _ in given]
+        about = [(row, token) for row, (_, token) in zip(rows, given, strict=True) if row is not None]
+        checked = await self._workers.check_notices([_notice_job(row, token, now) for row, token in about])
+        taken = [
+            TakenNotice(row, notice, token, now, _handed_over(row, notice, now))
+            for (row, token), notice in zip(about, checked, strict=True)
+            if isinstance(notice, Notice)
+        ]
+        stored = iter(await self._store.take_notices(taken))
+        said = iter(checked)
+        return [
+            await self._kept(row, None if row is None else next(said), stored, message_id, channel_party)
+            for row, (message_id, _) in zip(rows, given, strict=True)
+        ]
+
+    async def _kept(
+        self,
+        row: TransferRow | None,
+        checked: CheckNoticeResult | None,
+        stored: Iterator[NoticeStored | GatewayError],
+        message_id: MessageId,
+        channel_party: PartyId,
+    ) -> NoticeStored | GatewayError:
+        """Return what became of one notice, with evidence where it is not believed. `stored`: of those that are."""
         if isinstance(checked, Notice):
-            return await self._store.take_notice(row, checked, token, now=now, audit=_handed_over(row, checked, now))
-        if not speaks_against(checked):
-            raise checked
-        await self._store.record(replace(rejected(row, checked, now), event=AuditEvent.NOTICE_REJECTED))
-        raise checked
+            return next(stored)
+        try:
+            if row is None or checked is None:
+                unknown = TransferError("transfer.not_found")
+                await self.notice_unread(unknown, channel_party=channel_party, message_id=message_id)
+                return unknown
+            if speaks_against(checked):
+                entry = rejected(row, checked, self._clock.now())
+                await self._store.record(replace(entry, event=AuditEvent.NOTICE_REJECTED))
+        except GatewayError as error:
+            return error
+        return checked
 
     async def notice_unread(
         self, error: GatewayError, *, channel_party: PartyId, message_id: MessageId | None = None
@@ -215,6 +235,37 @@ class Settle:
 
 
 _MAY_BE_REFUSED = frozenset({TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT})
+
+
+def _of_partner(row: TransferRow | None, partner: PartyId) -> TransferRow | None:
+    """Return a transfer if it is one to `partner`."""
+    return row if row is not None and row.recipient == partner else None
+
+
+def _notice_job(row: TransferRow, token: str, now: datetime) -> CheckNoticeJob:
+    return CheckNoticeJob(
+        token=token,
+        message_id=row.message_id,
+        digest=row.digest,
+        sender=row.sender,
+        recipient=row.recipient,
+        created=row.created,
+        now=now,
+    )
+
+
+def _check_job(row: TransferRow, token: str, now: datetime, message_id: MessageId, digest: str) -> CheckJob:
+    """Return the question whether `token` is the partner's word about a message of the transfer `row`."""
+    return CheckJob(
+        token=token,
+        message_id=message_id,
+        digest=digest,
+        envelope_sha256=None,
+        sender=row.sender,
+        recipient=row.recipient,
+        agreement=row.agreement,
+        now=now,
+    )
 
 
 def speaks_against(error: GatewayError) -> bool:

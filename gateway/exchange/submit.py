@@ -19,8 +19,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import assert_never
 
 from gateway.audit import AuditEntry, AuditEvent
@@ -33,6 +33,7 @@ from gateway.domain.records import (
     Accepted,
     AcceptSubmission,
     AnswersUnknown,
+    ClaimAtOnce,
     ConversationKnown,
     IdempotencyScope,
     KeyReused,
@@ -238,17 +239,16 @@ class Submit:
 
     async def _prepare(self, lines: "Sequence[_Line]") -> "list[_Ready]":
         """Return what was prepared, in the order of its requests; the others have come to something else."""
-        jobs = [self._job(line) for line in lines]
-        results = await asyncio.gather(*map(self._workers.prepare, jobs), return_exceptions=True)
+        now = self._clock.now()
+        jobs = [self._job(line, now) for line in lines]
+        results = await self._workers.prepare_all(jobs)
         ready: list[_Ready] = []
         refused: list[tuple[_Line, RefusedSubmission | GatewayError]] = []
         for line, job, result in zip(lines, jobs, results, strict=True):
             if isinstance(result, PreparedSubmission):
                 ready.append(_Ready(line, job, result))
-            elif isinstance(result, RefusedSubmission | GatewayError):
-                refused.append((line, result))
             else:
-                raise result
+                refused.append((line, result))
         await asyncio.gather(*(self._refuse(line, why) for line, why in refused))
         return ready
 
@@ -280,8 +280,8 @@ class Submit:
 
         What nothing stands before is claimed in the same commit and handed to dispatch.
         """
-        with ExitStack() as places:
-            changes = [self._change(one, places) for one in ready]
+        with self._fast_path.places_for([one.prepared.transfers for one in ready]) as claims:
+            changes = [self._change(one, claim) for one, claim in zip(ready, claims, strict=True)]
             try:
                 outcomes = await self._store.accept_all([(change, self._evidence(change)) for change in changes])
             except GatewayError as error:
@@ -325,7 +325,7 @@ class Submit:
         except GatewayError as error:
             line.outcome = error
 
-    def _change(self, one: "_Ready", places: ExitStack) -> AcceptSubmission:
+    def _change(self, one: "_Ready", claim: ClaimAtOnce | None) -> AcceptSubmission:
         request = one.line.request
         return AcceptSubmission(
             submission_id=one.job.submission_id,
@@ -334,10 +334,10 @@ class Submit:
             scope=one.line.scope,
             prepared=one.prepared,
             now=one.job.now,
-            claim=places.enter_context(self._fast_path.place_for(one.prepared.transfers)),
+            claim=claim,
         )
 
-    def _job(self, line: "_Line") -> PrepareJob:
+    def _job(self, line: "_Line", now: datetime) -> PrepareJob:
         request = line.request
         slots: dict[PartyId, Slot] = {}
         for recipient in sorted(set(request.recipients)):
@@ -358,7 +358,7 @@ class Submit:
             slots=slots,
             conversation_key=request.conversation_key,
             in_reply_to=request.in_reply_to,
-            now=self._clock.now(),
+            now=now,
             telling=request.telling,
             at_once=self._fast_path.open_for(slots),
         )

@@ -6,7 +6,7 @@ one contract suite under tests/contract that every implementation must pass.
 
 from gateway.ports.around import Clock, Ids, Telemetry
 from gateway.ports.channels import BackendChannel, PartnerChannel, ReceiptChannel
-from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement
+from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement, TakenNotice
 from gateway.ports.store import Store
 from gateway.ports.trust import Agreements, Peers, PseudonymKeys, ReferenceReader, Sealer, Tokens, Trust
 from gateway.ports.workers import Workers
@@ -26,6 +26,7 @@ __all__ = [
     "Sealer",
     "Settlement",
     "Store",
+    "TakenNotice",
     "Telemetry",
     "Tokens",
     "Trust",

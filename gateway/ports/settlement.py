@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.audit import AuditEntry
 from gateway.domain.lifecycle import HandOverEvent, NoticeState, TransferEvent
 from gateway.domain.records import Attempt, InboxRow, OwedNotice, TransferRow
-from gateway.domain.statement import Receipt
+from gateway.domain.statement import Notice, Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +53,14 @@ class NoticeSettlement:
     next_attempt_at: datetime | None = None
     code: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNotice:
+    """The arguments of one `Store.take_notice`, by its names."""
+
+    row: TransferRow
+    notice: Notice
+    token: str
+    now: datetime
+    audit: AuditEntry

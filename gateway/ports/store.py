@@ -36,7 +36,7 @@ from gateway.domain.records import (
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
 from gateway.ports.later import LaterStore
-from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement
+from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement, TakenNotice
 from gateway.ports.wordings import WordingStore
 
 
@@ -244,6 +244,11 @@ class Store(LaterStore, WordingStore, Protocol):
         """
         ...
 
+    async def take_notices(self, given: Sequence[TakenNotice]) -> list[NoticeStored | GatewayError]:
+        """As `take_notice`, for several at once, in their order; in one commit where that is possible. An error is a
+        value here."""
+        ...
+
     # ── partner health ──
 
     async def partner_failed(
@@ -288,6 +293,13 @@ class Store(LaterStore, WordingStore, Protocol):
         (`tombstoned`). A message that stands in place of one we accepted gets the receipt of that one (`superseded`);
         one that is accepted in place of another gives the other's id up.
         """
+        ...
+
+    async def admit_all(
+        self, given: Sequence[tuple[Admitted | Refused, AuditEntry]], *, now: datetime
+    ) -> list[AdmitStored | GatewayError]:
+        """As `admit`, for several messages, each with its entry, in their order: each as if it had been given alone,
+        in one commit where that is possible. An error is a value here."""
         ...
 
     async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:

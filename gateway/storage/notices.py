@@ -8,7 +8,7 @@ said again changes nothing, and another time than the first is kept as evidence 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import bindparam, literal_column, select, update
 
@@ -19,7 +19,7 @@ from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOTICE_OWED
 from gateway.domain.records import InboxRow, NoticeStored, OwedNotice, StoredNotice, TransferRow
 from gateway.domain.statement import Notice
 from gateway.errors import CATALOGUE, StorageError
-from gateway.ports import NoticeSettlement
+from gateway.ports import NoticeSettlement, TakenNotice
 from gateway.storage import health
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
 from gateway.storage.inbox_tables import OWED, notice_owed
@@ -67,16 +67,6 @@ _CONTRADICTS: Final = CATALOGUE["notice.contradicts"].code
 
 
 # ── what partners tell us ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class TakenNotice(NamedTuple):
-    """A verified notice about a transfer, and the evidence that it came."""
-
-    row: TransferRow
-    notice: Notice
-    token: str
-    now: datetime
-    audit: AuditEntry
 
 
 def take_all(transaction: Transaction, given: Sequence[TakenNotice]) -> list[NoticeStored]:

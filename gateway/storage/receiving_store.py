@@ -45,6 +45,13 @@ class SqlReceivingStore:
         """Decide about a message in the commit: new, known, or another under a known id."""
         return await self._writer.write(Together(self._admitting, Judgement(result, now, audit)))
 
+    async def admit_all(
+        self, given: Sequence[tuple[Admitted | Refused, AuditEntry]], *, now: datetime
+    ) -> list[AdmitStored | GatewayError]:
+        """As `admit`, for several at once."""
+        kind = self._admitting
+        return await self._writer.write_all([Together(kind, Judgement(result, now, audit)) for result, audit in given])
+
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
 

@@ -33,7 +33,7 @@ from gateway.domain.records import (
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
-from gateway.ports import Settlement
+from gateway.ports import Settlement, TakenNotice
 from gateway.storage import (
     accepting,
     evidence,
@@ -55,7 +55,6 @@ from gateway.storage.ended import SqlEndedStore
 from gateway.storage.engine import Transaction
 from gateway.storage.inbox_store import SqlInboxStore
 from gateway.storage.later_store import SqlLaterStore
-from gateway.storage.notices import TakenNotice
 from gateway.storage.read_back import ReadBack
 from gateway.storage.readers import Readers
 from gateway.storage.receiving_store import SqlReceivingStore
@@ -298,6 +297,10 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlInboxStore, SqlLaterStore, S
         """Keep a partner's notice with its audit entry in one commit."""
         given = TakenNotice(row, notice, token, now, audit)
         return await self._writer.write(Together(notices.take_all, given))
+
+    async def take_notices(self, given: Sequence[TakenNotice]) -> list[NoticeStored | GatewayError]:
+        """As `take_notice`, for several at once."""
+        return await self._writer.write_all([Together(notices.take_all, one) for one in given])
 
     # ── partner health ──
 

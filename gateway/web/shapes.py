@@ -5,6 +5,7 @@ Times are RFC 3339 in UTC. No sealed byte and no value of a document stands in a
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -65,8 +66,11 @@ def json_response(value: object, *, status: int = 200, headers: dict[str, str] |
 
 def timestamp(at: datetime | None) -> str | None:
     """Return an aware time as RFC 3339 in UTC with milliseconds, for example `2026-03-01T09:30:00.000Z`."""
-    if at is None:
-        return None
+    return None if at is None else _timestamp(at)
+
+
+@lru_cache(maxsize=256)  # what was handed in together was made at one moment
+def _timestamp(at: datetime) -> str:
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
     return at.isoformat(timespec="milliseconds")[:_TO_MILLISECONDS] + "Z"

@@ -8,34 +8,27 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic
 
-from gateway.domain.jobs import (
-    AdmitJob,
-    AdmitResult,
-    CheckAskedJob,
-    CheckAskedResult,
-    CheckJob,
-    CheckNoticeJob,
-    CheckNoticeResult,
-    CheckResult,
-    PrepareJob,
-    PrepareResult,
-    SealJob,
-    SealResult,
-)
+from gateway.workers.asking import Asking
 from gateway.workers.inline import InlineWorkers
 from gateway.workers.pool import SnapshotT, WorkerPool
+from gateway.workers.queue import StageQueue
 from gateway.workers.table import DeskT
 
 Pool = WorkerPool | InlineWorkers[SnapshotT, DeskT]
 
 
-class WorkerGenerations(Generic[SnapshotT, DeskT]):
+class WorkerGenerations(Asking, Generic[SnapshotT, DeskT]):
     """Implements `ports.Workers`. `opened` makes a pool from a snapshot, not started yet."""
 
     def __init__(self, opened: "Callable[[SnapshotT], Pool[SnapshotT, DeskT]]", snapshot: SnapshotT) -> None:
         self._opened = opened
         self._current = opened(snapshot)
         self._swapping = asyncio.Lock()
+
+    @property
+    def queue(self) -> StageQueue:
+        """Where jobs wait that come now."""
+        return self._current.queue
 
     async def start(self) -> None:
         """Start the first generation. Raises the GatewayError with which its set-up failed."""
@@ -60,27 +53,3 @@ class WorkerGenerations(Generic[SnapshotT, DeskT]):
         """Take no more jobs, finish what is queued within the grace, and end the workers."""
         async with self._swapping:
             await self._current.close()
-
-    async def prepare(self, job: PrepareJob) -> PrepareResult:
-        """Prepare one submission. Raises `capacity.exhausted`."""
-        return await self._current.prepare(job)
-
-    async def seal(self, job: SealJob) -> SealResult:
-        """Encrypt one stored message. Raises `capacity.exhausted`."""
-        return await self._current.seal(job)
-
-    async def admit(self, job: AdmitJob) -> AdmitResult:
-        """Judge one envelope. Raises `capacity.exhausted`."""
-        return await self._current.admit(job)
-
-    async def check(self, job: CheckJob) -> CheckResult:
-        """Check one statement. Raises `capacity.exhausted`."""
-        return await self._current.check(job)
-
-    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
-        """Check one notice. Raises `capacity.exhausted`."""
-        return await self._current.check_notice(job)
-
-    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
-        """Check what a partner answered. Raises `capacity.exhausted`."""
-        return await self._current.check_asked(job)

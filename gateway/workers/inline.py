@@ -10,21 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from gateway.domain.jobs import (
-    AdmitJob,
-    AdmitResult,
-    CheckAskedJob,
-    CheckAskedResult,
-    CheckJob,
-    CheckNoticeJob,
-    CheckNoticeResult,
-    CheckResult,
-    PrepareJob,
-    PrepareResult,
-    SealJob,
-    SealResult,
-)
 from gateway.errors import GatewayError
+from gateway.workers.asking import Asking
 from gateway.workers.batch import internal, run_batch
 from gateway.workers.queue import STOPPING, QueueLimits, StageQueue
 from gateway.workers.table import DeskT, JobTable, Stage
@@ -32,7 +19,7 @@ from gateway.workers.table import DeskT, JobTable, Stage
 SnapshotT = TypeVar("SnapshotT")
 
 
-class InlineWorkers(Generic[SnapshotT, DeskT]):
+class InlineWorkers(Asking, Generic[SnapshotT, DeskT]):
     """Implements `ports.Workers` on one thread of this process."""
 
     def __init__(
@@ -78,39 +65,14 @@ class InlineWorkers(Generic[SnapshotT, DeskT]):
         """How many workers run now: the one thread, while it is served."""
         return int(self._serving is not None and not self._serving.done())
 
+    @property
+    def queue(self) -> StageQueue:
+        """Where jobs wait for the thread."""
+        return self._queue
+
     def depth(self) -> dict[Stage, int]:
         """Return how many jobs wait in each stage."""
         return self._queue.depth()
-
-    async def prepare(self, job: PrepareJob) -> PrepareResult:
-        """Prepare one submission. Raises `capacity.exhausted`."""
-        result: PrepareResult = await self._queue.ask(Stage.PREPARE, job)
-        return result
-
-    async def seal(self, job: SealJob) -> SealResult:
-        """Encrypt one stored message. Raises `capacity.exhausted`."""
-        result: SealResult = await self._queue.ask(Stage.SEAL, job)
-        return result
-
-    async def admit(self, job: AdmitJob) -> AdmitResult:
-        """Judge one envelope. Raises `capacity.exhausted`."""
-        result: AdmitResult = await self._queue.ask(Stage.ADMIT, job)
-        return result
-
-    async def check(self, job: CheckJob) -> CheckResult:
-        """Check one statement. Raises `capacity.exhausted`."""
-        result: CheckResult = await self._queue.ask(Stage.CHECK, job)
-        return result
-
-    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
-        """Check one notice. Raises `capacity.exhausted`."""
-        result: CheckNoticeResult = await self._queue.ask(Stage.NOTICE, job)
-        return result
-
-    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
-        """Check what a partner answered. Raises `capacity.exhausted`."""
-        result: CheckAskedResult = await self._queue.ask(Stage.CHECK, job)
-        return result
 
     async def _serve(self, desk: DeskT) -> None:
         loop = asyncio.get_running_loop()

@@ -16,22 +16,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from gateway.domain.jobs import (
-    AdmitJob,
-    AdmitResult,
-    CheckAskedJob,
-    CheckAskedResult,
-    CheckJob,
-    CheckNoticeJob,
-    CheckNoticeResult,
-    CheckResult,
-    PrepareJob,
-    PrepareResult,
-    SealJob,
-    SealResult,
-)
 from gateway.errors import GatewayError
 from gateway.ports import Telemetry
+from gateway.workers.asking import Asking
 from gateway.workers.batch import internal
 from gateway.workers.lane import Lane
 from gateway.workers.pack import pack
@@ -63,7 +50,7 @@ class PoolLimits:
     grace: timedelta = timedelta(seconds=30)
 
 
-class WorkerPool:
+class WorkerPool(Asking):
     """Implements `ports.Workers` with `size` processes.
 
     `setup` makes a worker's desk from `snapshot`; both, and the functions of `table`, are pickled, so they are
@@ -127,39 +114,14 @@ class WorkerPool:
         """How many workers run now."""
         return sum(lane.is_alive() for lane in self._lanes)
 
+    @property
+    def queue(self) -> StageQueue:
+        """Where jobs wait for a worker."""
+        return self._queue
+
     def depth(self) -> dict[Stage, int]:
         """Return how many jobs wait in each stage."""
         return self._queue.depth()
-
-    async def prepare(self, job: PrepareJob) -> PrepareResult:
-        """Prepare one submission. Raises `capacity.exhausted`."""
-        result: PrepareResult = await self._queue.ask(Stage.PREPARE, job)
-        return result
-
-    async def seal(self, job: SealJob) -> SealResult:
-        """Encrypt one stored message. Raises `capacity.exhausted`."""
-        result: SealResult = await self._queue.ask(Stage.SEAL, job)
-        return result
-
-    async def admit(self, job: AdmitJob) -> AdmitResult:
-        """Judge one envelope. Raises `capacity.exhausted`."""
-        result: AdmitResult = await self._queue.ask(Stage.ADMIT, job)
-        return result
-
-    async def check(self, job: CheckJob) -> CheckResult:
-        """Check one statement. Raises `capacity.exhausted`."""
-        result: CheckResult = await self._queue.ask(Stage.CHECK, job)
-        return result
-
-    async def check_notice(self, job: CheckNoticeJob) -> CheckNoticeResult:
-        """Check one notice. Raises `capacity.exhausted`."""
-        result: CheckNoticeResult = await self._queue.ask(Stage.NOTICE, job)
-        return result
-
-    async def check_asked(self, job: CheckAskedJob) -> CheckAskedResult:
-        """Check what a partner answered. Raises `capacity.exhausted`."""
-        result: CheckAskedResult = await self._queue.ask(Stage.CHECK, job)
-        return result
 
     async def _serve(self) -> None:
         try:

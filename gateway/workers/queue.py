@@ -10,7 +10,7 @@ before memory grows. All of it runs on one event loop; nothing here blocks.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,28 +35,59 @@ class QueueLimits:
     batch: int = STAGE_BATCH
 
 
+class NotDoneError(GatewayError):
+    """A job that no worker did: `capacity.exhausted`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("capacity.exhausted", why)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Waiting:
-    """One job on its way. `number`: order of arrival. `alone`: it goes in a batch of its own; `kills`: how many
-    workers ended while they had it."""
+    """One job on its way. `number`: order of arrival. `place`: among those `asked` together. `alone`: it goes in a
+    batch of its own; `kills`: how many workers ended while they had it."""
 
     stage: Stage
     job: Job
     size: int
     number: int
-    result: asyncio.Future[Result]
+    asked: "Asked"
+    place: int
     alone: bool = False
     kills: int = 0
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the caller no longer waits."""
+        return self.asked.told.done()
+
     def answer(self, result: Result) -> None:
         """Give the caller the result, unless it no longer waits."""
-        if not self.result.done():
-            self.result.set_result(result)
+        self.asked.take(self.place, result)
 
     def give_up(self, why: str) -> None:
-        """Have the caller's call raise `capacity.exhausted`, unless it no longer waits."""
-        if not self.result.done():
-            self.result.set_exception(GatewayError("capacity.exhausted", why))
+        """Tell the caller `capacity.exhausted`, unless it no longer waits."""
+        self.asked.take(self.place, NotDoneError(why))
+
+
+class Asked:
+    """Jobs that came together, and whom to tell once all of them have come to something."""
+
+    __slots__ = ("_left", "_results", "told")
+
+    def __init__(self, count: int) -> None:
+        self.told: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._results: list[Any] = [None] * count
+        self._left = count
+
+    def take(self, place: int, result: Result) -> None:
+        """Note what the job at `place` came to. Each is told once."""
+        if self.told.done():
+            return
+        self._results[place] = result
+        self._left -= 1
+        if not self._left:
+            self.told.set_result(self._results)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,27 +107,34 @@ class StageQueue:
         self._batches = 0
         self._closed = False
 
-    def put(self, stage: Stage, job: Job) -> Waiting:
-        """Queue a job. Raises GatewayError `capacity.exhausted`."""
+    def put(self, stage: Stage, job: Job, asked: "Asked | None" = None, place: int = 0) -> Waiting:
+        """Queue a job, the one at `place` of those `asked` together. Raises NotDoneError."""
         lane, size = self._lanes[stage], size_bytes(job)
         if self._closed:
-            raise GatewayError("capacity.exhausted", STOPPING)
+            raise NotDoneError(STOPPING)
         if lane.waiting and (len(lane.waiting) >= self._limits.jobs or lane.size + size > self._limits.size_bytes):
-            raise GatewayError("capacity.exhausted", f"Too much waits for {stage.value}; come back later")
+            raise NotDoneError(f"Too much waits for {stage.value}; come back later")
         self._numbers += 1
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(stage=stage, job=job, size=size, number=self._numbers, result=result)
+        waiting = Waiting(stage=stage, job=job, size=size, number=self._numbers, asked=asked or Asked(1), place=place)
         lane.waiting.append(waiting)
         lane.size += size
         self._arrived.set()
         return waiting
 
-    async def ask(self, stage: Stage, job: Job) -> Any:
-        """Queue a job and return its result. Raises GatewayError `capacity.exhausted`.
+    async def ask(self, stage: Stage, jobs: Sequence[Job]) -> list[Any]:
+        """Queue jobs and return what each came to, in their order: NotDoneError for one that nobody could do now.
 
-        The result is of the kind that belongs to the stage; the two implementations of the port say so.
+        The results are of the kind that belongs to the stage, as `asking.py` says.
         """
-        return await self.put(stage, job).result
+        if not jobs:
+            return []
+        asked = Asked(len(jobs))
+        for place, job in enumerate(jobs):
+            try:
+                self.put(stage, job, asked, place)
+            except NotDoneError as error:
+                asked.take(place, error)
+        return await asked.told
 
     async def take(self) -> list[Waiting] | None:
         """Return the next batch, of one stage, as soon as there is one; None when closed and nothing waits."""
@@ -123,7 +161,7 @@ class StageQueue:
         self._arrived.set()
 
     def give_up(self, why: str) -> None:
-        """Have every waiting call raise `capacity.exhausted`."""
+        """Tell every waiting call `capacity.exhausted`."""
         for lane in self._lanes.values():
             for one in lane.waiting:
                 one.give_up(why)
@@ -136,7 +174,7 @@ class StageQueue:
 
     def _next_stage(self) -> Stage | None:
         for lane in self._lanes.values():
-            while lane.waiting and lane.waiting[0].result.done():  # its caller went away
+            while lane.waiting and lane.waiting[0].given_up:  # its caller went away
                 lane.size -= lane.waiting.popleft().size
         heads = {stage: lane.waiting[0].number for stage, lane in self._lanes.items() if lane.waiting}
         if not heads:
@@ -162,7 +200,7 @@ class StageQueue:
                 break
             lane.waiting.popleft()
             lane.size -= head.size
-            if head.result.done():
+            if head.given_up:
                 continue
             batch.append(head)
             size += head.size

@@ -96,7 +96,7 @@ async def test_each_of_the_four_jobs_gets_its_own_kind_of_result(size: int, tmp_
         implements: Workers = workers
         sealed = await implements.seal(seal_job("a"))
         checked = await implements.check(check_job("b"))
-        noticed = await implements.check_notice(check_notice_job("e"))
+        (noticed,) = await implements.check_notices([check_notice_job("e")])
         asked = await implements.check_asked(check_asked_job("f"))
         admitted = await implements.admit(admit_job("c"))
         prepared = await implements.prepare(prepare_job("d"))
@@ -252,7 +252,7 @@ async def test_a_job_that_ends_its_worker_twice_is_poisoned_and_the_others_get_t
     [
         ("seal", lambda result: result.code),
         ("check", lambda result: result.code),
-        ("check_notice", lambda result: result.code),
+        ("check_notices", lambda result: result[0].code),
         ("check_asked", lambda result: result.code),
         ("admit", lambda result: result.error.code),
         ("prepare", lambda result: result.problems[None].code),
@@ -264,7 +264,7 @@ async def test_poison_is_told_in_the_result_of_its_kind(
     make = {
         "seal": seal_job,
         "check": check_job,
-        "check_notice": check_notice_job,
+        "check_notices": lambda told: [check_notice_job(told)],
         "check_asked": check_asked_job,
         "admit": admit_job,
         "prepare": prepare_job,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gateway.domain.failpoint import Failpoint
 from gateway.errors import GatewayError
 from gateway.exchange.fast_path import FastPath
 from gateway.failpoints import VARIABLE
-from gateway.workers import InlineWorkers
+from gateway.workers import WorkerGenerations
 from tests.faults.books import OF_NOTICES, read_books
 from tests.faults.commits import two_nodes
 from tests.faults.history import Outage
@@ -61,23 +62,23 @@ async def kill_workers(run: FaultRun, gate: Gate, kills: int) -> int:
     return killed
 
 
-@pytest.mark.parametrize("work", ["seal", "check"])
+@pytest.mark.parametrize("work", ["seal_all", "check_all"])
 async def test_an_attempt_without_a_worker_is_made_again_before_its_lease_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
 ) -> None:
     """Nothing of the message is in anybody's hands then, so there is nothing to wait for."""
-    whole = getattr(InlineWorkers, work)
+    whole = getattr(WorkerGenerations, work)
     refused: list[Any] = []
 
-    async def none_to_be_had(workers: InlineWorkers[Any, Any], job: Any) -> Any:
-        if not refused:
-            refused.append(job)
-            raise GatewayError("capacity.exhausted", "No worker process can be started")
-        return await whole(workers, job)
+    async def none_to_be_had(workers: WorkerGenerations[Any, Any], jobs: Sequence[Any]) -> Any:
+        if jobs and not refused:
+            refused.append(jobs)
+            return [GatewayError("capacity.exhausted", "No worker process can be started") for _ in jobs]
+        return await whole(workers, jobs)
 
     async with two_nodes(tmp_path) as nodes:
         run = nodes.run
-        monkeypatch.setattr(InlineWorkers, work, none_to_be_had)
+        monkeypatch.setattr(WorkerGenerations, work, none_to_be_had)
         # What goes the fast path has its first envelope from `prepare` and asks nobody to seal.
         monkeypatch.setattr(FastPath, "open_for", lambda _path, _recipients: frozenset())
         document = Document(marker="once", sample="export-one-item.xml", sender=GB, recipient=FR)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from gateway.audit import AuditEvent
 from gateway.envelope import sign_notice
 from gateway.errors import GatewayError
-from gateway.workers import InlineWorkers
+from gateway.workers import WorkerGenerations
 from tests.integration.hostile_sending import CLAIMED, FAILED, submit
 from tests.integration.one_gateway import GB, OneGateway, one_gateway
 from tests.integration.scripted_partner import NOTICES
@@ -37,16 +37,16 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     """Have the next job of this kind answered as a pool answers one that ended two workers."""
 
     def once(kind: str) -> list[Any]:
-        whole = getattr(InlineWorkers, kind)
+        whole = getattr(WorkerGenerations, kind)
         given_up: list[Any] = []
 
-        async def work(workers: InlineWorkers[Any, Any], job: Any) -> Any:
-            if given_up:
-                return await whole(workers, job)
-            given_up.append(job)
-            return GatewayError(POISONED)
+        async def work(workers: WorkerGenerations[Any, Any], asked: Any) -> Any:
+            if given_up or not asked:
+                return await whole(workers, asked)
+            given_up.append(asked)
+            return [GatewayError(POISONED) for _ in asked] if isinstance(asked, list) else GatewayError(POISONED)
 
-        monkeypatch.setattr(InlineWorkers, kind, work)
+        monkeypatch.setattr(WorkerGenerations, kind, work)
         return given_up
 
     return once
@@ -55,7 +55,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
 async def test_a_receipt_that_ended_its_worker_is_no_fault_of_the_partner_and_comes_again(
     world: OneGateway, poison: Poison
 ) -> None:
-    given_up = poison("check")
+    given_up = poison("check_all")
     async with answering(world.gb, world.ports[GB], accepts):
         transfer = await submit(world)
         await transfer.reaches("DELIVERED")
@@ -76,7 +76,7 @@ async def test_what_is_posted_and_ended_its_worker_leaves_no_evidence_and_may_be
     if statement == "receipt":
         path, token, kind = RECEIPTS, world.gb.signed_receipt(arrived.opened), "check"
     else:
-        path, token, kind = NOTICES, sign_notice(world.gb.notice(arrived.opened), world.gb.signer), "check_notice"
+        path, token, kind = NOTICES, sign_notice(world.gb.notice(arrived.opened), world.gb.signer), "check_notices"
     before, given_up = world.last_seq(), poison(kind)
     reply = await world.gb.ask("POST", path, body=token.encode())
     assert (reply.status, reply.said, len(given_up)) == (500, "unsigned", 1)

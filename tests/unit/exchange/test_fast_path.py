@@ -91,13 +91,13 @@ def prepared(values: StoreValues, *recipients: PartyId, size: int = 100, jwe: st
 
 
 def offered(path: FastPath, transfers: tuple[PreparedTransfer, ...]) -> ClaimAtOnce | None:
-    with path.place_for(transfers) as claim:
+    with path.places_for([transfers]) as (claim,):
         return claim
 
 
 def committed(path: FastPath, transfers: tuple[PreparedTransfer, ...]) -> list[ClaimedTransfer]:
     """As `submit` does it, with a store that claims whatever it may."""
-    with path.place_for(transfers) as claim:
+    with path.places_for([transfers]) as (claim,):
         claims = [claimed_of(one) for one in transfers if claim is not None and one.recipient in claim.recipients]
         path.put(transfers, claims)
     return claims
@@ -148,7 +148,7 @@ def test_what_waits_is_under_way_until_it_is_taken_or_given_up(
 
 
 def test_what_a_commit_may_be_leasing_is_under_way(path: FastPath, values: StoreValues, bells: Doorbells) -> None:
-    with path.place_for(prepared(values)) as claim:
+    with path.places_for([prepared(values)]) as (claim,):
         assert claim is not None
         bells.hush()
         assert bells.under_way == 1
@@ -178,7 +178,7 @@ def test_nothing_unsigned_goes(path: FastPath, values: StoreValues) -> None:
 def test_bodies_in_memory_are_bounded_while_they_wait_and_while_they_are_committed(
     path: FastPath, values: StoreValues
 ) -> None:
-    with path.place_for(prepared(values, size=600)) as claim:
+    with path.places_for([prepared(values, size=600)]) as (claim,):
         assert claim is not None
         assert offered(path, prepared(values, size=600)) is None
     committed(path, prepared(values, size=300, jwe="j" * 300))
@@ -198,7 +198,7 @@ def test_one_partner_has_only_so_many_places(path: FastPath, values: StoreValues
 
 def test_what_was_not_claimed_gives_its_place_back(path: FastPath, values: StoreValues) -> None:
     def fails() -> None:
-        with path.place_for(prepared(values, size=900)):
+        with path.places_for([prepared(values, size=900)]):
             raise RuntimeError
 
     for _ in range(3):

@@ -6,7 +6,7 @@ are words that stand for callers.
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -35,8 +35,6 @@ from gateway.domain.jobs import (
     PrepareResult,
     ReferenceKind,
     RefusedSubmission,
-    SealJob,
-    SealResult,
 )
 from gateway.domain.message import MessageKind
 from gateway.domain.records import KeyFacts, RulesReloaded
@@ -76,6 +74,7 @@ from gateway.web import (
 )
 from gateway.web.console.session import cookie_name
 from tests.store_values import AGREEMENT, HOME, LEASE, NOW, OTHER, PARTNER, TERMS, StoreValues, sha
+from tests.unit.web.one_by_one import OneByOne
 from tests.unit.web.sets_shown import schema_sets, try_out
 from tests.unit.web.stand_ins import FixedClock, Lines, ScriptedPartner
 
@@ -117,7 +116,7 @@ class WordTokens:
         return CALLERS[word]
 
 
-class ScriptedWorkers:
+class ScriptedWorkers(OneByOne):
     """Implements ports.Workers: the body of a document says what comes of it."""
 
     def __init__(self, values: StoreValues) -> None:
@@ -152,9 +151,6 @@ class ScriptedWorkers:
             transfers=tuple(self._transfer(job, recipient) for recipient in sorted(job.slots)),
         )
 
-    async def seal(self, _job: SealJob) -> SealResult:
-        raise AssertionError("nothing is sent in these tests")
-
     async def admit(self, job: AdmitJob) -> AdmitResult:
         self.admitted.append(job)
         assert self.admit_result is not None
@@ -164,9 +160,9 @@ class ScriptedWorkers:
         assert self.check_result is not None
         return self.check_result
 
-    async def check_notice(self, _job: CheckNoticeJob) -> CheckNoticeResult:
+    async def check_notices(self, jobs: Sequence[CheckNoticeJob]) -> list[CheckNoticeResult]:
         assert self.check_notice_result is not None
-        return self.check_notice_result
+        return [self.check_notice_result for _ in jobs]
 
     async def check_asked(self, _job: CheckAskedJob) -> CheckAskedResult:
         assert self.check_asked_result is not None

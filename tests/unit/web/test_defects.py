@@ -1,5 +1,6 @@
 """A defect of ours while a document is worked on: whoever asked learns nothing of it, the log says where it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,13 @@ class CrashingWorkers:
 
     others: dict[Any, Any]
 
-    async def prepare(self, job: PrepareJob) -> PrepareResult:
+    async def prepare_all(self, jobs: Sequence[PrepareJob]) -> list[PrepareResult]:
         table: JobTable[None] = JobTable(prepare=crash, seal=crash, admit=crash, check=crash)
-        (result,) = run_batch(Stage.PREPARE, [job], table, None)
+        (result,) = run_batch(Stage.PREPARE, jobs, table, None)
         assert isinstance(result, RefusedSubmission)
         if not self.others:
-            return result
-        return RefusedSubmission(problems={PARTNER: result.problems[None], **self.others})
+            return [result]
+        return [RefusedSubmission(problems={PARTNER: result.problems[None], **self.others})]
 
 
 async def ask(node: Node, others: dict[Any, Any], to: str) -> tuple[Any, dict[str, Any]]:

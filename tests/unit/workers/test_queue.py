@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.limits import MAX_BATCH_BYTES, STAGE_BATCH
 from gateway.errors import GatewayError
-from gateway.workers.queue import NOTICE_BATCH, QueueLimits, StageQueue, Waiting
+from gateway.workers.queue import NOTICE_BATCH, NotDoneError, QueueLimits, StageQueue, Waiting
 from gateway.workers.table import Job, Stage
 from tests.unit.workers.scripted_work import admit_job, check_job, prepare_job, seal_job
 
@@ -66,7 +66,7 @@ async def test_a_flood_of_one_stage_starves_no_other() -> None:
             waiting.put(Stage.ADMIT, job(Stage.ADMIT))
         stages.append((await taken(waiting))[0].stage)
     assert stages == [Stage.ADMIT, Stage.ADMIT, Stage.ADMIT, Stage.PREPARE]
-    assert not mine.result.done()
+    assert not mine.asked.told.done()
 
 
 @given(st.lists(st.sampled_from(list(Stage)), max_size=150))
@@ -133,7 +133,7 @@ async def test_what_is_put_back_comes_first_and_alone_where_it_must() -> None:
 
 async def test_jobs_whose_callers_left_are_not_given_out() -> None:
     waiting = queue()
-    results = [waiting.put(Stage.SEAL, seal_job(str(number))).result for number in range(4)]
+    results = [waiting.put(Stage.SEAL, seal_job(str(number))).asked.told for number in range(4)]
     results[0].cancel()
     results[2].cancel()
     assert [one.number for one in await taken(waiting)] == [2, 4]
@@ -154,12 +154,13 @@ async def test_a_worker_that_waits_gets_the_next_job_and_the_end() -> None:
 
 async def test_giving_up_tells_every_caller_to_come_back_later() -> None:
     waiting = queue()
-    results = [waiting.put(stage, job(stage)).result for stage in Stage]
+    asked = [asyncio.ensure_future(waiting.ask(stage, [job(stage)])) for stage in Stage]
+    await asyncio.sleep(0)
     waiting.give_up("no worker")
-    for result in results:
-        with pytest.raises(GatewayError) as told:
-            await result
-        assert told.value.code == "capacity.exhausted"
+    for one in asked:
+        (told,) = await one
+        assert isinstance(told, NotDoneError)
+        assert told.code == "capacity.exhausted"
     assert set(waiting.depth().values()) == {0}
 
 
@@ -168,3 +169,27 @@ async def test_a_worker_gets_no_more_together_than_was_set() -> None:
     for number in range(5):
         waiting.put(Stage.SEAL, seal_job(str(number)))
     assert [len(await waiting.take() or []) for _ in range(3)] == [2, 2, 1]
+
+
+async def test_jobs_asked_together_are_told_together_and_one_that_finds_no_room_costs_the_others_nothing() -> None:
+    waiting = queue(jobs=2)
+    asked = asyncio.ensure_future(waiting.ask(Stage.SEAL, [seal_job(str(number)) for number in range(3)]))
+    await asyncio.sleep(0)
+    first, second = await taken(waiting)
+    second.answer(GatewayError("envelope.malformed"))
+    await asyncio.sleep(0)
+    assert not asked.done()
+    first.answer(GatewayError("envelope.expired"))
+    assert [one.code for one in await asked] == ["envelope.expired", "envelope.malformed", "capacity.exhausted"]
+
+
+async def test_jobs_whose_caller_left_while_some_were_done_are_not_given_out() -> None:
+    waiting = queue()
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(waiting.ask(Stage.PREPARE, [job(Stage.PREPARE) for _ in range(STAGE_BATCH + 1)]))
+        await asyncio.sleep(0)
+        done = await taken(waiting)
+        asked.cancel()
+    done[0].answer(GatewayError("internal"))
+    waiting.close()
+    assert await waiting.take() is None
