@@ -1,15 +1,26 @@
 """What every store promises of changes that are given to it together: what each alone would have done, in one commit."""
 
+from datetime import datetime
+
 import pytest
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.lifecycle import TransferEvent, TransferState
-from gateway.domain.records import Accepted, AcceptSubmission, KeyReused, Replayed, TransferRow
+from gateway.domain.records import (
+    Accepted,
+    AcceptSubmission,
+    AdmitStored,
+    KeyReused,
+    NoticeStored,
+    Replayed,
+    TransferRow,
+)
+from gateway.domain.statement import Notice
 from gateway.errors import StorageError, TransferError
-from gateway.ports import Settlement, Store
+from gateway.ports import Settlement, Store, TakenNotice
 from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import accept, row_of
-from tests.store_values import LEASE, NOW, PARTNER, StoreValues, accepted_evidence, evidence
+from tests.store_values import LEASE, NOW, PARTNER, StoreValues, accepted_evidence, evidence, message_evidence
 
 
 def given(*changes: AcceptSubmission) -> list[tuple[AcceptSubmission, list[AuditEntry]]]:
@@ -18,6 +29,19 @@ def given(*changes: AcceptSubmission) -> list[tuple[AcceptSubmission, list[Audit
 
 def settlement(row: TransferRow, event: TransferEvent, *, fence: int | None = None) -> Settlement:
     return Settlement(row=row, event=event, audit=evidence(row, event), now=NOW, fence=fence)
+
+
+def _notice(row: TransferRow, handed_over: datetime) -> TakenNotice:
+    notice = Notice(
+        message_id=row.message_id,
+        digest=row.digest,
+        handed_over=handed_over,
+        issuer=row.recipient,
+        audience=row.sender,
+        issued_at=handed_over,
+        statement_id="said",
+    )
+    return TakenNotice(row, notice, "token", NOW, evidence(row, TransferEvent.ACCEPTED))
 
 
 async def test_submissions_given_together_are_each_accepted(store: Store, values: StoreValues) -> None:
@@ -37,7 +61,36 @@ async def test_each_is_told_what_it_alone_would_be_told(store: Store, values: St
     assert len(await store.transfers(limit=10)) == 1
 
 
+async def test_messages_given_together_are_each_answered_as_it_alone_would_be(
+    store: Store, values: StoreValues
+) -> None:
+    first, other = values.admitted(), values.admitted()
+    known = first.header.message_id
+    reused = values.admitted(message_id=known, conversation=first.header.conversation, content="another")
+    messages = [first, other, first, reused]
+    stored = await store.admit_all([(one, message_evidence(one)) for one in messages], now=NOW)
+    answers = [one for one in stored if isinstance(one, AdmitStored)]
+    assert [one.token for one in answers] == [first.receipt_token, other.receipt_token, first.receipt_token, ""]
+    assert [(one.duplicate, one.conflict) for one in answers] == [
+        (False, False),
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+    assert len(await store.inbox(limit=10)) == 2
+
+
+async def test_notices_given_together_are_each_kept_and_the_first_stays(store: Store, values: StoreValues) -> None:
+    rows = [await row_of(store, await accept(store, values.submission())) for _ in range(2)]
+    given = [_notice(rows[0], NOW), _notice(rows[1], NOW), _notice(rows[0], NOW), _notice(rows[1], NOW + LEASE)]
+    new, known, against = NoticeStored.NEW, NoticeStored.KNOWN, NoticeStored.CONTRADICTS
+    assert await store.take_notices(given) == [new, new, known, against]
+    assert [(await row_of(store, row.id)).handed_over for row in rows] == [NOW, NOW]
+
+
 async def test_nothing_given_is_nothing_done(store: Store) -> None:
+    assert await store.admit_all([], now=NOW) == []
+    assert await store.take_notices([]) == []
     assert await store.accept_all([]) == []
     assert await store.settle_all([]) == []
     assert await store.audit() == []
