@@ -5,6 +5,7 @@ from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.jobs import SealedEnvelope
+from gateway.domain.outcome import Damaged, SendOutcome, TransientFailure
 from gateway.domain.records import ClaimedTransfer, TransferRow
 
 
@@ -31,3 +32,8 @@ def attempt_entry(event: AuditEvent, row: TransferRow, now: datetime, *, code: s
     if code:
         facts["code"] = code
     return AuditEntry(event=event, at=now, actor="system", transfer_id=row.id, message_id=row.message_id, facts=facts)
+
+
+def is_lost(outcome: SendOutcome | Damaged) -> bool:
+    """Tell whether the partner could not be reached at all."""
+    return isinstance(outcome, TransientFailure) and not outcome.connected

@@ -35,7 +35,7 @@ from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.retry import next_attempt_at
 from gateway.domain.statement import Problem, Receipt, Verdict
 from gateway.errors import GatewayError, TransferError
-from gateway.exchange.attempts import attempt_entry, within_bytes
+from gateway.exchange.attempts import attempt_entry, is_lost, within_bytes
 from gateway.exchange.catch_up import CatchUp
 from gateway.exchange.claiming import Pace, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
@@ -217,7 +217,7 @@ class Dispatch:
                 self._line(claimed.row, clock, "internal", error=type(error).__name__)
             return
         concluded = await self._conclude(sent, checked, started)
-        lost = next((one.outcome for one in sent if _is_lost(one.outcome)), None)
+        lost = next((one.outcome for one in sent if is_lost(one.outcome)), None)
         if isinstance(lost, TransientFailure):
             await self._leave_alone(partner, lost, started)
         if len(sent) > 1:
@@ -489,11 +489,6 @@ def _internal(error: Exception) -> _Concluded:
 
 def _sealed(result: SealResult) -> SealedEnvelope | TransientFailure | Damaged:
     return result if isinstance(result, SealedEnvelope) else not_opened(result.code, result.detail)
-
-
-def _is_lost(outcome: SendOutcome | Damaged) -> bool:
-    """Tell whether the partner could not be reached at all."""
-    return isinstance(outcome, TransientFailure) and not outcome.connected
 
 
 def _why_no_more(row: TransferRow) -> str:
