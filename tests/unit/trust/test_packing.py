@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import TrustError
 from gateway.trust import packing
-from gateway.trust.packing import FORMS, MAX_PLAIN_BYTES, PLAIN, TOKEN, ZSTD, pack, unpack
+from gateway.trust.packing import FORMS, MAX_PLAIN_BYTES, PLAIN, SMALL_BYTES, TOKEN, ZSTD, pack, unpack
 from tests.samples import FOLDER
 
 HEADER = b'{"alg":"ES256","kid":"' + b"k" * 43 + b'","typ":"wcx-message+jws"}'
@@ -42,6 +42,17 @@ def test_every_token_comes_back_byte_for_byte(header: bytes, payload: bytes, sig
     form, packed = pack(made)
     assert form == TOKEN
     assert unpack(form, packed) == made
+
+
+@pytest.mark.parametrize("size", [SMALL_BYTES - 1, SMALL_BYTES, SMALL_BYTES + 1, 4 * SMALL_BYTES])
+def test_small_and_large_are_packed_unlike_and_read_alike_in_as_good_as_the_same_room(size: int) -> None:
+    texts = b"".join(path.read_bytes() for path in sorted((FOLDER / "valid").glob("*.xml")))
+    plaintext = texts[:size]
+    form, packed = pack(plaintext)
+    assert form == ZSTD
+    assert len(plaintext) == size
+    assert unpack(form, packed) == plaintext
+    assert len(packed) <= 1.05 * len(zstandard.compress(plaintext, level=1))
 
 
 def test_a_signed_message_takes_less_room_than_its_token_compressed() -> None:
