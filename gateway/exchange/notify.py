@@ -173,10 +173,11 @@ class Notify:
     async def _post(self, group: Sequence[OwedNotice]) -> list[SendOutcome]:
         """Return what came of signing and posting each of a group, in its order."""
         signed: list[str | TransientFailure] = []
-        for owed in group:
-            if signed and len(signed) % _SIGNED_AT_ONCE == 0:
+        for start in range(0, len(group), _SIGNED_AT_ONCE):
+            if start:
                 await asyncio.sleep(0)  # signing stops the event loop, and somebody may wait for an acknowledgement
-            signed.append(self._sign(owed))
+            with self._trust.steady():
+                signed += [self._sign(owed) for owed in group[start : start + _SIGNED_AT_ONCE]]
         ready = [(owed.message_id, token) for owed, token in zip(group, signed, strict=True) if isinstance(token, str)]
         posted = iter(await self._channel.post_notices(group[0].sender, ready) if ready else ())
         return [next(posted) if isinstance(token, str) else token for token in signed]

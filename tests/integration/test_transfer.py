@@ -22,6 +22,7 @@ UNREACHABLE = TransientFailure(code="channel.unreachable", detail="nobody listen
 EXPIRED = TransientFailure(code="channel.tls_refused", detail="certificate has expired", sent=False, connected=False)
 SILENT = TransientFailure(code="channel.timeout", detail="no answer in time", sent=True, connected=True)
 GARBAGE = TransientFailure(code="channel.unexpected_answer", detail="a 500", sent=True, connected=True)
+THREE = ("import-two-items.xml", "export-one-item.xml", "import-supplementary.xml")
 
 
 async def submitted(
@@ -216,9 +217,18 @@ async def test_a_partner_lost_within_an_attempt_is_left_alone_and_tried_again(pa
     assert row.attempts == 2
 
 
+async def test_transfers_that_are_sent_together_leave_one_line(pair: Pair) -> None:
+    waiting = [await submitted(pair, name, key=name) for name in THREE]
+    async with pair.dispatching():
+        for transfer_id in waiting:
+            await reaches(pair, transfer_id, TransferState.DELIVERED)
+        await until(lambda: any(line["action"] == "transfer.group" for line in pair.telemetry.lines))
+    (line,) = (one for one in pair.telemetry.lines if one["action"] == "transfer.group")
+    assert (line["outcome"], line["transfers"], line["concluded"], attempts(pair)) == ("success", 3, 3, 0)
+
+
 async def test_messages_that_a_lost_partner_takes_down_together_count_as_one_failure(pair: Pair) -> None:
     """Counted each, eight would mean the longest wait at once for a partner that is back in a second."""
-    documents = ("import-two-items.xml", "export-one-item.xml", "import-supplementary.xml")
     lost, under_way = asyncio.Event(), 0
 
     async def losing(recipient: PartyId, message_id: MessageId, jwe: str) -> SendOutcome:
@@ -227,14 +237,14 @@ async def test_messages_that_a_lost_partner_takes_down_together_count_as_one_fai
         await lost.wait()
         return UNREACHABLE
 
-    for name in documents:
+    for name in THREE:
         await submitted(pair, name, key=name)
     pair.send = losing  # type: ignore[method-assign]  # the script of this test
     async with pair.dispatching():
-        await until(lambda: under_way == len(documents))
+        await until(lambda: under_way == len(THREE))
         pair.out_of_reach = UNREACHABLE
         lost.set()
-        await until(lambda: attempts(pair) == len(documents))
+        await until(lambda: attempts(pair) == len(THREE))
     (health,) = await pair.gb.store.partners()
     assert health.failures == 1
 

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.audit import AuditEvent
+from gateway.domain.batch import BATCH_TYPE
 from gateway.domain.ids import PartyId
 from gateway.domain.jobs import Unopened
 from gateway.domain.lifecycle import TransferState
@@ -139,6 +140,25 @@ async def test_an_accepted_message_is_answered_with_its_receipt_and_again_with_t
     assert (fetched.status, fetched.text) == (200, message.receipt_token)
     assert await door.events() == [AuditEvent.MESSAGE_ACCEPTED, AuditEvent.MESSAGE_DUPLICATE]
     assert [job.channel_party for job in door.node.workers.admitted] == [PARTNER, PARTNER]
+
+
+async def test_messages_that_come_together_leave_one_line_and_one_more_for_each_that_was_not_taken(
+    door: PartnerDoor,
+) -> None:
+    def told() -> list[tuple[Any, ...]]:
+        lines = [one for one in door.node.lines.kept if one["action"] in {"message.group", "message.receive"}]
+        return [(one["action"], one["outcome"], one.get("messages"), one.get("taken")) for one in lines]
+
+    door.node.workers.admit_result = door.node.values.admitted(now=door.node.clock.now())
+    batch, lines = b"a.b.c.d.e\na.b.c.d.e", "/exchange/v1/batches"
+    assert (await door.knock(lines, "POST", body=batch, media_type=BATCH_TYPE)).status == 200
+    assert told() == [("message.group", "success", 2, 2)]
+    assert await door.events() == [AuditEvent.MESSAGE_ACCEPTED, AuditEvent.MESSAGE_DUPLICATE]
+    error = EnvelopeError("envelope.malformed")
+    door.node.workers.admit_result = Unopened(envelope_sha256="0" * 64, error=error, problem=None, token="a.b.c")
+    assert (await door.knock(lines, "POST", body=batch, media_type=BATCH_TYPE)).status == 200
+    alone = ("message.receive", "failure", None, None)
+    assert told()[1:] == [("message.group", "failure", 2, 0), alone, alone]
 
 
 async def test_another_message_under_a_known_id_is_a_conflict_with_a_signed_refusal(door: PartnerDoor) -> None:
