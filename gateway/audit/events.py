@@ -60,6 +60,7 @@ class AuditEvent(StrEnum):
     MESSAGE_TAKEN = "message.taken"
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_OVER_SHARED = "message.over_shared"
+    MESSAGE_ACKNOWLEDGED = "message.acknowledged"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_DUPLICATE = "message.duplicate"
     MESSAGE_CONFLICT = "message.conflict"

@@ -161,6 +161,33 @@ def release_message(
         say(f"{row.message_id} is now {row.hand_over.value}")
 
 
+@app.command("acknowledge-alarm")
+def acknowledge_alarm(
+    message: Annotated[str, typer.Argument(help="Id of the message.", metavar="ID")],
+    reason: Annotated[str, typer.Option("--reason", help="What was done; stands in the audit trail with your name.")],
+    url: Url = "",
+    token: TokenText = "",
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note that you saw to the alarm of a message that holds more than was agreed."""
+    target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+
+    async def work() -> "InboxMessage":
+        async with operations(target) as client:
+            return await client.acknowledge(MessageId(message), reason=reason)
+
+    row = calling(work, as_json=as_json)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(asdict(row))
+    else:
+        say(f"The alarm of {row.message_id} is acknowledged; it stands in its timeline")
+
+
 def _alarm(row: "InboxMessage") -> str:
     return "OVER-SHARED" if row.over_shared else ""
 

@@ -172,6 +172,10 @@ class OperationsClient(Connection):
         """Have a message in quarantine handed over again."""
         return await self._act(f"/v1/inbox/{message_id}/release", reason, read_inbox_message)
 
+    async def acknowledge(self, message_id: MessageId, *, reason: str) -> InboxMessage:
+        """Note that somebody saw to the alarm of a message that holds more than was agreed."""
+        return await self._act(f"/v1/inbox/{message_id}/acknowledge", reason, read_inbox_message)
+
     def audit(self) -> AsyncIterator[bytes]:
         """Return the node's audit export as it comes, in pieces. Needs the auditor's role."""
         return self.stream("/v1/audit")

@@ -147,6 +147,43 @@ class Operate:
         self._bells.ring(hand_over_bell(changed.recipient))
         return changed
 
+    async def acknowledge(
+        self, message_id: MessageId, *, sender: PartyId | None, operator: str, reason: str
+    ) -> InboxRow:
+        """Note that somebody saw to the alarm of a message that holds more than was agreed: in the audit, nowhere else.
+
+        Raises RequestError `request.not_found`, TransferError `transfer.illegal_transition` where there is no alarm, or
+        somebody has seen to it before.
+        """
+        found, reason = await self._store.inbox_message(message_id, sender=sender), stated_reason(reason)
+        if found is None:
+            raise RequestError("request.not_found")
+        row, _ = found
+        if not row.over_shared:
+            raise TransferError("transfer.illegal_transition", "It has no alarm: it holds nothing beyond the agreement")
+        before = await self.acknowledged(row)
+        if before is not None:
+            raise TransferError("transfer.illegal_transition", f"Its alarm was acknowledged before, by {before.actor}")
+        facts = {"reason": reason, "sender": row.sender, "code": "policy.over_shared"}
+        await self._store.record(
+            AuditEntry(
+                event=AuditEvent.MESSAGE_ACKNOWLEDGED,
+                at=self._clock.now(),
+                actor=f"operator:{operator}",
+                message_id=row.message_id,
+                facts=facts,
+            )
+        )
+        return row
+
+    async def acknowledged(self, row: InboxRow) -> AuditEntry | None:
+        """Return who saw to the alarm of a message, when and why; None while nobody has."""
+        for record in await self._store.audit(message_id=row.message_id):
+            entry = record.entry
+            if entry.event is AuditEvent.MESSAGE_ACKNOWLEDGED and dict(entry.facts).get("sender") == row.sender:
+                return entry
+        return None
+
     async def _hold_again(self, row: TransferRow, waited: Hold, operator: str, reason: str) -> TransferRow:
         """Have a transfer wait for its approvals once more, all of them, as long as it could the first time."""
         reason, now = stated_reason(reason), self._clock.now()

@@ -20,7 +20,7 @@ from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
 from gateway.policy import Policy, check_policy
-from gateway.policy.language.source import MAX_BYTES, SourceError, read_source
+from gateway.policy.language.source import MAX_BYTES, Fields, SourceError, read_source
 from gateway.schema import (
     CodeCatalogue,
     CompiledSet,
@@ -142,7 +142,12 @@ class _Shelf:
         reading = AgreementReading(file, self.catalogue, self.policy, self.rules, self.code_lists, self.check_lists)
         try:
             raw = plain_bytes(file, MAX_BYTES + 1)
-            agreement = reading.agreement(read_source(raw, file=str(file)))
+            node = read_source(raw, file=str(file))
+            if isinstance(node, Fields) and "policy" in node.fields and "agreement" not in node.fields:
+                fix = "Name an agreement whose flows name this policy, or move the file out of the folder of agreements"
+                self.note(str(file), "is a policy, not an agreement", fix, line=node.line, key="policy")
+                return
+            agreement = reading.agreement(node)
         except SourceError as error:
             self.findings.append(error.finding)
             return

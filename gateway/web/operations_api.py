@@ -358,6 +358,13 @@ async def _release(request: web.Request, parts: OperationsParts, caller: Caller)
     return json_response(inbox_json(row))
 
 
+async def _acknowledge(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    sender, reason = Query(request, {"sender"}).party("sender"), await _reason(request, parts)
+    message_id = MessageId(path_id(request))
+    row = await parts.operate.acknowledge(message_id, sender=sender, operator=caller.client, reason=reason)
+    return json_response(inbox_json(row))
+
+
 async def _audit(request: web.Request, parts: OperationsParts, _caller: Caller) -> web.StreamResponse:
     """Send the whole chain as an audit export, as JSON lines."""
     Query(request, ())
@@ -412,5 +419,6 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
     Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=ACTORS),
+    Route(method="POST", path="/v1/inbox/{id}/acknowledge", handler=_acknowledge, admits=ACTORS),
     Route(method="GET", path="/v1/audit", handler=_audit, admits=frozenset({Role.AUDITOR})),
 )

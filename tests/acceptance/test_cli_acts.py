@@ -17,7 +17,17 @@ from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.records import TransferRow
 from gateway.system import SystemIds
 from tests.acceptance.transcript import Transcript
-from tests.store_values import LEASE, NOW, OTHER, PARTNER, StoreValues, accepted_evidence, attempt_of, evidence
+from tests.store_values import (
+    LEASE,
+    NOW,
+    OTHER,
+    PARTNER,
+    StoreValues,
+    accepted_evidence,
+    attempt_of,
+    evidence,
+    message_evidence,
+)
 from tests.unit.web.listening import Node, open_node, open_operations
 
 NOBODY = "01950000-0000-7000-8000-00000000ffff"
@@ -191,4 +201,21 @@ async def test_unjudged(node: Node, session: Transcript) -> None:
     await session.run("inbox", "unjudged")
     await session.run("inbox", "unjudged", "--json")
     await session.run("inbox", "unjudged", token="submitter")
+    session.check()
+
+
+async def test_acknowledge_alarm(node: Node, session: Transcript) -> None:
+    """A message that holds more than was agreed, and one that does not."""
+    for over_shared in ((), ("/MetaData/Declaration/Declarant/Name",)):
+        result = replace(node.values.admitted(), over_shared=over_shared)
+        await node.store.admit(result, now=NOW, audit=message_evidence(result))
+    alarming, fine = [row.message_id for row in await node.store.inbox(limit=2)]
+    await session.run("inbox", "list", "--over-shared")
+    await session.run("inbox", "acknowledge-alarm", alarming, "--reason", "spoke to the sender", token="auditor")
+    await session.run("inbox", "acknowledge-alarm", alarming, "--reason", "spoke to the sender")
+    await session.run("inbox", "acknowledge-alarm", alarming, "--reason", "once more", "--json")
+    await session.run("inbox", "acknowledge-alarm", fine, "--reason", "spoke to the sender")
+    await session.run("inbox", "acknowledge-alarm", alarming)
+    await session.run("inbox", "acknowledge-alarm", NOBODY, "--reason", "spoke to the sender")
+    await session.run("inbox", "show", alarming)
     session.check()

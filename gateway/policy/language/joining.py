@@ -18,7 +18,7 @@ from gateway.policy.language.parts import Asked, DraftDemand, DraftRule, Part, W
 from gateway.policy.language.reading import nearest
 from gateway.policy.language.rules import Consistency, Demand, Rule
 from gateway.policy.language.selectors import Selector, SelectorError, SelectorKind, parse_selector
-from gateway.policy.language.source import MAX_BYTES, MAX_VALUES, SourceError, read_source, values_in
+from gateway.policy.language.source import MAX_BYTES, MAX_VALUES, Fields, SourceError, read_source, values_in
 
 __all__ = ["Include", "Joined", "Parts", "join", "read_parts"]
 
@@ -67,6 +67,10 @@ class Parts:
             return
         self.values += values_in(node)
         if self.is_too_much():
+            return
+        if isinstance(node, Fields) and "agreement" in node.fields and "policy" not in node.fields:
+            problem, fix = "is an agreement, not a policy", "Name one of the policies that stand in its flows"
+            self.findings.append(Finding(file=file, line=node.line, key="agreement", problem=problem, fix=fix))
             return
         part = self.parts[name] = read_part(node, file=file, name=name, is_included=bool(above))
         self.reach[name] = set()

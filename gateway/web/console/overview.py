@@ -21,6 +21,7 @@ from gateway.web.shapes import health_json, inbox_json, transfer_of_operator_jso
 __all__ = ["ROUTES"]
 
 _FEW: Final = 5
+_LOOKED_THROUGH: Final = 100
 _RECENT: Final = timedelta(days=7)
 _WAITING: Final = (TransferState.QUEUED, TransferState.IN_FLIGHT, TransferState.AWAITING_RECEIPT)
 
@@ -54,8 +55,15 @@ async def _newest(parts: OperationsParts, state: TransferState) -> list[dict[str
 
 
 async def _over_shared(parts: OperationsParts, since: datetime) -> list[InboxRow]:
-    """Return the newest messages that hold more than was agreed; those from before `since` somebody has seen by now."""
-    return [row for row in await parts.store.inbox(limit=_FEW, over_shared=True) if row.received >= since]
+    """Return the newest messages that hold more than was agreed and nobody has acknowledged; those from before `since`
+    are left to the inbox, and so is what lies behind very many newer ones."""
+    found: list[InboxRow] = []
+    for row in await parts.store.inbox(limit=_LOOKED_THROUGH, over_shared=True):
+        if row.received < since or len(found) == _FEW:
+            break
+        if await parts.operate.acknowledged(row) is None:
+            found.append(row)
+    return found
 
 
 def _stopped(agreements: Iterable[Agreement], now: datetime) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bundled import schema_folder
+from gateway.bundled import config_folder, schema_folder
 from gateway.errors import ConfigurationError
 from gateway.settings import load_agreements, load_catalogue, plain_bytes, read_policy_file
 
@@ -51,6 +51,15 @@ def test_a_policy_or_an_include_that_is_a_pipe_is_told_and_waited_for_by_nobody(
     with pytest.raises(ConfigurationError) as caught:
         read_policy_file(policy)
     assert any("part.yaml" in one.problem for one in caught.value.findings)
+
+
+def test_an_agreement_in_the_place_of_a_policy_and_the_other_way_is_told_in_one_sentence() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_policy_file(config_folder() / "agreements" / "gb-no.yaml")
+    assert [(one.key, one.problem) for one in caught.value.findings] == [("agreement", "is an agreement, not a policy")]
+    with pytest.raises(ConfigurationError) as caught:
+        load_agreements([config_folder() / "policies" / "transit-country.yaml"], load_catalogue(schema_folder()))
+    assert [(one.key, one.problem) for one in caught.value.findings] == [("policy", "is a policy, not an agreement")]
 
 
 def test_an_agreement_that_is_a_pipe_is_a_finding(tmp_path: Path) -> None:
