@@ -69,8 +69,8 @@ class Parts:
         if self.is_too_much():
             return
         if isinstance(node, Fields) and "agreement" in node.fields and "policy" not in node.fields:
-            problem, fix = "is an agreement, not a policy", "Name one of the policies that stand in its flows"
-            self.findings.append(Finding(file=file, line=node.line, key="agreement", problem=problem, fix=fix))
+            wrong, fix = "is an agreement, not a policy", "Name one of the policies that stand in its flows"
+            self.findings.append(Finding(file=file, line=node.line, key="agreement", problem=wrong, fix=fix))
             return
         part = self.parts[name] = read_part(node, file=file, name=name, is_included=bool(above))
         self.reach[name] = set()
