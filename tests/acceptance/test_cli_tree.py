@@ -30,6 +30,7 @@ COMMANDS = {
     "inbox release",
     "inbox pull",
     "inbox ack",
+    "inbox acknowledge-alarm",
     "inbox ack-all",
     "schema add",
     "schema facts",

@@ -40,11 +40,11 @@ FAMILIES: dict[str, set[str]] = {
     "privacy": {str(privacy) for privacy in PrivacyClass},
     "privacy_meaning": {str(privacy) for privacy in PrivacyClass},
     "notice": {str(state) for state in NoticeState},
-    "done": {"requeue", "cancel", "release", "hold", "skip", "approved", "released", "prepared_again"},
+    "done": {"requeue", "cancel", "release", "hold", "skip", "approved", "released", "prepared_again", "acknowledge"},
 }
 """Texts that are asked for by what stands after their first word: each family has one for every value, and no other."""
 
-FORMS = ("requeue", "cancel", "hold", "skip", "release", "release_transfer")
+FORMS = ("requeue", "cancel", "hold", "skip", "release", "release_transfer", "acknowledge")
 
 COMPOSED = {
     *(f"next.{state}" for state in TransferState if state is not TransferState.QUEUED),
