@@ -8,6 +8,7 @@ from gateway.schema.code_lists.bindings import Binding, CodeCatalogue, join_cata
 from gateway.schema.code_lists.checks import CompiledCodeLists, compile_code_lists, list_findings
 from gateway.schema.code_lists.lists import Code, CodeList, find_list
 from gateway.schema.explanation import Explanation, explain
+from gateway.schema.facts.models import UNLISTED, Identity, Model, Way
 from gateway.schema.facts.nodes import AttributeFacts, Classed, PrivacyClass, SchemaNode, SchemaTree, ValueFacts
 from gateway.schema.facts.privacy_file import PrivacyFile, parse_privacy
 from gateway.schema.introspection.tree import read_tree
@@ -21,6 +22,7 @@ from gateway.schema.telling.words import expectation
 from gateway.schema.validation import CompiledSet, ValidDocument, compile_set, validate, validate_view_root
 
 __all__ = [
+    "UNLISTED",
     "AttributeFacts",
     "Binding",
     "BrokenRule",
@@ -33,7 +35,9 @@ __all__ = [
     "CompiledRules",
     "CompiledSet",
     "Explanation",
+    "Identity",
     "Judgement",
+    "Model",
     "PrivacyClass",
     "PrivacyFile",
     "Rule",
@@ -44,6 +48,7 @@ __all__ = [
     "SchemaTree",
     "ValidDocument",
     "ValueFacts",
+    "Way",
     "Wish",
     "assemble_set",
     "check_id",

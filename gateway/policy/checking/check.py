@@ -4,8 +4,9 @@ A policy is held against every place of its schema set at once. First each rule 
 it stand anywhere, can its change fit, is it a code that somebody knows (codes.py), does another say the same
 (meeting.py), can it be asked what it asks (conditions.py)? Then
 what the rules come to together, with each condition taken both ways (worlds.py): could the view of every class stand
-(views.py), what does it say of people (privacy.py), what is kept inside of what is dropped (deeper.py), what would have
-to be counted anew (consistency.py)? All findings come back together, each with file, line, and what to write instead.
+(views.py, standing.py), do values still tell apart (identities.py), what does it say of people (privacy.py), what is
+kept inside of what is dropped (deeper.py), what would have to be counted anew (consistency.py)? All findings come back
+together, each with file, line, and what to write instead.
 
 With an error a policy is not used. A policy without errors gives, for every valid document, a valid view or a refusal;
 warnings are about what somebody surely did not mean.
@@ -19,8 +20,10 @@ from gateway.policy.checking.codes import code_findings
 from gateway.policy.checking.conditions import condition_findings
 from gateway.policy.checking.consistency import consistency_findings
 from gateway.policy.checking.deeper import deeper_findings
+from gateway.policy.checking.identities import identity_findings
 from gateway.policy.checking.privacy import privacy_findings
 from gateway.policy.checking.rules import rule_findings, unknown_selectors
+from gateway.policy.checking.standing import Standing, standing_findings
 from gateway.policy.checking.views import view_findings
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.rules import Policy
@@ -53,6 +56,9 @@ def check_policy(
         findings += deeper_findings(policy, worlds)
         if not any(one.is_error for one in findings):
             findings += consistency_findings(policy, worlds)
+            standing = Standing(worlds)
+            findings += standing_findings(policy, worlds, standing)
+            findings += identity_findings(policy, worlds, standing)
     own_first = {name: index for index, name in enumerate((policy.file, *policy.files))}
     return tuple(
         sorted(dict.fromkeys(findings), key=lambda one: (own_first.get(one.file, 0), one.line or 0, one.problem))

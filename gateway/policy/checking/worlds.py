@@ -24,6 +24,8 @@ MOST_WORLDS: Final = 64
 # Pairs of answers that are compared before a candidate is taken to get its turn: for one, and for all of a policy.
 _MOST_LOOKS: Final = 50_000
 _MOST_LOOKS_IN_ALL: Final = 500_000
+# None, all, each, all but each, each two: of four questions these are all there are.
+_MOST_ASKED: Final = 4
 _MESSAGE: Final = Scope(path="", places=())
 
 
@@ -178,6 +180,12 @@ class Worlds:
     def atoms(self) -> tuple[Atom, ...]:
         """Every atom that is asked anywhere."""
         return tuple(self._atoms)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether `all` yields every world there is: beyond four questions, some are left out."""
+        asked = [atom for atom in self._atoms if atom.condition.criterion.name != KIND]
+        return len(asked) <= _MOST_ASKED and 2 ** len(asked) * len(self.kinds) <= MOST_WORLDS
 
     def asked_at(self, anchor: Anchor) -> Iterator[Atom]:
         """Yield the atoms that decide at one anchor."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gateway.schema.facts.models import Identity, Model
+
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
@@ -85,6 +87,7 @@ class SchemaNode:
     attributes that the set does not list. `is_mixed`: text may stand between its elements. `nillable`: `xsi:nil` may
     empty it. `is_indirect`: some of its elements stand there through a wildcard or a substitution group.
     `by_wildcard`: it stands there through a wildcard only. `is_alternative`: it, or another, must stand there.
+    `model`: of a class, where the bounds of its children do not say all; `identities`: what must tell apart in it.
     """
 
     path: str
@@ -103,6 +106,8 @@ class SchemaNode:
     by_wildcard: bool = False
     is_alternative: bool = False
     nillable: bool = False
+    model: Model | None = field(default=None, repr=False)
+    identities: tuple[Identity, ...] = field(default=(), repr=False)
     classed: Classed | None = None
     qualified: str = field(init=False, repr=False, compare=False)
     """Its name as lxml writes it."""

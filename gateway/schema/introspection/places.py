@@ -19,7 +19,9 @@ from xmlschema.validators import XsdAnyElement, XsdAttribute, XsdComplexType, Xs
 from gateway.document import segment
 from gateway.document.names import split_name
 from gateway.errors import SchemaError
+from gateway.schema.facts.models import Model
 from gateway.schema.facts.nodes import AttributeFacts, SchemaNode, ValueFacts
+from gateway.schema.introspection.models import identities_of, model_of
 from gateway.schema.introspection.value_types import ANY_VALUE, value_facts
 from gateway.schema.sets import XSD
 
@@ -49,6 +51,7 @@ class _Content:
     is_open: bool
     is_mixed: bool
     is_indirect: bool = False
+    model: Model | None = None
 
 
 def read_roots(schema: XMLSchema10, roots: Iterable[str]) -> tuple[SchemaNode, ...]:
@@ -99,6 +102,8 @@ class _Reader:
             by_wildcard=place.by_wildcard,
             is_alternative=place.is_alternative,
             nillable=declaration.nillable,
+            model=content.model,
+            identities=identities_of(declaration),
         )
 
     # ── types ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +125,15 @@ class _Reader:
         places = _merged(self._particle(model, 1, 1))
         is_open = more or any(one.process_contents != "strict" for one in _wildcards(model))
         is_indirect = any(True for _ in _wildcards(model)) or any(True for _ in _heads(model))
-        return _Content(None, places, attributes, is_open=is_open, is_mixed=kind.mixed, is_indirect=is_indirect)
+        return _Content(
+            value=None,
+            places=places,
+            attributes=attributes,
+            is_open=is_open,
+            is_mixed=kind.mixed,
+            is_indirect=is_indirect,
+            model=model_of(model, self._globals),
+        )
 
     def _particle(self, particle: Any, least: int, most: int | None, *, either: bool = False) -> Iterator[_Place]:
         """The element declarations of a particle, with the bounds multiplied along the way.
