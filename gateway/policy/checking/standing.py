@@ -104,6 +104,7 @@ class Standing:
         return found | (_EMPTY if node.nillable else frozenset())
 
     def class_fates(self, node: SchemaNode, *, may_be_empty: bool) -> Fates:
+        """What may become of a class; one that was empty to begin with stands if it `may_be_empty`."""
         below = {child.qualified: self.fates_in(node, child) for child in node.children}
         if not any(Fate.STANDS in one or Fate.LOST in one for one in below.values()):
             return _EMPTY | _STANDS if may_be_empty else _EMPTY
@@ -132,6 +133,7 @@ class Standing:
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def findings(self, policy: Policy) -> Iterator[Finding]:
+        """Return what is wrong with what may become of the places."""
         for path, broken in self.broken.items():
             if broken is not None:
                 yield self.half(policy, self.worlds.tree.nodes[path], broken)
