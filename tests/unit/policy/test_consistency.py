@@ -184,6 +184,20 @@ def test_a_pointer_that_leads_nowhere_in_its_message_is_left(steps: list[tuple[s
     assert body(holds_up(shipped(*THREE, info=pointing(*steps)), policy())).count("<dec:Pointer>") == len(steps)
 
 
+def test_a_pointer_that_could_mean_several_is_left() -> None:
+    raw = shipped(
+        item("1", "KP"), item("2"), item("3"), info=pointing(("", "42A", ""), ("", "67A", ""), ("", "68A", ""))
+    )
+    assert body(holds_up(raw, policy())).count("<dec:Pointer>") == 3
+
+
+def test_zeros_in_front_of_a_number_mean_nothing() -> None:
+    first, third = (pointing(("", "42A", ""), ("", "67A", ""), (number, "68A", "")) for number in ("01", "003"))
+    view = body(holds_up(shipped(*THREE, info=first + third), policy()))
+    assert "<dec:SequenceNumeric>01</dec:SequenceNumeric><dec:DocumentSectionCode>68A<" in view
+    assert "<dec:SequenceNumeric>2</dec:SequenceNumeric><dec:DocumentSectionCode>68A<" in view
+
+
 def test_a_number_that_a_rule_changes_is_not_looked_at() -> None:
     how = policy("", RULES + f'  - replace: {ITEM}/SequenceNumeric\n    with: "1"\n')
     assert [one.member for found in how.relations.values() for one in found.sequences if "Goods" in one.member] == []

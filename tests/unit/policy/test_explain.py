@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.document import read
-from gateway.policy import Explained, explain
+from gateway.policy import Explained, apply_policy, explain
 from tests.unit.policy.rules import (
     CODES,
     HEAD,
@@ -19,7 +19,7 @@ from tests.unit.policy.rules import (
     valid,
 )
 from tests.unit.policy.test_apply import ANSWER, RES
-from tests.unit.schema.sets import LIMITS
+from tests.unit.schema.sets import LIMITS, bundled
 
 D = "/MetaData/Declaration"
 
@@ -88,6 +88,22 @@ def test_what_falls_with_its_parent_says_so() -> None:
     assert (lost.kept, kept.kept) == (False, True)
     assert "would lack what the schema requires" in lost.note
     assert not kept.note
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_white_space_in_an_empty_class_is_counted_as_it_is_explained(blank: str) -> None:
+    how = compiled(
+        "  - keep: /MetaData/Response\n    attributes: required\n", HEAD.replace("dms-declaration", "dms-response")
+    )
+    raw = (
+        '<MetaData xmlns="urn:wco:datamodel:WCO:DocumentMetaData-DMS:2">'
+        f'<Response xmlns="{RES}"><FunctionCode>01</FunctionCode><Declaration>{blank}</Declaration></Response></MetaData>'
+    )
+    document = valid(raw, "dms-response")
+    view = apply_policy(document, how, bundled("dms-response"))
+    withheld = [one.path for one in explain(document, how) if not one.kept]
+    assert (view.withheld, withheld) == ((1, ["/MetaData/Response/Declaration"]) if blank else (0, []))
+    assert b"<res:Declaration/>" in view.xml
 
 
 def test_hints_to_schemas_are_listed_as_withheld() -> None:

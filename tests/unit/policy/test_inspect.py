@@ -86,6 +86,16 @@ def test_whatever_the_policy_does_not_keep_is_named_by_its_place(raw: str, paths
     assert over_shared(raw) == paths
 
 
+def test_an_attribute_that_should_have_been_changed_is_found_as_it_was() -> None:
+    rules = (
+        f"{CODES}  - keep: {D}/DeclarationOfficeID\n  - {{truncate: {D}/DeclarationOfficeID/@schemeName, length: 3}}\n"
+    )
+    how, raw = compiled(rules), declaration('<DeclarationOfficeID schemeName="CANARY">GB1</DeclarationOfficeID>')
+    assert over_shared(raw, how) == [f"{D}/DeclarationOfficeID/@schemeName"]
+    assert b'schemeName="CAN"' in apply(raw, how).xml
+    assert passes(raw.replace("CANARY", "CAN"), how)
+
+
 def test_heads_of_the_envelope_are_inspected_too() -> None:
     head = '<md:WCOTypeName languageID="en">CANARY</md:WCOTypeName>'
     assert over_shared(declaration(OFFICE, head=head)) == ["/MetaData/WCOTypeName"]
