@@ -31,9 +31,8 @@ MAX_WAITING_BYTES: Final = MAX_BATCH_BYTES
 MAX_WAITING: Final = 128
 """Transfers to one partner: two full batches. What more there is waits in the store as well as here."""
 
-WAIT: Final = timedelta(minutes=1)
-"""How long a transfer may wait to be taken. Its lease is so much longer than that of a claim. What waits longer stands
-still until its lease ends, so this is longer than a partner, or a worker, usually holds up all that is under way."""
+WAIT: Final = timedelta(seconds=10)
+"""How long a transfer may wait to be taken. Its lease is so much longer than that of a claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
