@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +109,19 @@ async def answering(
     it knows of no such things. `notices_together`: it takes several in one request.
     """
     server = ScriptedServer(partner, *script, notices=notices, batches=batches)
-    app = web.Application(client_max_size=64 * 1024 * 1024)
+    is_over = False
+
+    @web.middleware
+    async def only_until_the_end(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        # A connection whose handshake was under way at the cleanup is not closed by it, and would be answered for ever.
+        if is_over and request.transport is not None:
+            request.transport.abort()
+            raise web.HTTPServiceUnavailable
+        return await handler(request)
+
+    app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[only_until_the_end])
     if batches:
         app.router.add_post(BATCHES, server.answer_batch)
     app.router.add_post(MESSAGES, server.answer)
@@ -126,6 +138,7 @@ async def answering(
     try:
         yield server
     finally:
+        is_over = True
         await runner.cleanup()
 
 
