@@ -152,7 +152,11 @@ def test_unknown_paths_come_all_at_once_and_alone() -> None:
 
 def test_a_policy_for_another_set_is_refused() -> None:
     (finding,) = check_policy(policy(CODES), bundled("dms-response"))
-    assert finding.key == "schema_set"
+    assert (finding.key, finding.problem, finding.fix) == (
+        "schema_set",
+        "is written for the schema set dms-declaration, not for dms-response",
+        "Name the set that the agreement's flow names",
+    )
 
 
 def test_a_policy_with_findings_is_not_compiled() -> None:
@@ -188,10 +192,16 @@ def test_a_value_that_refers_to_a_prefix_can_not_be_kept() -> None:
     head = HEAD.replace("dms-declaration", "names")
     rules = "  - keep: /R\n  - keep: /R/Plain\n"
     (finding,) = errors(policy(rules, head), named_set("urn:n"))
-    assert "keeps /R/Name, whose value refers to a prefix" in finding.problem
+    assert (finding.problem, finding.fix) == (
+        "keeps /R/Name, whose value refers to a prefix that a view does not have",
+        "Add `drop: /R/Name`",
+    )
     assert check_policy(policy("  - keep: /R/Plain\n  - drop: /R/Name\n", head), named_set("urn:n")) == ()
 
 
 def test_a_set_that_does_not_list_a_namespace_can_not_be_used() -> None:
     (finding,) = check_policy(policy("  - keep: /R\n", HEAD.replace("dms-declaration", "names")), named_set("urn:m"))
-    assert "does not list the namespace urn:n" in finding.problem
+    assert (finding.problem, finding.fix) == (
+        "is under names, whose manifest does not list the namespace urn:n",
+        "Add the set anew with all its namespaces",
+    )

@@ -57,6 +57,10 @@ def test_more_than_can_be_compared_is_an_error_that_says_so() -> None:
         HEAD.replace("rules:", "criteria: {office: /MetaData/Declaration/ExitOffice/ID}\nrules:") + rules, ""
     )
     told = [one for one in check_policy(found, reviewed(found.schema_set)) if "too many to compare" in one.problem]
-    assert [(one.is_error, one.fix) for one in told] == [
-        (True, "Put rules that do the same into one, with a list of values")
+    assert [(one.is_error, one.problem, one.fix) for one in told] == [
+        (
+            True,
+            f"is one of 60 rules that speak for {NAME} alike: too many to compare their conditions",
+            "Put rules that do the same into one, with a list of values",
+        )
     ]
