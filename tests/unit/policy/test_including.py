@@ -84,8 +84,20 @@ def test_nothing_is_included_from_elsewhere(name: str) -> None:
 
 def test_a_chain_of_many_files_is_refused() -> None:
     files = {f"f{number}.yaml": f"include: f{number + 1}.yaml\n" for number in range(60)}
-    with pytest.raises(ConfigurationError, match="more than 50 files"):
+    with pytest.raises(ConfigurationError) as caught:
         read_with(TOP + "include: f0.yaml\n", files)
+    (finding,) = caught.value.findings
+    assert (finding.problem, finding.fix) == ("is one of more than 50 files", "Put some together")
+
+
+def test_files_that_are_too_much_together_are_refused() -> None:
+    files = {f"f{number}.yaml": "rules:\n" + "  - drop: /A\n" * 9_000 for number in range(3)}
+    with pytest.raises(ConfigurationError) as caught:
+        read_with(TOP + "include: [f0.yaml, f1.yaml, f2.yaml]\n", files)
+    assert (
+        "makes the policy hold more than 1 MiB, or 50,000 keys and values, in all files",
+        "Include less, or name whole classes instead of what is in them",
+    ) in [(finding.problem, finding.fix) for finding in caught.value.findings]
 
 
 # ── flat ─────────────────────────────────────────────────────────────────────────────────────────────────────────
