@@ -153,12 +153,7 @@ def release_message(
             return await client.release(MessageId(message), reason=reason)
 
     row = calling(work, as_json=as_json)
-    if as_json:
-        from dataclasses import asdict
-
-        print_json(asdict(row))
-    else:
-        say(f"{row.message_id} is now {row.hand_over.value}")
+    _say(row, f"{row.message_id} is now {row.hand_over.value}", as_json=as_json)
 
 
 @app.command("acknowledge-alarm")
@@ -180,12 +175,17 @@ def acknowledge_alarm(
             return await client.acknowledge(MessageId(message), reason=reason)
 
     row = calling(work, as_json=as_json)
+    _say(row, f"The alarm of {row.message_id} is acknowledged; it stands in its timeline", as_json=as_json)
+
+
+def _say(row: "InboxMessage", words: str, *, as_json: bool) -> None:
+    """Print what became of a message by an act: in words, or the message as JSON."""
     if as_json:
         from dataclasses import asdict
 
         print_json(asdict(row))
     else:
-        say(f"The alarm of {row.message_id} is acknowledged; it stands in its timeline")
+        say(words)
 
 
 def _alarm(row: "InboxMessage") -> str:

@@ -89,8 +89,7 @@ class Store(LaterStore, WordingStore, Protocol):
         """Lease due transfers to `recipient`, audited. Within a conversation only the lowest unfinished sequence that
         nothing blocks; a partner whose back-off is not over gets none. `in_force`: hashes of the agreements that hold
         now; a due transfer under another one becomes HELD instead, for what `stopped` says of that one (a sentence, by
-        hash). What can not be read is leased all the same, with
-        the code that says why (`unreadable`)."""
+        hash). What can not be read is leased all the same, with the code that says why (`unreadable`)."""
         ...
 
     async def settle(

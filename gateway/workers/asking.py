@@ -4,6 +4,7 @@ Jobs that are asked together are told together, when the last of them has come t
 now is a value among the results, so that it costs its neighbours nothing; of a job that is asked alone it is raised.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,13 +27,13 @@ from gateway.workers.queue import NotDoneError, StageQueue
 from gateway.workers.table import Job, Stage
 
 
-class Asking:
+class Asking(ABC):
     """Implements the asking of `ports.Workers`; whoever runs the workers says which queue."""
 
     @property
+    @abstractmethod
     def queue(self) -> StageQueue:
         """Where jobs wait for a worker."""
-        raise NotImplementedError
 
     async def prepare(self, job: PrepareJob) -> PrepareResult:
         """Prepare one submission. Raises `capacity.exhausted`."""
