@@ -5,6 +5,7 @@ to a thread, and what one person looks at must not hold up requests. One at a ti
 """
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from gateway.app.desk import Snapshot, lay_desk
@@ -34,9 +35,12 @@ class DocumentDesk:
         """Return the view beside its original. Raises GatewayError."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, job)
 
-    async def try_out(self, raw: bytes, policy_sha256: str) -> Diff:
-        """Return a document beside the view that a policy in force would make of it. Raises GatewayError."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._try_out, raw, policy_sha256)
+    async def try_out(self, raw: bytes, policies: Sequence[str]) -> Diff:
+        """Return a document beside the views that policies in force would make of it. Raises GatewayError.
+
+        `policies`: at least one hash; all must be written for one schema set.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._try_out, raw, policies)
 
     def renew(self, snapshot: Snapshot) -> None:
         """Lay out a desk by another snapshot before the next look."""
@@ -49,13 +53,17 @@ class DocumentDesk:
     def _look(self, job: BesideJob) -> Beside:
         return beside(job, self._laid_out_now())
 
-    def _try_out(self, raw: bytes, policy_sha256: str) -> Diff:
+    def _try_out(self, raw: bytes, policies: Sequence[str]) -> Diff:
         desk = self._laid_out_now()
-        policy = desk.policies.get(policy_sha256)
-        if policy is None:
+        asked = [desk.policies[one] for one in policies if one in desk.policies]
+        if len(asked) < len(policies):
             raise RequestError("request.not_found", "No agreement here names that policy")
-        compiled = desk.sets[policy.schema_set]
-        return diff(validate(read(raw, desk.limits), compiled), [policy], compiled)
+        first, *others = asked
+        if any(other.schema_set != first.schema_set for other in others):
+            detail = "The two directions are for messages of different schema sets. Choose two of one set"
+            raise RequestError("request.malformed", detail)
+        compiled = desk.sets[first.schema_set]
+        return diff(validate(read(raw, desk.limits), compiled), asked, compiled)
 
     def _laid_out_now(self) -> Desk:
         snapshot = self._snapshot

@@ -4,7 +4,7 @@ Every act names the token's client as the operator and asks for a reason; both s
 shows a payload. Liveness alone is open to everybody.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -77,8 +77,8 @@ class Reload(Protocol):
         ...
 
 
-TryOut = Callable[[bytes, str], Awaitable[Diff]]
-"""Returns a document beside the view that the policy with this hash would make of it. Raises GatewayError."""
+TryOut = Callable[[bytes, Sequence[str]], Awaitable[Diff]]
+"""Returns a document beside the views that the policies with these hashes would make of it. Raises GatewayError."""
 
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well; raises GatewayError when it is not."""

@@ -134,7 +134,22 @@ async def test_a_document_of_ones_own_is_held_against_an_agreement_and_forgotten
         assert await page.locator("#flow option:checked").inner_text() == chosen
         await shoot(page, "policies-shown")
         assert await violations(page) == []
+        others = await page.locator("#other option").all_inner_texts()
+        for beside, shown in ((": response", "[role=alert]"), ("GB-HMRC to", "thead th:nth-child(4)")):
+            await page.get_by_label("Beside it").select_option(label=next(one for one in others if beside in one))
+            await page.get_by_label("Document (XML").set_input_files(
+                {"name": "mine.xml", "mimeType": "text/xml", "buffer": document}
+            )
+            await page.get_by_label("Show only").check()
+            await page.get_by_role("button", name="Show what would leave").click()
+            await page.locator(shown).wait_for()
+            told += await _text(page)
+        heads = await page.locator("thead th").all_inner_texts()
+        await shoot(page, "policies-side-by-side")
+        assert await violations(page) == []
+    assert [head.split(" would get ")[0] for head in heads[2:]] == ["What FR-DGDDI", "What FR-DGDDI"]
     assert "would leave" in told
+    assert "different schema sets. Choose two of one set" in told
     assert "CANARY" in told
     assert "no rule keeps it" in told or "Contact data" in told
     assert stage.world.last_seq() == before

@@ -1,9 +1,11 @@
-"""What would leave: a document of one's own beside the view a partner would get, under an agreement in force here.
+"""What would leave: a document of one's own beside the view a partner would get, under an agreement in force here, or
+beside the views of two.
 
 The document is read, judged and forgotten: it is not stored, not logged, not sent, and no record is made of it.
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from aiohttp import web
 from gateway.domain.access import Caller
 from gateway.domain.agreement import Flow
 from gateway.errors import AccessError, DocumentError, RequestError, SchemaError
-from gateway.policy.telling.diff import Diff, Mark
+from gateway.policy.telling.diff import Diff, Mark, Side
 from gateway.web.console.pages import page
 from gateway.web.console.session import form_token, refuse_other_sites
 from gateway.web.console.upload import read_upload
@@ -28,7 +30,7 @@ _MOST_PLACES: Final = 5000
 
 async def _form(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
     Query(request, ())
-    return _page(request, parts, caller, chosen="")
+    return _page(request, parts, caller)
 
 
 async def _show(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
@@ -39,17 +41,18 @@ async def _show(request: web.Request, parts: OperationsParts, caller: Caller) ->
     known = form_token(request)
     if not known or not hmac.compare_digest(given.pop("form_token", b""), known.encode()):
         raise AccessError("access.forbidden", "The form was not made for this session. Open the page again")
-    if given.keys() - {"only"} != {"flow", "document"}:
-        raise RequestError("request.malformed", "The form has the fields flow, document and only")
-    chosen = given["flow"].decode("ascii", "replace")
-    flow = _flows(parts).get(chosen)
-    if flow is None:
+    if given.keys() - {"only", "other"} != {"flow", "document"}:
+        raise RequestError("request.malformed", "The form has the fields flow, other, document and only")
+    chosen, other = (given.get(name, b"").decode("ascii", "replace") for name in ("flow", "other"))
+    known_flows = _flows(parts)
+    if not {chosen, other or chosen} <= known_flows.keys():
         raise RequestError("request.not_found", "That direction is in no agreement here")
+    flows = [known_flows[word][2] for word in (chosen, other) if word]
     try:
-        found = await parts.try_out(given["document"], flow[2].policy_sha256)
-    except (DocumentError, SchemaError) as error:
-        return _page(request, parts, caller, chosen=chosen, problem=error, status=error.entry.status)
-    return _page(request, parts, caller, chosen=chosen, **_told(found, flow[2], only="only" in given))
+        found = await parts.try_out(given["document"], [flow.policy_sha256 for flow in flows])
+    except (DocumentError, RequestError, SchemaError) as error:
+        return _page(request, parts, caller, chosen, other, problem=error, status=error.entry.status)
+    return _page(request, parts, caller, chosen, other, **_told(found, flows, only="only" in given))
 
 
 def _flows(parts: OperationsParts) -> dict[str, tuple[str, int, Flow]]:
@@ -63,7 +66,14 @@ def _flows(parts: OperationsParts) -> dict[str, tuple[str, int, Flow]]:
 
 
 def _page(
-    request: web.Request, parts: OperationsParts, caller: Caller, *, chosen: str, status: int = 200, **told: Any
+    request: web.Request,
+    parts: OperationsParts,
+    caller: Caller,
+    chosen: str = "",
+    other: str = "",
+    *,
+    status: int = 200,
+    **told: Any,
 ) -> web.Response:
     flows = [
         {
@@ -76,36 +86,47 @@ def _page(
         }
         for word, (agreement, version, flow) in _flows(parts).items()
     ]
-    nothing: dict[str, Any] = {"problem": None, "outcome": None, "places": [], "left_out": 0, "only": False}
-    shown = {**nothing, **told}
-    return page(request, parts, "policies.html", caller=caller, status=status, flows=flows, chosen=chosen, **shown)
+    nothing: dict[str, Any] = {"problem": None, "sides": [], "places": [], "left_out": 0, "only": False}
+    shown = {"flows": flows, "chosen": chosen, "other": other, **nothing, **told}
+    return page(request, parts, "policies.html", caller=caller, status=status, **shown)
 
 
-def _told(found: Diff, flow: Flow, *, only: bool) -> dict[str, Any]:
-    (outcome,) = found.outcomes
-    policy = outcome.policy.policy
+def _told(found: Diff, flows: Sequence[Flow], *, only: bool) -> dict[str, Any]:
     places = [
-        {
-            "path": place.path,
-            "value": place.value,
-            "mark": side.mark.value,
-            "leaves": side.value,
-            "why": " · ".join(filter(None, (side.note, side.reason))),
-            "legal": side.legal,
-            "rule": side.rule.rpartition("/")[2],
-        }
+        {"path": place.path, "value": place.value, "sides": [_side(side) for side in place.sides]}
         for place in found.places
-        for side in place.sides
-        if not only or side.mark is not Mark.KEPT
+        if not only or any(side.mark is not Mark.KEPT for side in place.sides)
     ]
     return {
         "only": only,
-        "recipient": flow.recipient,
-        "policy": f"{policy.id} {policy.version}",
-        "outcome": {"code": outcome.code, "detail": outcome.detail, "held": [one.reason for one in outcome.held]},
-        "counts": {mark.value: found.count(mark) for mark in Mark},
+        "sides": [_outcome(found, number, flow) for number, flow in enumerate(flows)],
         "places": places[:_MOST_PLACES],
         "left_out": max(0, len(places) - _MOST_PLACES),
+    }
+
+
+def _outcome(found: Diff, number: int, flow: Flow) -> dict[str, Any]:
+    """Return what one direction makes of the whole document."""
+    outcome = found.outcomes[number]
+    policy = outcome.policy.policy
+    return {
+        "recipient": flow.recipient,
+        "policy": f"{policy.id} {policy.version}",
+        "code": outcome.code,
+        "detail": outcome.detail,
+        "held": [one.reason for one in outcome.held],
+        "counts": {mark.value: found.count(mark, number) for mark in Mark},
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    """Return what one direction makes of one value."""
+    return {
+        "mark": side.mark.value,
+        "leaves": side.value,
+        "why": " · ".join(filter(None, (side.note, side.reason))),
+        "legal": side.legal,
+        "rule": side.rule.rpartition("/")[2],
     }
 
 

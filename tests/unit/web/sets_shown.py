@@ -1,6 +1,6 @@
 """The schema sets, and the policy, that the console of the tests shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from gateway.bundled import schema_folder
@@ -20,7 +20,7 @@ def schema_sets() -> Mapping[SchemaSetId, tuple[SchemaSet, SchemaTree]]:
     return {set_id: (rules, read_tree(rules))}
 
 
-async def try_out(raw: bytes, _policy_sha256: str) -> Diff:
-    """Hold a document against an example policy, whatever the agreement of these tests names."""
-    how = example("safety-and-security")
-    return diff(valid(raw), [how], bundled("dms-declaration"))
+async def try_out(raw: bytes, policies: Sequence[str]) -> Diff:
+    """Hold a document against as many example policies, whatever the agreement of these tests names."""
+    how = [example("safety-and-security"), example("customs-cooperation")]
+    return diff(valid(raw), how[: len(policies)], bundled("dms-declaration"))

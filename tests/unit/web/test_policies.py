@@ -42,7 +42,9 @@ def files_below(folder: Path) -> list[Path]:
 
 async def test_every_direction_of_every_agreement_can_be_chosen(operations: str) -> None:
     page = await opened(operations, "auditor")
-    assert [PARTNER in one.text for one in page.xpath("//option")] == [True]
+    assert [PARTNER in one.text for one in page.xpath("//select[@name='flow']/option")] == [True]
+    others = page.xpath("//select[@name='other']/option")
+    assert [(one.get("value") != "", PARTNER in one.text) for one in others] == [(False, False), (True, True)]
 
 
 async def test_a_document_is_shown_beside_what_would_leave_and_why(operations: str) -> None:
@@ -59,6 +61,21 @@ async def test_only_what_does_not_leave_can_be_asked_for(operations: str) -> Non
     every, some = await upload(operations, DOCUMENT), await upload(operations, DOCUMENT, only="yes")
     counts = [len(html.fromstring(one.text).xpath("//tbody/tr")) for one in (every, some)]
     assert counts[0] > counts[1] > 0
+
+
+async def test_two_directions_are_shown_side_by_side(operations: str) -> None:
+    flow = (await opened(operations)).xpath("//select[@name='flow']/option/@value")[0]
+    answer = await upload(operations, DOCUMENT, other=flow)
+    assert answer.status == 200, answer.text
+    page = html.fromstring(answer.text)
+    heads = [" ".join(one.text_content().split()) for one in page.xpath("//thead//th")]
+    assert [head.partition(" under ")[2] for head in heads[2:]] == ["safety-and-security 1", "customs-cooperation 1"]
+    assert len(page.xpath("//p[@role='status']")) == 2
+    told = {tuple(one.text_content().split()) for one in page.xpath("//tbody/tr/td[2]")}
+    other = {tuple(one.text_content().split()) for one in page.xpath("//tbody/tr/td[3]")}
+    assert told != other
+    assert {len(row.xpath("td")) for row in page.xpath("//tbody/tr")} == {3}
+    assert page.xpath("//select[@name='other']/option[@selected]/@value") == [flow]
 
 
 async def test_nothing_of_an_upload_is_stored_or_logged(operations: str, node: Node, tmp_path: Path) -> None:
@@ -87,6 +104,7 @@ async def test_what_is_no_valid_document_is_refused_beside_the_form(
 async def test_a_form_of_another_session_or_for_no_direction_is_refused(operations: str) -> None:
     assert (await upload(operations, DOCUMENT, token="0" * 64)).status == 403
     assert (await upload(operations, DOCUMENT, flow="nothing:1:0")).status == 404
+    assert (await upload(operations, DOCUMENT, other="nothing:1:0")).status == 404
     assert (await upload(operations, DOCUMENT, more="x")).status == 400
 
 
