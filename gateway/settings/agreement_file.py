@@ -1,7 +1,8 @@
 """Reads one agreement file: its terms and its flows, and everything that is wrong with them at once."""
 
+import re
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,6 +29,9 @@ _REQUIRED: Final = (
     *("retention_days", "crypto_profile", "message_lifetime", "retry", "flows"),
 )
 _OPTIONAL: Final = ("suspended", "max_document_bytes", "release", "pseudonym_period", "over_shared")
+_DURATION: Final = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _Words = TypeVar("_Words", bound=StrEnum)
 _RELEASE: Final = {"one-officer": 1, "four-eyes": 2}
 """How many officers release what a rule holds."""
@@ -64,11 +68,11 @@ class AgreementReading(Reading):
         top = self.fields(node, "", required=_REQUIRED, optional=_OPTIONAL)
         parties = self._parties(top)
         retry = self._retry(top)
-        lifetime = self.span(top, "message_lifetime", default=timedelta(days=1))
+        lifetime = self._span(top, "message_lifetime", default=timedelta(days=1))
         if "message_lifetime" in top.fields and lifetime < retry.deadline:
             problem = "is shorter than the deadline of `retry`"
             self.note(self._line(top, "message_lifetime"), "message_lifetime", problem, "Make it at least as long")
-        valid_from, valid_until = self.day(top, "valid_from"), self.day(top, "valid_until")
+        valid_from, valid_until = self._day(top, "valid_from"), self._day(top, "valid_until")
         if {"valid_from", "valid_until"} <= set(top.fields) and not valid_from < valid_until:
             self.note(self._line(top, "valid_until"), "valid_until", "is not after `valid_from`", "Write a later date")
         terms = Terms(
@@ -121,6 +125,37 @@ class AgreementReading(Reading):
         text = self._word(top, name, [one.value for one in known]) if name in top.fields else ""
         return next((one for one in known if one == text), usual)
 
+    def _span(self, parent: Fields, name: str, key: str = "", *, default: timedelta) -> timedelta:
+        """Return the length of time under `name`, such as `30s`, `10m`, `24h`, `90d`."""
+        entry = parent.fields.get(name)
+        if entry is None:
+            return default
+        value = entry.node.value if isinstance(entry.node, Word) else None
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+        # Ten years: longer is a slip of the pen, and keeps every sum of times within range.
+        if not 0 < seconds <= 3660 * 86400:
+            fix = "Write a number and a unit, such as 30s, 10m, 24h or 90d"
+            self.note(entry.line, f"{key}.{name}" if key else name, "is not a length of time", fix)
+            return default
+        return timedelta(seconds=seconds)
+
+    def _day(self, top: Fields, name: str) -> datetime:
+        """Return the date under `name` (YYYY-MM-DD) as its first moment in UTC."""
+        stand_in = datetime(1970, 1, 1, tzinfo=UTC)
+        entry = top.fields.get(name)
+        if entry is None:
+            return stand_in
+        value = entry.node.value if isinstance(entry.node, Word) else None
+        try:
+            date = datetime.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
+        except ValueError:
+            date = None
+        if date is None:
+            self.note(entry.line, name, "is not a date", "Write it as year-month-day, such as 2026-01-31")
+            return stand_in
+        return date.replace(tzinfo=UTC)
+
     def _party(self, node: Node, key: str) -> PartyId | None:
         text = self.as_text(node, key)
         try:
@@ -147,9 +182,9 @@ class AgreementReading(Reading):
         fields = self.fields(entry.node, "retry", required=("first_wait", "cap", "deadline"), optional=("attempts",))
         most = self.number(fields, "attempts", "retry", least=1, most=1_000_000)
         retry = RetryPolicy(
-            first_wait=self.span(fields, "first_wait", "retry", default=usual.first_wait),
-            cap=self.span(fields, "cap", "retry", default=usual.cap),
-            deadline=self.span(fields, "deadline", "retry", default=usual.deadline),
+            first_wait=self._span(fields, "first_wait", "retry", default=usual.first_wait),
+            cap=self._span(fields, "cap", "retry", default=usual.cap),
+            deadline=self._span(fields, "deadline", "retry", default=usual.deadline),
             attempts=most if "attempts" in fields.fields else None,
         )
         if not retry.first_wait <= retry.cap <= retry.deadline:

@@ -13,7 +13,6 @@ warnings are about what somebody surely did not mean.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from gateway.errors import Finding
 from gateway.policy.checking.codes import code_findings
@@ -22,7 +21,7 @@ from gateway.policy.checking.consistency import consistency_findings
 from gateway.policy.checking.deeper import deeper_findings
 from gateway.policy.checking.identities import identity_findings
 from gateway.policy.checking.privacy import privacy_findings
-from gateway.policy.checking.rules import rule_findings, unknown_selectors
+from gateway.policy.checking.rules import finding, rule_findings, unknown_selectors
 from gateway.policy.checking.standing import Standing, standing_findings
 from gateway.policy.checking.views import view_findings
 from gateway.policy.checking.worlds import Worlds
@@ -66,12 +65,11 @@ def check_policy(
 
 
 def _set_findings(policy: Policy, compiled: CompiledSet) -> Iterator[Finding]:
-    finding = Finding(file=policy.file, key="schema_set", problem="", fix="")
     if policy.schema_set != compiled.id:
         problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
-        yield replace(finding, problem=problem, fix="Name the set that the agreement's flow names")
+        yield finding(policy, None, "schema_set", problem, "Name the set that the agreement's flow names")
         return
     unlisted = sorted({node.namespace for node in compiled.tree.nodes.values()} - {"", *compiled.prefixes.values()})
     if unlisted:
         problem = f"is under {compiled.id}, whose manifest does not list the namespace {unlisted[0]}"
-        yield replace(finding, problem=problem, fix="Add the set anew with all its namespaces")
+        yield finding(policy, None, "schema_set", problem, "Add the set anew with all its namespaces")

@@ -24,10 +24,6 @@ __all__ = ["Include", "Joined", "Parts", "join", "read_parts"]
 
 MAX_FILES: Final = 50
 MAX_SETS_IN_SETS: Final = 16
-_TOO_MUCH: Final = (
-    f"makes the policy hold more than {MAX_BYTES // 1024 // 1024} MiB, or {MAX_VALUES:,} keys and values, in all files",
-    "Include less, or name whole classes instead of what is in them",
-)
 _ANSWERABLE: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE, SelectorKind.WCO)
 
 T = TypeVar("T")
@@ -89,16 +85,14 @@ class Parts:
     def take(self, written: Written, other: str, above: tuple[str, ...]) -> tuple[str, str] | None:
         """Read an included file, if it is new; return what is wrong with naming it, and the mend."""
         if written.text.startswith(("/", "\\")) or ".." in written.text.split("/"):
-            return f"includes {written.text}, which is not beside this file or below", "Move it there"
+            return f"includes {written.text}, which is not beside this file or below", "Move the file there"
         if other in above:
             circle = " → ".join((*above[above.index(other) :], other))
             return f"includes itself: {circle}", "Remove one of these includes"
-        if other in self.parts:
+        if other in self.parts or self.is_too_much():
             return None
-        if self.is_too_much():
-            return _TOO_MUCH
         if len(self.parts) >= MAX_FILES:
-            return f"is one of more than {MAX_FILES} files", "Put some together"
+            return f"is one of more than {MAX_FILES} files", "Put some of the files together"
         try:
             if self.include is None:
                 raise FileNotFoundError
@@ -106,7 +100,11 @@ class Parts:
         except OSError:
             return f"includes {written.text}, which can not be read", "Correct the name, or put the file there"
         self.add(raw, other, above)
-        return _TOO_MUCH if self.is_too_much() else None
+        if not self.is_too_much():
+            return None
+        most = f"{MAX_BYTES // 1024 // 1024} MiB, or {MAX_VALUES:,} keys and values, in all files"
+        fix = "Include less, or name whole classes instead of what is in them"
+        return f"makes the policy hold more than {most}", fix
 
 
 def read_parts(raw: bytes, *, file: str, include: Include | None) -> Parts:
@@ -152,7 +150,7 @@ def _rules(part: Part, names: "_Names") -> Iterable[Rule]:
             continue
         twin = seen.setdefault(_twin_key(rule), rule)
         if twin is not rule:
-            problem = f"speaks for the same path as line {twin.line}"
+            problem = f"speaks for the same path as line {twin.line}, {rule.path}"
             part.reading.note(rule.line, draft.selector.key, problem, "Keep one of the two rules")
         yield rule
 
@@ -173,7 +171,7 @@ def _not_overridden(rules: list[tuple[Part, Rule]], parts: Parts) -> Iterable[Ru
             continue
         clash = next(((p, r) for p, r in others if p.name not in parts.reach[part.name]), None)
         if clash is not None and clash[1].file < rule.file:
-            problem = f"speaks for the same path as {clash[1].file}:{clash[1].line}"
+            problem = f"speaks for the same path as {clash[1].file}:{clash[1].line}, {rule.path}"
             part.reading.note(
                 rule.line, rule.action, problem, "Keep one of the two rules, or say it in the policy itself"
             )
@@ -191,7 +189,7 @@ class _Names:
         self.members: dict[str, tuple[Selector, ...]] = {}
         for name, (part, _) in self.sets.items():
             if not is_name(name):
-                self.note_name(part, part.set_lines[name], f"paths.{name}")
+                part.reading.note_name(part.set_lines[name], f"paths.{name}")
         for name in self.sets:
             self.resolve(name, ())
         own = self.chosen({part.name: part.criteria for part in every}, lambda one: one.text)
@@ -208,13 +206,10 @@ class _Names:
                     continue
                 there = found.setdefault(word, (part, value))
                 if key(there[1]) != key(value):
-                    line = part.set_lines.get(word) or getattr(value, "line", None)
+                    line = value.line if isinstance(value, Written) else part.set_lines[word]
                     problem = f"says `{word}` otherwise than {there[0].reading.file}"
                     part.reading.note(line, word, problem, "Say it in the policy itself, which then counts")
         return found
-
-    def note_name(self, part: Part, line: int, key: str) -> None:
-        part.reading.note(line, key, "is not a name", "Use lower-case letters, digits, dots and hyphens, at most 64")
 
     def resolve(self, name: str, above: tuple[str, ...]) -> tuple[Selector, ...]:
         """Return the selectors that a set stands for, those of sets in it too."""
@@ -230,7 +225,7 @@ class _Names:
                 found.append(selector)
             elif len(above) >= MAX_SETS_IN_SETS:
                 problem = f"is the {MAX_SETS_IN_SETS + 1}th set within a set"
-                part.reading.note(one.line, one.key, problem, "Name the paths here")
+                part.reading.note(one.line, one.key, problem, "Name the paths themselves here")
             elif selector.name in (*above, name):
                 circle = " → ".join((*above, name, selector.name))
                 part.reading.note(one.line, one.key, f"names itself: {circle}", "Remove one of these names")
@@ -251,7 +246,7 @@ class _Names:
         try:
             return parse_selector(written.text)
         except SelectorError as error:
-            part.reading.note(written.line, written.key, "is not a path", str(error))
+            part.reading.note(written.line, written.key, f"holds `{written.text}`, which is not a path", str(error))
             return None
 
     def selector(self, part: Part, written: Written) -> Selector | None:
@@ -264,15 +259,16 @@ class _Names:
 
     def add_criterion(self, name: str, part: Part, written: Written) -> None:
         if not is_name(name):
-            self.note_name(part, written.line, written.key)
+            part.reading.note_name(written.line, written.key)
         if name in BUILT_IN:
             problem = "is a question that can be asked without being named"
             part.reading.note(written.line, written.key, problem, "Remove it, or give it another name")
             return
         selector = self.plain(part, written) if written.text else None
         if selector is not None and selector.kind not in _ANSWERABLE:
-            fix = "Write a path, //Name or wco: with an id"
-            part.reading.note(written.line, written.key, "is not a place that answers", fix)
+            problem = f"asks `{selector.text}`, which is a group of places and has no answer of its own"
+            fix = "Write a path, //Name, or wco: and an id, such as wco:R037"
+            part.reading.note(written.line, written.key, problem, fix)
         # Without a place it stands in for itself, so that rules which ask it are not found wrong as well.
         self.criteria[name] = Criterion(name=name, selector=selector)
 

@@ -29,6 +29,7 @@ _CHANGE_KEYS: Final = {
 }
 _TO: Final = (ChangeKind.YEAR, ChangeKind.MONTH, ChangeKind.COUNTRY)
 _DIGITS: Final = (2, 4, 6)
+_ASKED: Final = "with criteria and their values, such as {kind: [declaration]}"
 MAX_NAMES: Final = 500
 """Sets, and criteria, that one file may name."""
 MOST_CHARACTERS: Final = 10_000
@@ -152,10 +153,11 @@ class _PartReader:
         if entry is None:
             return []
         if not isinstance(entry.node, Fields):
-            self.reading.note(entry.line, key, "is not a group of names", "Write `name:` and what it stands for")
+            fix = "Write each name on a line of its own, with a colon and what it stands for"
+            self.reading.note(entry.line, key, "is not a group of names", fix)
             return []
         if len(entry.node.fields) > MAX_NAMES:
-            fix = "Put some of them together, or write out what is used once"
+            fix = "Put some of them together, or write what is used once where it is used"
             self.reading.note(entry.line, key, f"has more than {MAX_NAMES} names", fix)
             return []
         return [(name, one.node, one.line) for name, one in entry.node.fields.items()]
@@ -197,11 +199,13 @@ class _PartReader:
         named = [action for action in Action if action.value in fields.fields]
         if len(named) == 1:
             return named[0]
+        words = ", ".join(action.value for action in named or Action)
+        if named:
+            fix = "Keep one of them, and write a rule of its own for each other"
+            self.reading.note(node.line, key, f"says more than one action: {words}", fix)
         # A misspelt action was noted as an unknown key already.
-        misspelt = not named and any(name not in _RULE_KEYS for name in fields.fields)
-        if isinstance(node, Fields) and not misspelt:
-            words = ", ".join(action.value for action in Action)
-            self.reading.note(node.line, key, "does not say one action", f"Write one of {words} with a path")
+        elif isinstance(node, Fields) and all(name in _RULE_KEYS for name in fields.fields):
+            self.reading.note(node.line, key, "does not say what to do", f"Write one of {words} with a path")
         return None
 
     def why(self, fields: Fields, key: str) -> tuple[str, str]:
@@ -213,7 +217,8 @@ class _PartReader:
             return ()
         where = f"{key}.attributes"
         if action is Action.DROP:
-            self.reading.note(entry.line, where, "stands at a rule that drops", "Remove it; nothing below is kept")
+            fix = "Remove it; what is dropped takes its attributes along"
+            self.reading.note(entry.line, where, "stands at a rule that drops", fix)
             return ()
         if isinstance(entry.node, Word) and entry.node.value == "required":
             return "required"
@@ -224,10 +229,11 @@ class _PartReader:
         names = [self.reading.as_text(node, where) for node in entry.node.items]
         for name in names:
             if name and not _ATTRIBUTE.fullmatch(name):
-                fix = "Write names such as unitCode"
-                self.reading.note(entry.line, where, "holds what is not an attribute's name", fix)
-        if len(set(names)) != len(names):
-            self.reading.note(entry.line, where, "names an attribute twice", "Name it once")
+                problem = f"names `{name}`, which can not be an attribute's name"
+                self.reading.note(entry.line, where, problem, "Write the bare name, such as unitCode")
+        twice = next((name for at, name in enumerate(names) if name and name in names[:at]), None)
+        if twice is not None:
+            self.reading.note(entry.line, where, f"names the attribute `{twice}` twice", "Name it once")
         return tuple(names)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,18 +241,17 @@ class _PartReader:
     def change(self, fields: Fields, key: str, action: Action) -> Change | None:
         given = [name for name in _CHANGE_KEYS if name in fields.fields]
         for name in given:
-            if _CHANGE_KEYS[name] is not action:
-                problem, fix = (
-                    f"belongs to `{_CHANGE_KEYS[name]}`, not to `{action}`",
-                    "Remove it, or change the action",
-                )
+            owner = _CHANGE_KEYS[name]
+            if owner is not action:
+                problem, fix = f"belongs to `{owner}`, not to `{action}`", f"Remove it, or write `{owner}:` instead"
                 self.reading.note(fields.fields[name].line, f"{key}.{name}", problem, fix)
         wanted = [name for name, owner in _CHANGE_KEYS.items() if owner is action]
         own = [name for name in given if name in wanted]
         if wanted and len(own) != 1:
-            line = fields.fields[action].line
-            problem = f"does not say how to {action}" if not own else "says more than one way"
-            self.reading.note(line, f"{key}.{action}", problem, f"Write one of {', '.join(wanted)} below it")
+            problem, fix = f"does not say how to {action}", f"Write `{':` or `'.join(wanted)}:` below it"
+            if own:
+                problem, fix = f"says more than one way to {action}: {', '.join(own)}", "Keep one of them"
+            self.reading.note(fields.fields[action].line, f"{key}.{action}", problem, fix)
             return None
         if action is Action.PSEUDONYMISE:
             return Change(kind=ChangeKind.PSEUDONYM)
@@ -272,16 +277,17 @@ class _PartReader:
         if word in _TO:
             return Change(kind=ChangeKind(word))
         if word:
-            fix = "Write year, month or country; for numbers digits, prefix or bands"
+            fix = "Write year, month or country; for codes and numbers write `digits:`, `prefix:` or `bands:` instead"
             self.reading.note(fields.fields["to"].line, f"{key}.to", "is not what can be generalised to", fix)
         return None
 
     def digits(self, fields: Fields, key: str) -> Change | None:
-        number = self.reading.number(fields, "digits", key, least=_DIGITS[0], most=_DIGITS[-1])
-        if number in _DIGITS:
-            return Change(kind=ChangeKind.DIGITS, number=number)
-        problem = "is not a level of the nomenclature"
-        self.reading.note(fields.fields["digits"].line, f"{key}.digits", problem, "Write 2, 4 or 6")
+        entry = fields.fields["digits"]
+        for number in _DIGITS:
+            if isinstance(entry.node, Word) and entry.node.value == number:
+                return Change(kind=ChangeKind.DIGITS, number=number)
+        problem = "is not a length at which commodity codes are cut"
+        self.reading.note(entry.line, f"{key}.digits", problem, "Write 2, 4 or 6")
         return None
 
     def bands(self, fields: Fields, key: str) -> Change | None:
@@ -290,7 +296,7 @@ class _PartReader:
         bands = [_decimal(node) for node in nodes]
         found = tuple(band for band in bands if band is not None)
         if not found or len(found) != len(bands) or any(a >= b for a, b in pairwise(found)):
-            fix = "Write where each band begins, such as [0, 1000, 10000]"
+            fix = "Write where each band begins, the lowest first, such as [0, 1000, 10000]"
             self.reading.note(entry.line, f"{key}.bands", "is not a list of rising numbers", fix)
             return None
         return Change(kind=ChangeKind.BANDS, bands=found)
@@ -305,8 +311,7 @@ class _PartReader:
                 continue
             where = f"{key}.{word}"
             if not isinstance(entry.node, Fields) or not entry.node.fields:
-                fix = "Write criteria with values, such as {kind: [declaration]}"
-                self.reading.note(entry.line, where, "asks nothing", fix)
+                self.reading.note(entry.line, where, "asks nothing", f"Write it {_ASKED}")
                 continue
             for name, one in entry.node.fields.items():
                 criterion = Written(text=name, line=one.line, key=f"{where}.{name}")
@@ -319,16 +324,17 @@ class _PartReader:
         if not nodes:
             self.reading.note(node.line, criterion.key, "is empty", "Add at least one value")
         values = [_code(one) or self.reading.as_text(one, criterion.key) for one in nodes]
-        if any("*" in value[:-1] for value in values):
-            fix = "Write it at the end, such as 93*"
-            self.reading.note(node.line, criterion.key, "holds a `*` that is not at the end", fix)
+        starred = next((value for value in values if "*" in value[:-1]), None)
+        if starred is not None:
+            problem = f"asks for `{starred}`, in which a `*` is not at the end"
+            self.reading.note(node.line, criterion.key, problem, "Write how the values begin and one `*`, such as 93*")
         return tuple(value for value in values if value)
 
     def demand(self, node: Node, key: str, found: list[DraftDemand]) -> None:
         fields = self.reading.fields(node, key, required=("reason",), optional=_DEMAND_KEYS)
         asked, (reason, legal) = self.when(fields, key), self.why(fields, key)
         if isinstance(node, Fields) and not {"when", "unless"} & set(node.fields):
-            self.reading.note(node.line, key, "asks nothing", "Add `when:` with criteria and values")
+            self.reading.note(node.line, key, "asks nothing", f"Add `when:` {_ASKED}")
         shared = self.reading.truth(fields, "shared", key, default=self.part.shared)
         found.append(DraftDemand(asked=asked, reason=reason, legal=legal, shared=shared, line=node.line))
 
@@ -345,7 +351,7 @@ class _PartReader:
             if text in (word, REFUSE):
                 self.part.consistency[name] = Written(text=text, line=line, key=key)
             elif text:
-                self.reading.note(line, key, "is not a word for it", f"Write {word} or {REFUSE}")
+                self.reading.note(line, key, f"can not be `{text}`", f"Write {word} or {REFUSE}")
 
 
 def _at(written: Written, line: int) -> Written:

@@ -67,8 +67,9 @@ def draft_policy(raw: bytes, *, file: str, include: Include | None = None) -> tu
     joined = join(parts)
     _check_heads(parts)
     if len(joined.rules) > MAX_RULES:
-        line = min((rule.line for rule in joined.rules), default=None)
-        first.reading.note(line, "rules", f"has more than {MAX_RULES} rules", "Keep or drop whole classes instead")
+        line = min((rule.line for rule in joined.rules if rule.file == file), default=None)
+        fix = "Keep or drop whole classes instead of what is in them"
+        first.reading.note(line, "rules", f"has more than {MAX_RULES} rules", fix)
     policy = Policy(
         id=first.policy,
         version=first.version,

@@ -5,9 +5,7 @@ A `Reading` never stops at the first problem: a wrong value is noted with its li
 """
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.domain.ids import is_name
@@ -16,9 +14,6 @@ from gateway.policy.language.source import Fields, Items, Node, Word
 
 __all__ = ["Reading", "nearest"]
 
-_DURATION: Final = re.compile(r"([0-9]{1,9})(s|m|h|d)")
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_TEXT: Final = 2000
 
 
@@ -46,16 +41,17 @@ class Reading:
         """Return `node` as a mapping that has the required keys and no unknown ones."""
         known = list(dict.fromkeys((*required, *optional)))
         if not isinstance(node, Fields):
-            self.note(node.line, key, "is not a group of keys", f"Write keys such as {known[0]}: and a value")
+            fix = f"Write keys with values here, such as `{known[0]}:` and its value"
+            self.note(node.line, key, "is not a group of keys", fix)
             return Fields(line=node.line, fields={})
         for name, entry in node.fields.items():
             if name not in known:
                 near = nearest(name, known)
                 fix = f"Did you mean `{near}`?" if near else f"Use one of {', '.join(known)}"
-                self.note(entry.line, _join(key, name), "is not a key of the language", fix)
+                self.note(entry.line, _join(key, name), "is not a key that can stand here", fix)
         for name in required:
             if name not in node.fields:
-                self.note(node.line, _join(key, name), "is missing", f"Add `{name}:`")
+                self.note(node.line, _join(key, name), "is missing", f"Add `{name}:` and its value")
         return node
 
     def items(self, parent: Fields, name: str, key: str = "", *, empty: bool = False) -> tuple[Node, ...]:
@@ -78,12 +74,16 @@ class Reading:
     def as_text(self, node: Node, key: str) -> str:
         """Return one text, without blanks around it."""
         if not isinstance(node, Word) or not isinstance(node.value, str) or not node.value.strip():
-            self.note(node.line, key, "is not a text", "Write a text; quote it if it looks like a number")
+            fix = "Write a text; put it in quotes if it is a number, or true, false or null"
+            self.note(node.line, key, "is not a text", fix)
             return ""
         value = node.value.strip()
-        # Control characters would let a file write into an officer's terminal; line ends of block texts are legal.
-        if len(value) > MAX_TEXT or any(ord(char) < 32 and char != "\n" for char in value):
-            self.note(node.line, key, f"is longer than {MAX_TEXT} characters or holds control characters", "Shorten it")
+        if len(value) > MAX_TEXT:
+            self.note(node.line, key, f"is longer than {MAX_TEXT} characters", "Shorten it")
+            return ""
+        # They would let a file write into an officer's terminal; line ends of block texts are legal.
+        if any(ord(char) < 32 and char != "\n" for char in value):
+            self.note(node.line, key, "holds a control character, such as a tab", "Write a blank instead, or remove it")
             return ""
         return value
 
@@ -94,9 +94,13 @@ class Reading:
             return ""
         value = self.as_text(entry.node, _join(key, name))
         if value and not is_name(value):
-            fix = "Use lower-case letters, digits, dots and hyphens, at most 64"
-            self.note(entry.line, _join(key, name), "is not a name", fix)
+            self.note_name(entry.line, _join(key, name))
         return value
+
+    def note_name(self, line: int, key: str) -> None:
+        """Remember that something can not name anything."""
+        fix = "Use lower-case letters, digits, dots and hyphens, at most 64, with a letter or digit at both ends"
+        self.note(line, key, "is not a name", fix)
 
     def number(
         self, parent: Fields, name: str, key: str = "", *, least: int, most: int, default: int | None = None
@@ -109,7 +113,7 @@ class Reading:
         value = node.value if isinstance(node, Word) else None
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             fix = f"Write a whole number from {least} to {most}"
-            self.note(entry.line, _join(key, name), "is not a number that is possible here", fix)
+            self.note(entry.line, _join(key, name), "is not a number that can stand here", fix)
             return least
         return value
 
@@ -122,37 +126,6 @@ class Reading:
             self.note(entry.line, _join(key, name), "is neither true nor false", "Write true or false")
             return default
         return entry.node.value
-
-    def span(self, parent: Fields, name: str, key: str = "", *, default: timedelta) -> timedelta:
-        """Return the length of time under `name`, such as `30s`, `10m`, `24h`, `90d`."""
-        entry = parent.fields.get(name)
-        if entry is None:
-            return default
-        value = entry.node.value if isinstance(entry.node, Word) else None
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-        # Ten years: longer is a slip of the pen, and keeps every sum of times within range.
-        if not 0 < seconds <= 3660 * 86400:
-            fix = "Write a number and a unit, such as 30s, 10m, 24h or 90d"
-            self.note(entry.line, _join(key, name), "is not a length of time", fix)
-            return default
-        return timedelta(seconds=seconds)
-
-    def day(self, parent: Fields, name: str, key: str = "") -> datetime:
-        """Return the date under `name` (YYYY-MM-DD) as its first moment in UTC."""
-        stand_in = datetime(1970, 1, 1, tzinfo=UTC)
-        entry = parent.fields.get(name)
-        if entry is None:
-            return stand_in
-        value = entry.node.value if isinstance(entry.node, Word) else None
-        try:
-            date = datetime.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
-        except ValueError:
-            date = None
-        if date is None:
-            self.note(entry.line, _join(key, name), "is not a date", "Write it as year-month-day, such as 2026-01-31")
-            return stand_in
-        return date.replace(tzinfo=UTC)
 
     def each(self, nodes: Sequence[Node], key: str, read: Callable[[Node, str], None]) -> None:
         """Call `read` for each entry of a list with its key, such as `rules[2]`, counted from 1."""

@@ -6,6 +6,7 @@ several documents in one file are refused: what an officer reads is what the pro
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -23,8 +24,10 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from gateway.errors import Finding
+from gateway.policy.language.slips import slip
 
 __all__ = [
     "MAX_BYTES",
@@ -43,6 +46,8 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_VALUES: Final = 50_000
 """What a file may hold of keys, values, lists and groups: each takes some 25 µs. 2,000 rules have 30,000."""
 MAX_DEPTH: Final = 16
+_LESS: Final = "Write prefixes such as 93*, and name whole classes instead of what is in them"
+_LONG_ESCAPE: Final = re.compile(r"\\U([0-9A-Fa-f]{8})")
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _PLAIN: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
@@ -119,31 +124,39 @@ def values_in(node: Node) -> int:
 # Parsing is most of what a start and a reload cost, and a reload finds nearly every file as it was.
 @lru_cache(maxsize=64)
 def _read(raw: bytes) -> Node:
-    builder = _Builder()
+    text, builder = _text(raw), _Builder()
+    events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
     try:
-        return builder.build(_events(raw))
+        return builder.build(events)
     except SourceError as error:
         finding = error.finding
     except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
-        problem = f"is not YAML: {error.problem or error.context}"
-        finding = _found(line, problem, "Correct the line; indent with spaces, quote texts with : or #")
-    except YAMLError:
-        finding = _found(None, "holds a character that YAML does not allow", "Save it as plain UTF-8")
+        finding = _found(*slip(error))
+    except ReaderError as error:
+        problem = f"holds a character that YAML does not allow (U+{error.character:04X})"
+        fix = "Remove it; it may have come along when text was pasted"
+        finding = _found(_line(text, error.position), problem, fix)
     except (ValueError, OverflowError):  # an escape such as \U00110000, which the parser does not look into
-        finding = _found(None, "holds an escape that is no character (\\U and eight digits)", "Write it out")
+        starts = (one.start() for one in _LONG_ESCAPE.finditer(text) if int(one[1], 16) > sys.maxunicode)
+        problem = "holds an escape that is no character (\\U and eight digits above 0010FFFF)"
+        line = next((_line(text, start) for start in starts), None)
+        finding = _found(line, problem, "Write the character itself")
     raise SourceError(finding, builder.values)
 
 
-def _events(raw: bytes) -> Iterator[Any]:
+def _text(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
-        raise _refusal(None, "is larger than 1 MiB", "Split it")
+        raise _refusal(None, f"is larger than {MAX_BYTES // 1024 // 1024} MiB", _LESS)
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _refusal(None, "is not UTF-8", "Save it as UTF-8") from None
-    events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
-    return events
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        fix = "Save the file anew with the encoding UTF-8"
+        raise _refusal(line, "holds a character that is not UTF-8", fix) from None
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
 
 
 def _refusal(line: int | None, problem: str, fix: str) -> SourceError:
@@ -191,9 +204,11 @@ class _Builder:
             case DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    raise _refusal(line, "starts a second document", "Keep one document per file")
+                    fix = "Remove the line --- or ... above it, or put what follows into a file of its own"
+                    raise _refusal(line, "starts a second document", fix)
             case AliasEvent():
-                raise _refusal(line, "uses an alias (*)", "Write the value out")
+                problem = "starts a value with *, which is an alias in YAML"
+                raise _refusal(line, problem, "Put quotes around the value, or write out what the alias stands for")
             case MappingStartEvent() | SequenceStartEvent():
                 self.check_plain(event, line)
                 self.open(line, is_fields=isinstance(event, MappingStartEvent))
@@ -208,24 +223,28 @@ class _Builder:
     def check_plain(self, event: Any, line: int) -> None:
         self.values += 1
         if self.values > MAX_VALUES:
-            fix = "Write prefixes such as 93*, and name whole classes instead of what is in them"
-            raise _refusal(line, f"holds more than {MAX_VALUES:,} keys and values", fix)
+            raise _refusal(line, f"holds more than {MAX_VALUES:,} keys and values", _LESS)
         if event.anchor is not None:
-            raise _refusal(line, "uses an anchor (&)", "Write the value where it is needed")
+            fix = "Put quotes around the value, or remove the anchor and write the value wherever it is needed"
+            raise _refusal(line, "starts a value with &, which is an anchor in YAML", fix)
         if event.tag is not None:
-            raise _refusal(line, "uses a tag (!)", "Leave the tag out; quote the value if it is text")
+            fix = "Put quotes around the value, or remove the tag"
+            raise _refusal(line, "starts a value with !, which is a tag in YAML", fix)
 
     def open(self, line: int, *, is_fields: bool) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            raise _refusal(line, "is nested too deep", f"Keep to {MAX_DEPTH} levels")
+            fix = "Write it with fewer lists and groups within each other"
+            raise _refusal(line, f"is nested more than {MAX_DEPTH} levels deep", fix)
         if self.stack and self.stack[-1].is_fields and self.stack[-1].key is None:
-            raise _refusal(line, "has a key that is not text", "Use a plain word as key")
+            fix = "Write a word before the colon, and the list or the group after it"
+            raise _refusal(line, "has a list or a group where a key is to stand", fix)
         self.stack.append(_Open(line, is_fields, [], {}))
 
     def scalar(self, event: Any, line: int) -> None:
         # Half a character, written as an escape: no text that could be saved or hashed.
         if any("\ud800" <= char <= "\udfff" for char in event.value):
-            raise _refusal(line, "holds half a character (an escape such as \\ud800)", "Write it out")
+            problem = "holds half a character (an escape such as \\ud800)"
+            raise _refusal(line, problem, "Write the character itself")
         top = self.stack[-1] if self.stack else None
         if top is None or not top.is_fields or top.key is not None:
             plain = event.implicit[0]

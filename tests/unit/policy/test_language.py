@@ -35,8 +35,8 @@ def test_a_policy_says_what_its_file_says() -> None:
     ("rules", "line", "key", "words"),
     [
         ("  - kep: /A\n", 5, "rules[1].kep", "Did you mean `keep`?"),
-        ("  - keep: /A\n    drop: /A\n", 5, "rules[1]", "does not say one action"),
-        ("  - reason: none\n", 5, "rules[1]", "does not say one action"),
+        ("  - keep: /A\n    drop: /A\n", 5, "rules[1]", "says more than one action: keep, drop"),
+        ("  - reason: none\n", 5, "rules[1]", "does not say what to do"),
         ("  - /A\n", 5, "rules[1]", "is not a group of keys"),
         ("  - keep: A/B\n", 5, "rules[1].keep", "is not a path"),
         ("  - keep: /A/\n", 5, "rules[1].keep", "is not a path"),
@@ -47,8 +47,8 @@ def test_a_policy_says_what_its_file_says() -> None:
         ("  - drop: /A\n    attributes: [x]\n", 6, "rules[1].attributes", "stands at a rule that drops"),
         ("  - keep: /A\n    attributes: all\n", 6, "rules[1].attributes", "is not a list of names"),
         ("  - keep: /A\n    attributes: [a, a]\n", 6, "rules[1].attributes", "twice"),
-        ("  - keep: /A\n    attributes: ['a b']\n", 6, "rules[1].attributes", "not an attribute's name"),
-        ('  - keep: /A\n    reason: "bell \\a"\n', 6, "rules[1].reason", "control characters"),
+        ("  - keep: /A\n    attributes: ['a b']\n", 6, "rules[1].attributes", "can not be an attribute's name"),
+        ('  - keep: /A\n    reason: "bell \\a"\n', 6, "rules[1].reason", "control character"),
         (f"  - keep: /A\n    reason: {'x' * 2001}\n", 6, "rules[1].reason", "longer than"),
         ("  - generalise: /A\n    bands: [1e999999999]\n", 6, "rules[1].bands", "rising numbers"),
         ("  - generalise: /A\n    bands: [1_000]\n", 6, "rules[1].bands", "rising numbers"),
@@ -77,7 +77,7 @@ def test_all_mistakes_are_found_at_once_in_the_order_of_the_file() -> None:
 
 def test_what_is_not_yaml_is_one_finding() -> None:
     (finding,) = findings_of("policy: [\n")
-    assert "is not YAML" in finding.problem
+    assert finding.problem == "is the end, and a list or a group goes on"
 
 
 def test_too_many_rules_are_refused() -> None:

@@ -180,7 +180,7 @@ WRONG = [
     ("legal_basis:", "legal_bases:", "legal_basis", "is missing"),
     ("purpose: Customs", f"purpose: {'x' * 501} Customs", "purpose", "is too long"),
     ("onward_use: Not", "onward_use: \u202eNot", "onward_use", "do not print"),
-    ("retention_days: 1095", "retention_days: 0", "retention_days", "is not a number that is possible"),
+    ("retention_days: 1095", "retention_days: 0", "retention_days", "is not a number that can stand"),
     ("crypto_profile: wcx-es256-1", "crypto_profile: wcx-rot13", "crypto_profile", "is not known"),
     ("message_lifetime: 7d", "message_lifetime: a week", "message_lifetime", "is not a length of time"),
     ("message_lifetime: 7d", "message_lifetime: 1h", "message_lifetime", "is shorter than the deadline"),

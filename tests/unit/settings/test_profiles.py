@@ -100,7 +100,7 @@ MISTAKES = {
     "severities without rules": ("severities: {items-counted: warn}", "names no rule set"),
     "no group": ("rules: dms-declaration\n      severities: warn", "is not a group of keys"),
     "unknown list": ("code_lists: {iso-9999: warn}", "is no code list"),
-    "unknown key": ("rule: dms-declaration", "is not a key of the language"),
+    "unknown key": ("rule: dms-declaration", "is not a key that can stand here"),
 }
 
 

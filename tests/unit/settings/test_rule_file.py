@@ -92,7 +92,7 @@ MISTAKES = {
         "    fix: Write one\n",
         "    fix: Write one\n    note: no\n",
         11,
-        "is not a key of the language",
+        "is not a key that can stand here",
     ),
 }
 
