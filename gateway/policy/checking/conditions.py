@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import may_be
-from gateway.policy.checking.rules import FACTS, finding, or_shared, such_as
+from gateway.policy.checking.rules import finding, listing, or_shared, such_as
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.pointers import POINTER_CLASS
 from gateway.policy.language.changes import ChangeKind
@@ -65,7 +65,11 @@ class _Asking:
             elif not self.worlds.places(condition.criterion) and not entry.shared:
                 level = Level.WARNING if name in BUILT_IN or not self.policy.is_own(entry) else Level.ERROR
                 problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
-                fix = "Remove the condition" if name in BUILT_IN else f"Correct `{name}` under `criteria`. {FACTS}"
+                fix = (
+                    "Remove the condition"
+                    if name in BUILT_IN
+                    else f"Correct `{name}` under `criteria`; {listing(self.policy)}"
+                )
                 yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), level)
             if not entry.shared:
                 yield from self.impossible(entry, key, condition)
@@ -81,7 +85,9 @@ class _Asking:
         values = [one for one in condition.values if facts and not any(may_be(one, each) for each in facts)]
         if values:
             problem = f"asks whether {name} is {' or '.join(values)}, which no value of {such_as(list(places))} can be"
-            fix = f"Correct the value, or remove it. `gateway schema facts` shows what {places[0]} takes"
+            path = places[0].partition("/@")[0]
+            facts_of = f"gateway schema facts {self.policy.schema_set} --path {path}"
+            fix = f"Correct the value, or remove it. `{facts_of}` shows what can be there"
             yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), Level.WARNING)
 
     def unanswered(self, rule: Rule, condition: Condition) -> Iterator[Finding]:
@@ -93,7 +99,9 @@ class _Asking:
         missing = [place for place, _ in asked if not self.is_plainly_kept(place, rule)]
         if missing:
             problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
-            fix = f"Keep {' and '.join(missing[:_MOST_NAMED])} without a condition, or ask something else"
+            rest = [f"{len(missing) - _MOST_NAMED} more"] if len(missing) > _MOST_NAMED else []
+            named = " and ".join((*missing[:_MOST_NAMED], *rest))
+            fix = f"Keep {named} as it is and without a condition, or ask something else"
             yield finding(self.policy, rule, rule.action, problem, fix)
             return
         for place, scope in asked:

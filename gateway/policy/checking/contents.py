@@ -5,7 +5,7 @@ content that the schema allows is followed together with what is left of it; whe
 left, the view would be refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -71,15 +71,26 @@ def _found(
     may_be_empty: bool,
 ) -> tuple[Fates, Broken | None] | None:
     by_name = {name: frozenset(one) for name, one in fates}
+    if all(by_name[name] == {Fate.STANDS} for name in _names(model)):  # nothing goes, however large the model
+        empty = {Fate.STANDS if may_be_empty else Fate.EMPTY} if _takes_nothing(model) else set()
+        return frozenset({Fate.STANDS, *empty}), None
     try:
-        automaton = _Automaton(model)
-        every = [by_name[name] for names in automaton.names for name in names]
-        if all(one == {Fate.STANDS} for one in every):  # nothing goes
-            empty = {Fate.STANDS if may_be_empty else Fate.EMPTY} if automaton.is_empty else set()
-            return frozenset({Fate.STANDS, *empty}), None
-        return _Search(automaton, dict(least), by_name, may_be_empty=may_be_empty).found()
+        return _Search(_Automaton(model), dict(least), by_name, may_be_empty=may_be_empty).found()
     except TooMuchError:
         return None
+
+
+def _names(model: Model) -> Iterator[str]:
+    yield from model.names
+    for part in model.parts:
+        yield from _names(part)
+
+
+def _takes_nothing(model: Model) -> bool:
+    """Tell whether a class may be empty."""
+    if not model.least:
+        return True
+    return bool(model.parts) and (any if model.is_choice else all)(map(_takes_nothing, model.parts))
 
 
 class _Automaton:

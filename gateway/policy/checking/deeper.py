@@ -5,7 +5,7 @@ is hardly meant where a privacy class, which nobody wrote for this place, takes 
 dropped under a condition and rules inside it speak on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.rules import finding, such_as
@@ -22,9 +22,8 @@ def deeper_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     standing = standing_rules(policy, worlds.tree)
     for keeping, dropping, paths in _taking_back(policy, worlds, standing):
         problem = f"keeps {such_as(paths)}, though {policy.place(dropping)} drops what is around it ({dropping.path})"
-        fix = (
-            f"What stands deeper decides: write `drop: {_everything_in(dropping, paths[0])}`, or name what is to leave"
-        )
+        everything = _everything_in(dropping, worlds.anchors[id(dropping)], paths)
+        fix = f"What stands deeper decides: write `drop: {everything}`, or name what is to leave"
         yield finding(policy, keeping, keeping.action, problem, fix, Level.WARNING)
     for dropping, keeping, path, inside in _speaking_on(policy, worlds, standing):
         asked = " and ".join(one.text for one in dropping.conditions)
@@ -54,11 +53,15 @@ def _taking_back(policy: Policy, worlds: Worlds, standing: Standing) -> Iterator
     yield from found.values()
 
 
-def _everything_in(dropping: Rule, path: str) -> str:
-    """A selector that goes before a privacy class on all that a rule drops; where none is easily told, a path."""
+def _everything_in(dropping: Rule, around: Iterable[Anchor], paths: list[str]) -> str:
+    """What goes before a privacy class on all that a rule drops, or on what is around these paths of it."""
     selector = dropping.selector
     is_path = selector.kind in (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
-    return f"{selector.text}//*" if is_path and selector.steps.count("") < MAX_LEAPS else path
+    if is_path and selector.steps.count("") < MAX_LEAPS:
+        return f"{selector.text}//*"
+    classes = [one.path for one in around if any(path.startswith(f"{one.path}/") for path in paths)]
+    written = ", ".join(f"{one}//*" for one in classes)
+    return f"[{written}]" if len(classes) > 1 else written
 
 
 def _by_privacy(rule: Rule, worlds: Worlds) -> Iterator[Anchor]:

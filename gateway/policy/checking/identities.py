@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.contents import Fate
-from gateway.policy.checking.rules import finding
+from gateway.policy.checking.rules import action_of, finding
 from gateway.policy.checking.standing import Standing, can_fail
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.changes import ChangeKind
@@ -55,7 +55,7 @@ class _Apart:
                 problem = f"may withhold {anchor.text}, {by.format(selected.path)}: {_REFUSED}"
                 fix = f"Keep {anchor.text} as it is and at all times, or drop {selected.path} as a whole"
                 about = self.about(anchor) or self.standing.keeping(selected)
-                yield finding(self.policy, about, about.action if about else "rules", problem, fix, Level.WARNING)
+                yield finding(self.policy, about, action_of(about), problem, fix, Level.WARNING)
 
     def referring(self, node: SchemaNode, identity: Identity) -> Iterator[Finding]:
         """A keyref of which the key may go, or leave otherwise."""
@@ -77,7 +77,7 @@ class _Apart:
                     )
                     fix = f"Keep {of.path} at all times and do the same with both values, or drop {anchor.text}"
                     about = self.about(anchor) or self.standing.keeping(selected)
-                    yield finding(self.policy, about, about.action if about else "rules", problem, fix, Level.WARNING)
+                    yield finding(self.policy, about, action_of(about), problem, fix, Level.WARNING)
                     break
 
     # ── places ───────────────────────────────────────────────────────────────────────────────────────────────────

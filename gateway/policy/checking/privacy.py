@@ -25,10 +25,9 @@ _HIDING: Final = frozenset({ChangeKind.REPLACE, ChangeKind.PSEUDONYM})
 
 def privacy_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Return credentials that are kept (errors), and personal values that no rule names (warnings), by rule."""
-    for rule, paths in _credentials(worlds):
-        problem = f"keeps {_named(paths)}, a credential: who has it can act with it"
-        fix = "Add `drop: privacy:credential`" if len(paths) > 1 else f"Add `drop: {paths[0]}`"
-        yield finding(policy, rule, rule.action, problem, fix)
+    for rule, anchors in _credentials(worlds):
+        problem = f"keeps {_named([one.text for one in anchors])}, a credential: who has it can act with it"
+        yield finding(policy, rule, rule.action, problem, _without(rule, anchors, worlds))
     for rule, is_named, paths in _unnamed(worlds):
         problem = f"keeps personal data that no rule names: {_named(paths)}"
         fix = f"Name what must leave, such as `keep: {paths[0]}` with its reason, and add `drop: privacy:personal`"
@@ -43,13 +42,25 @@ def _named(paths: list[str]) -> str:
     return f"{', '.join(paths[:_MOST_NAMED])}{more}"
 
 
-def _credentials(worlds: Worlds) -> Iterator[tuple[Rule, list[str]]]:
-    found: dict[int, tuple[Rule, list[str]]] = {}
+def _without(rule: Rule, anchors: list[Anchor], worlds: Worlds) -> str:
+    """The mend for a rule that gives credentials away: what goes before it at each of them."""
+    stands = set(worlds.anchors[id(rule)])
+    if stands.issubset(anchors):
+        return f"Write `drop` in place of `{rule.action}`"
+    if len(anchors) == 1:
+        return f"Add `drop: {anchors[0].text}`"
+    if stands.intersection(anchors):
+        return f"Add `drop: [{', '.join(one.text for one in anchors)}]`"
+    return "Add `drop: privacy:credential`"
+
+
+def _credentials(worlds: Worlds) -> Iterator[tuple[Rule, list[Anchor]]]:
+    found: dict[int, tuple[Rule, list[Anchor]]] = {}
     for anchor in _classed(worlds, PrivacyClass.CREDENTIAL):
         ruling, node = worlds.rulings[anchor], worlds.tree.nodes[anchor.path]
         for index, rule in enumerate(ruling.candidates):
             if _gives_away(ruling, index, anchor, node) and worlds.may_decide(anchor, index):
-                found.setdefault(id(rule), (rule, []))[1].append(anchor.text)
+                found.setdefault(id(rule), (rule, []))[1].append(anchor)
     yield from found.values()
 
 

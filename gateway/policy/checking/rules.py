@@ -4,9 +4,8 @@ What is shared by several policies may be made for several schema sets. Then it 
 silence it may not, for a name that is misspelt in an included file withholds, or gives away, in every policy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import fits
@@ -14,14 +13,11 @@ from gateway.policy.checking.meeting import Meeting
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.reading import nearest
 from gateway.policy.language.rules import Demand, Policy, Rule
-from gateway.policy.language.selectors import Anchor, Selector, SelectorKind
+from gateway.policy.language.selectors import Anchor, Selector, SelectorKind, parse_selector
 from gateway.policy.ruling.rulings import rank, standing_rules
 from gateway.schema import SchemaNode, ValueFacts
 
-__all__ = ["FACTS", "finding", "or_shared", "rule_findings", "such_as", "unknown_selectors"]
-
-_BY_STEPS: Final = (SelectorKind.PLAIN, SelectorKind.WILDCARD, SelectorKind.ANYWHERE)
-FACTS: Final = "`gateway schema facts` lists all there are"
+__all__ = ["action_of", "finding", "listing", "or_shared", "rule_findings", "such_as", "unknown_selectors"]
 
 
 def finding(
@@ -31,6 +27,16 @@ def finding(
     file = (rule.file if rule is not None else "") or policy.file
     line = rule.line if rule is not None else None
     return Finding(file=file, line=line, key=str(key), problem=problem, fix=fix, level=level)
+
+
+def action_of(rule: Rule | None) -> str:
+    """Return the key under which a rule says what becomes of a place, or that of all rules where none says it."""
+    return "rules" if rule is None else rule.action.value
+
+
+def listing(policy: Policy) -> str:
+    """Return where to look for what the schema set of a policy has."""
+    return f"`gateway schema facts {policy.schema_set}` lists all there are"
 
 
 def such_as(paths: list[str]) -> str:
@@ -93,7 +99,7 @@ class _Unknown:
             return "Remove it; it can never match"
         if selector.kind is SelectorKind.WCO:
             near = nearest(selector.name, sorted({node.wco_id for node in self.tree.nodes.values() if node.wco_id}))
-            return f"Did you mean `wco:{near}`?" if near else FACTS
+            return f"Did you mean `wco:{near}`?" if near else f"Correct it; {listing(self.policy)}"
         home = self.bare_home(selector)
         if home is not None:
             return f"Write {'/'.join((home, *selector.steps[1:]))}; it speaks for a bare body too"
@@ -113,24 +119,32 @@ class _Unknown:
         for step in selector.steps:
             if step not in ("", "*") and step not in self.names:
                 near = nearest(step, self.names)
-                return f"There is no `{step}`; did you mean `{near}`?" if near else f"There is no `{step}`"
-        return f"Its names are not below each other so; {FACTS}"
+                return f"There is no `{step}`; {f'did you mean `{near}`?' if near else listing(self.policy)}"
+        element = selector.text.removesuffix(f"/@{selector.attribute}")
+        found = parse_selector(element).matches(self.tree)
+        if found:
+            return self.mend_attribute(element, selector.attribute, [self.tree.nodes[one.path] for one in found])
+        return f"Its names are not below each other so; {listing(self.policy)}"
+
+    def mend_attribute(self, element: str, attribute: str, nodes: Iterable[SchemaNode]) -> str:
+        taken = sorted({name for node in nodes for name in node.attributes if not name.startswith("{")})
+        if not taken:
+            return f"{element} has no attributes; name the element itself"
+        near = nearest(attribute, taken)
+        mend = f"did you mean `{near}`?" if near else f"there is {', '.join(taken)}"
+        return f"{element} has no attribute `{attribute}`; {mend}"
 
     def mend_path(self, selector: Selector) -> str:
         path = "".join(f"/{step}" for step in selector.steps)
         if path in self.tree.nodes:  # so it is the attribute that is missing
-            taken = sorted(name for name in self.tree.nodes[path].attributes if not name.startswith("{"))
-            near = nearest(selector.attribute, taken)
-            if near:
-                return f"{path} has no attribute `{selector.attribute}`; did you mean `{near}`?"
-            return f"{path} has no attribute `{selector.attribute}`; there is {', '.join(taken) or 'none'}"
+            return self.mend_attribute(path, selector.attribute, [self.tree.nodes[path]])
         known, rest = self.known_part(selector.steps)
         children = self.steps_below(known)
+        if not children:
+            return f"{known} holds no elements; name {known} itself"
         near = nearest(rest, children)
-        where = f"Below {known}" if known else "At the start"
-        if near:
-            return f"{where} there is no `{rest}`; did you mean `{near}`?"
-        return f"{where} there is no `{rest}`; there is {', '.join(children) or 'nothing: it holds a value'}"
+        mend = f"did you mean `{near}`?" if near else f"there is {', '.join(children)}"
+        return f"{f'Below {known}' if known else 'At the start'} there is no `{rest}`; {mend}"
 
     def known_part(self, steps: tuple[str, ...]) -> tuple[str, str]:
         """Return the longest part of an unknown path that exists, and the step after it."""
@@ -184,9 +198,10 @@ class _Look:
             elif (reason := fits(rule.change, facts)) is not None:
                 refused.setdefault(reason, []).append(anchor.text)
         if classes:
-            example = next((f", such as {child.path}" for child in classes[0].children if child.is_leaf), "")
-            problem = f"would {rule.action} {such_as([one.path for one in classes])}, which holds elements and no value"
-            yield finding(self.policy, rule, rule.action, problem, f"Name the elements in it that hold values{example}")
+            leaf = next((one.path for one in self.tree.below(classes[0]) if one.is_leaf), "")
+            problem = f"would {rule.action} {such_as([one.path for one in classes])}, which holds no value of its own"
+            fix = f"Name the elements in it that hold values, such as {leaf}" if leaf else "Keep or drop it"
+            yield finding(self.policy, rule, rule.action, problem, fix)
         for reason, paths in refused.items():
             problem = f"would {rule.action} {such_as(paths)}, and the change does not fit: {reason}"
             yield finding(self.policy, rule, rule.action, problem, "Drop it, or change it in another way")
@@ -208,7 +223,11 @@ class _Look:
                 )
             elif name not in taken:
                 near = nearest(name, taken)
-                fix = f"Remove it; possible are {', '.join(taken)}" if taken else "Remove it"
+                fix = (
+                    f"Remove it; possible is {' or '.join(taken)}"
+                    if taken
+                    else "Remove it; no attribute is possible here"
+                )
                 problem = f"names the attribute {name}, which nothing the rule speaks for takes"
                 yield finding(self.policy, rule, "attributes", problem, f"Did you mean `{near}`?" if near else fix)
 
@@ -254,6 +273,8 @@ class _Look:
             "and nobody could say which decides"
         )
         fix = f"Remove one of the two, or write the one that is to decide in full: {anchor.text}"
+        if later.path == sooner.path:
+            fix = "Remove one of the two, or add to one of them an `unless` with what the other asks"
         return finding(self.policy, later, later.action, problem, fix)
 
     def shadowed(self) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.contents import Broken, Fate, Fates, TooMuchError, content_fates
-from gateway.policy.checking.rules import finding
+from gateway.policy.checking.rules import action_of, finding
 from gateway.policy.checking.worlds import World, Worlds
 from gateway.policy.language.changes import ChangeKind
 from gateway.policy.language.rules import Policy, Rule
@@ -143,9 +143,11 @@ class Standing:
 
     def half(self, policy: Policy, node: SchemaNode, broken: Broken) -> Finding:
         """A class of which something is left that the schema does not allow."""
+        keeping = self.keeping(node)
         if not broken.whole:
             problem = f"keeps a part of {node.path}, whose content model is too large to tell whether it can stand"
-            return finding(policy, self.keeping(node), "keep", problem, "Keep all of it, or drop it", Level.WARNING)
+            fix = f"Keep all of {node.path}, or drop it as a whole"
+            return finding(policy, keeping, action_of(keeping), problem, fix, Level.WARNING)
         names = {child.qualified: child for child in node.children}
         gone = _gone(broken)
         told = [names[one].name if one in names else "an element that is not listed" for one in broken.whole]
@@ -156,12 +158,12 @@ class Standing:
         )
         if gone not in names:
             fix = f"Drop {node.path} as a whole"
-            return finding(policy, self.keeping(node), "keep", problem, fix, Level.WARNING)
+            return finding(policy, keeping, action_of(keeping), problem, fix, Level.WARNING)
         child = names[gone]
         fix = f"Keep {child.path} at all times, or drop {node.path} as a whole"
         rules = [rule for rule in self.deciding(Anchor(child.path)) if rule is not None and not rule.is_keeping]
-        about = rules[0] if rules else self.keeping(node)
-        return finding(policy, about, about.action if about else "rules", problem, fix, Level.WARNING)
+        about = rules[0] if rules else keeping
+        return finding(policy, about, action_of(about), problem, fix, Level.WARNING)
 
     def lost(self, policy: Policy, home: SchemaNode) -> Iterator[Finding]:
         """A root that may lack what the schema requires, told at the places where that begins.
@@ -172,7 +174,7 @@ class Standing:
             rules = [one for one in self.deciding(Anchor(node.path)) if one is not None]
             rule = next((one for one in rules if can_fail(one)), rules[0] if rules else self.keeping(home))
             problem, fix = self.reason(node, rule, home)
-            yield finding(policy, rule, rule.action if rule else "rules", problem, fix, Level.WARNING)
+            yield finding(policy, rule, action_of(rule), problem, fix, Level.WARNING)
 
     def beginnings(self, node: SchemaNode) -> Iterator[SchemaNode]:
         """The places below a class that may go, and take it along."""
@@ -193,6 +195,11 @@ class Standing:
         if node.nillable:
             problem = f"keeps {node.path}, which may say xsi:nil and is withheld then: {needs}"
             return problem, "Use a schema set in which it may not be nil, or send no such message under this policy"
+        if node.is_open and rule is not None and rule.is_keeping:
+            problem = (
+                f"keeps {node.path}, which may hold elements that the set does not list and is withheld then: {needs}"
+            )
+            return problem, "Use a schema set that lists them, or send no such message under this policy"
         return f"may withhold {node.path}: {needs}", f"Keep {node.path} at all times"
 
     def keeping(self, node: SchemaNode) -> Rule | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.errors import Finding
-from gateway.policy.checking.rules import finding, such_as
+from gateway.policy.checking.rules import action_of, finding, such_as
 from gateway.policy.checking.worlds import World, Worlds
 from gateway.policy.language.rules import Action, Policy, Rule
 from gateway.schema import SchemaNode
@@ -33,7 +33,7 @@ def view_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
             found.setdefault(one, []).append(world)
     for one, seen in found.items():
         is_always = len(seen) == count
-        yield one if is_always else replace(one, problem=f"{one.problem} ({seen[0].words})")
+        yield one if is_always else replace(one, problem=f"{one.problem} ({worlds.when(seen)})")
 
 
 @dataclass(slots=True)
@@ -145,4 +145,4 @@ class _View:
                 if rule is not None:
                     lacks = f"{'drops' if rule.action is Action.DROP else 'changes'} {leaf.path}"
                 problem = f"{lacks}, without which the receiver can not tell the kind of message"
-                yield finding(self.policy, rule, "rules" if rule is None else rule.action, problem, f"Keep {leaf.name}")
+                yield finding(self.policy, rule, action_of(rule), problem, f"Keep {leaf.name}")

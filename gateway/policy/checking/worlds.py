@@ -7,7 +7,7 @@ So many conditions have more worlds than are looked at. Where one that is missed
 asked of the worlds but of the candidates of each place (`may_decide`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Final
@@ -46,13 +46,6 @@ class World:
     """For an attribute: the rule that decides, whether it stands on the attribute or above."""
     attributes: Mapping[Anchor, bool]
     """Whether an attribute leaves with its element."""
-
-    @property
-    def words(self) -> str:
-        """When this is so, for people; empty when nothing is asked anywhere."""
-        if not self.holding:
-            return "when no condition holds"
-        return " and ".join(sorted({atom.condition.text for atom in self.holding}))
 
     def rule(self, path: str) -> Rule | None:
         """Return the rule that decides about the element at a path."""
@@ -186,6 +179,13 @@ class Worlds:
         """Whether `all` yields every world there is: beyond four questions, some are left out."""
         asked = [atom for atom in self._atoms if atom.condition.criterion.name != KIND]
         return len(asked) <= _MOST_ASKED and 2 ** len(asked) * len(self.kinds) <= MOST_WORLDS
+
+    def when(self, seen: Iterable[World]) -> str:
+        """Return when something is so that was seen in these worlds, for people: the world that takes fewest words."""
+        unless = {replace(atom.condition, negated=True).text for atom in self._atoms}
+        words = [{atom.condition.text for atom in world.holding} or unless for world in seen]
+        fewest = min(words, key=len)
+        return " and ".join(sorted(fewest))
 
     def asked_at(self, anchor: Anchor) -> Iterator[Atom]:
         """Yield the atoms that decide at one anchor."""

@@ -18,6 +18,9 @@ from tests.unit.schema.sets import LIMITS
 
 D = "/MetaData/Declaration"
 NAMESPACE = "urn:example:asks"
+FOREIGN = HEAD.replace("dms-declaration", "foreign").replace(
+    "rules:", f"criteria: {{code: {D}/FunctionCode, reference: {D}/FunctionalReferenceID}}\nrules:"
+)
 KEEP = f"  - keep: {D}\n    attributes: required\n"
 
 
@@ -34,7 +37,12 @@ def keyed(word: str, name: str, selector: str, more: str = "") -> str:
     return f'<xs:{word} name="{name}" {more}>{path}</xs:{word}>'
 
 
+def pair(number: int) -> str:
+    return f"<xs:sequence>{leaf(f'A{number}')}{leaf(f'B{number}')}</xs:sequence>"
+
+
 OPTIONAL = 'minOccurs="0"'
+SIZE = '<xs:attribute name="size" type="xs:int" use="required"/>'
 MANY = 'minOccurs="0" maxOccurs="9"'
 BODY = holder(
     "Declaration",
@@ -58,45 +66,51 @@ BODY = holder(
         "<xs:sequence>" + holder("Seal", f"<xs:sequence>{leaf('ID')}</xs:sequence>", MANY) + "</xs:sequence>",
         after=keyed("unique", "seals", "d:Seal"),
     )
+    + holder("Tag", f'<xs:simpleContent><xs:extension base="xs:string">{SIZE}</xs:extension></xs:simpleContent>')
+    + holder("Many", f"<xs:choice>{''.join(map(pair, range(151)))}</xs:choice>")
+    + leaf("Note", OPTIONAL)
+    + holder("Void", "")
     + leaf("Sum", kind="xs:int")
-    + leaf("Rate", 'nillable="true"')
-    + "</xs:sequence>",
+    + "LAST</xs:sequence>",
     bounds="",
 )
 VEHICLES = leaf("Vehicle") + leaf("Lorry", 'substitutionGroup="Vehicle"')
-NIL_RATE = '<Rate xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
+RATE = leaf("Rate")
 
 
 @cache
-def asking(rate: str) -> CompiledSet:
-    """Return the set; `rate` is what the last element says of itself."""
-    body = BODY.replace('nillable="true"', rate)
+def asking(last: str) -> CompiledSet:
+    """Return the set; `last` is the last element of its body."""
     files = {
         "in/MetaData.xsd": xsd("urn:example:md", envelope(of_any(NAMESPACE))),
-        "in/Declaration.xsd": xsd(NAMESPACE, VEHICLES + body, f'xmlns:d="{NAMESPACE}"'),
+        "in/Declaration.xsd": xsd(NAMESPACE, VEHICLES + BODY.replace("LAST", last), f'xmlns:d="{NAMESPACE}"'),
     }
     return compile_set(replace(made(files, "in/MetaData.xsd"), kinds=(MessageKind.CANCELLATION,)))
 
 
-def told(rules: str, rate: str = "") -> list[str]:
+def told(rules: str, last: str = RATE) -> list[str]:
     """Return what is said, but of personal data: nobody has reviewed the set."""
-    found = check_policy(policy(rules, HEAD.replace("dms-declaration", "foreign")), asking(rate))
+    found = check_policy(policy(rules, FOREIGN), asking(last))
     return [f"{one.level}: {one}" for one in found if "personal data" not in one.problem]
 
 
-def refusal(rules: str, inside: str, rate: str = "", last: str = "<Rate>1</Rate>") -> str:
+def refusal(rules: str, inside: str, last: str = RATE, end: str = "<Rate>1</Rate>") -> str:
     """Return the code with which a valid document is refused under a policy."""
     codes = "<FunctionCode>13</FunctionCode><FunctionalReferenceID>L1</FunctionalReferenceID><TypeCode>INV</TypeCode>"
-    body = f'<Declaration xmlns="{NAMESPACE}">{codes}{inside}<Sum>12</Sum>{last}</Declaration>'
+    body = f'<Declaration xmlns="{NAMESPACE}">{codes}{inside}<Sum>12</Sum>{end}</Declaration>'
     document = validate(
-        read(f'<m:MetaData xmlns:m="urn:example:md">{body}</m:MetaData>'.encode(), LIMITS), asking(rate)
+        read(f'<m:MetaData xmlns:m="urn:example:md">{body}</m:MetaData>'.encode(), LIMITS), asking(last)
     )
-    how = compile_policy(policy(rules, HEAD.replace("dms-declaration", "foreign")), asking(rate))
+    how = compile_policy(policy(rules, FOREIGN), asking(last))
     with pytest.raises(PolicyError) as caught:
-        apply_policy(document, how, asking(rate))
+        apply_policy(document, how, asking(last))
     return caught.value.code
 
 
+OTHERWISE = (
+    f"  - drop: {D}/Tag\n    when: {{code: 14}}\n  - drop: {D}/Seals\n    when: {{type-code: CRE}}\n"
+    f"  - drop: {D}/Note\n    when: {{reference: L2}}\n"
+)
 CASES = {
     "choice": (f"  - drop: {D}/Party/Name\n", "<Party><ID>1</ID><Name>2</Name></Party>", f"  - drop: {D}/Party\n"),
     "group": (f"  - drop: {D}/Pair/Right\n", "<Pair><Left>1</Left><Right>2</Right></Pair>", f"  - drop: {D}/Pair\n"),
@@ -121,11 +135,22 @@ CASES = {
         "<Seals><Seal><ID>1</ID></Seal><Seal><ID>2</ID></Seal></Seals>",
         f"  - keep: {D}/Seals/Seal/ID\n",
     ),
+    "attribute": (
+        f"  - generalise: {D}/Tag/@size\n    bands: [100, 200]\n",
+        '<Tag size="12">A</Tag>',
+        f"  - replace: {D}/Tag/@size\n    with: '0'\n",
+    ),
+    "large": (f"  - drop: {D}/Many/B0\n", "<Many><A0>1</A0><B0>2</B0></Many>", f"  - drop: {D}/Many\n"),
+    "conditions": (
+        f"  - drop: {D}/Sum\n    when: {{code: 13, type-code: INV, reference: L1}}\n{OTHERWISE}",
+        "",
+        OTHERWISE,
+    ),
     "change": (f"  - generalise: {D}/Sum\n    bands: [100, 200]\n", "", f"  - replace: {D}/Sum\n    with: '0'\n"),
 }
 """What is asked of the set → rules that break it, what a document holds then, the rules mended."""
 SAID = Path(__file__).with_name("foreign.txt").read_text(encoding="utf-8").splitlines()
-"""What is said of each, in the order of the cases, and last of what may be nil."""
+"""What is said of each, in the order of the cases, then of the last elements."""
 
 
 @pytest.mark.parametrize("asked", CASES)
@@ -137,11 +162,37 @@ def test_what_a_schema_asks_beyond_single_elements_is_told_before_it_refuses(ask
     assert told(KEEP + mended) == []
 
 
-def test_what_the_schema_requires_and_lets_be_nil_is_told() -> None:
-    (said,) = told(KEEP, 'nillable="true"')
-    assert said == SAID[-1]
-    assert refusal(KEEP, "", 'nillable="true"', NIL_RATE) == "policy.view_invalid"
-    assert told(KEEP) == []
+XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+LAST = {
+    "nil": (leaf("Rate", 'nillable="true"'), f'<Rate {XSI} xsi:nil="true"/>', RATE, ""),
+    "open": (leaf("Rate", kind="xs:anyType"), "<Rate>1<Sum>2</Sum></Rate>", RATE, ""),
+    "unlisted": (
+        holder(
+            "Rate", f'<xs:sequence>{leaf("Note")}<xs:any namespace="urn:else" processContents="lax"/></xs:sequence>'
+        ),
+        '<Rate><Note>1</Note><Else xmlns="urn:else"/></Rate>',
+        "",
+        f"  - drop: {D}/Rate\n",
+    ),
+}
+"""What the last element may be → how the schema has it, what a document holds, the schema mended or the rules."""
+
+
+@pytest.mark.parametrize("asked", LAST)
+def test_what_a_schema_lets_an_element_hold_that_no_view_has_is_told_before_it_refuses(asked: str) -> None:
+    last, end, other_set, more = LAST[asked]
+    (said,) = told(KEEP, last)
+    assert said == SAID[len(CASES) + list(LAST).index(asked)]
+    assert refusal(KEEP, "", last, end) == "policy.view_invalid"
+    assert told(KEEP + more, other_set or last) == []
+
+
+def test_what_never_holds_a_value_can_not_be_changed() -> None:
+    (said,) = told(f"{KEEP}  - truncate: {D}/Void\n    length: 3\n")
+    assert (
+        said == f"error: p.yaml:8 [truncate]: would truncate {D}/Void, which holds no value of its own. Keep or drop it"
+    )
+    assert told(f"{KEEP}  - drop: {D}/Void\n") == []
 
 
 def test_conditions_that_take_all_of_a_choice_or_nothing_are_no_reason_to_warn() -> None:

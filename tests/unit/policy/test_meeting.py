@@ -64,3 +64,6 @@ def test_more_than_can_be_compared_is_an_error_that_says_so() -> None:
             "Put rules that do the same into one, with a list of values",
         )
     ]
+    as_one = f"  - drop: //Consignee/Name\n    reason: r\n    when: {{type-code: [{alike}]}}\n"
+    mended = policy(HEAD + as_one + f"  - keep: {NAME.rpartition('/Goods')[0]}/TypeCode\n", "")
+    assert not [one for one in check_policy(mended, reviewed(found.schema_set)) if "compare" in one.problem]
