@@ -278,6 +278,7 @@ _EVENTS = {
     TransferEvent.ACCEPTED: AuditEvent.TRANSFER_DELIVERED,
     TransferEvent.TAKEN: AuditEvent.TRANSFER_TAKEN,
     TransferEvent.FAILED: AuditEvent.TRANSFER_FAILED,
+    TransferEvent.GIVEN_BACK: AuditEvent.TRANSFER_GIVEN_BACK,
     TransferEvent.LEASE_LOST: AuditEvent.TRANSFER_LEASE_LOST,
     TransferEvent.REFUSED: AuditEvent.TRANSFER_REFUSED,
     TransferEvent.EXHAUSTED: AuditEvent.TRANSFER_EXHAUSTED,

@@ -1,4 +1,5 @@
-"""The loops of a node: what nobody asks for. Sending, following up, handing over, telling, judging later, sweeping."""
+"""The loops of a node: what nobody asks for. Sending, giving back, following up, handing over, telling, judging later,
+sweeping."""
 
 from collections.abc import Collection, Coroutine
 from typing import Any
@@ -10,6 +11,7 @@ from gateway.domain.ids import PartyId
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.ended import HoldEnded
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.give_back import GiveBack
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.later import GiveReceipts, JudgeLater, LaterLimits
 from gateway.exchange.notify import Notify, NotifyLimits
@@ -47,6 +49,14 @@ def loops_of(
         catch_up={PartyId(one.id): one.catch_up for one in settings.partners},
         reach=around.reach,
     )
+    give_back = GiveBack(
+        store=below.store,
+        fast_path=fast_path,
+        clock=around.clock,
+        bells=around.bells,
+        telemetry=around.telemetry,
+        every=timing.poll,
+    )
     hand_over = HandOver(
         store=below.store,
         channel=backends,
@@ -80,7 +90,7 @@ def loops_of(
     each = (dispatch, notify, use.follow_up)
     loops = [loop.serve(partner) for partner in sorted(one.id for one in settings.partners) for loop in each]
     loops += [hand_over.serve(party) for party in sorted(backends.parties)]
-    return [*loops, sweep.serve(), use.turn_away.serve()]
+    return [*loops, give_back.serve(), sweep.serve(), use.turn_away.serve()]
 
 
 def _limits(partner: Partner, settings: NodeSettings) -> DispatchLimits:

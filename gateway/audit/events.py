@@ -36,6 +36,7 @@ class AuditEvent(StrEnum):
     TRANSFER_HANDED_OVER = "transfer.handed_over"
     TRANSFER_TAKEN = "transfer.taken"
     TRANSFER_FAILED = "transfer.failed"
+    TRANSFER_GIVEN_BACK = "transfer.given_back"
     TRANSFER_LEASE_LOST = "transfer.lease_lost"
     TRANSFER_REFUSED = "transfer.refused"
     TRANSFER_EXHAUSTED = "transfer.exhausted"

@@ -73,10 +73,11 @@ def _sent(history: History, party: PartyId) -> Iterator[str]:
             continue
         told = events.get(one.transfer, Counter())
         yield from _not_once(one, told, _ONCE)
-        claims, ends = told["transfer.claimed"], _ends(told)
+        # What was given back before anything of it was sent is no attempt.
+        claims, ends = told["transfer.claimed"] - told["transfer.given_back"], _ends(told)
         standing = history.standing(one)
         if claims == 0 or claims != ends or (standing is not None and claims != standing.attempts):
-            yield f"{one.document.name}: transfer.claimed {claims} times, {ends} ends of attempts"
+            yield f"{one.document.name}: {claims} attempts, {ends} ends of attempts"
 
 
 def _ends(told: Counter[str]) -> int:

@@ -13,6 +13,7 @@ audit record, so a stale worker can never overwrite. Four rules explain the tabl
 
 5. `superseded` changes the message of a transfer, not the transfer; `skipped` gives a transfer up for good, so that
    those behind it in its conversation may go. Neither is done while the partner may yet accept the message of before.
+6. `given_back` undoes a claim of which nothing was sent, by whoever holds its lease: it counts as no attempt.
 
 `docs/architecture.md` draws its diagram from these tables (`mermaid`).
 """
@@ -46,6 +47,7 @@ class TransferEvent(StrEnum):
     ACCEPTED = "accepted"
     TAKEN = "taken"
     FAILED = "failed"
+    GIVEN_BACK = "given_back"
     LEASE_LOST = "lease_lost"
     REFUSED = "refused"
     EXHAUSTED = "exhausted"
@@ -100,6 +102,7 @@ TRANSITIONS: Final[Mapping[tuple[TransferState, TransferEvent], TransferState]] 
         (_S.IN_FLIGHT, _E.ACCEPTED): _S.DELIVERED,
         (_S.IN_FLIGHT, _E.TAKEN): _S.AWAITING_RECEIPT,
         (_S.IN_FLIGHT, _E.FAILED): _S.QUEUED,
+        (_S.IN_FLIGHT, _E.GIVEN_BACK): _S.QUEUED,
         (_S.IN_FLIGHT, _E.LEASE_LOST): _S.QUEUED,
         (_S.IN_FLIGHT, _E.REFUSED): _S.DEAD_LETTERED,
         (_S.IN_FLIGHT, _E.EXHAUSTED): _S.DEAD_LETTERED,

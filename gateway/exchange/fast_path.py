@@ -7,8 +7,9 @@ each partner. Beyond that a transfer simply stays QUEUED in the store, where eve
 
 `dispatch` opens the way to a partner for a moment, each time it knows two things: the partner answered just now, and
 nothing that is due waits for it in the store, so nobody is overtaken. Whatever waits here is leased like everything
-else under way: when the process dies, or nobody takes it in time, the lease ends and the next attempt starts from the
-stored JWS. A drain closes the way, counts what waits here as under way, and has it sent.
+else under way: when the process dies, the lease ends and the next attempt starts from the stored JWS. What nobody takes
+in time, because the partner stands still, goes back to the store (`give_back`). A drain closes the way, counts what
+waits here as under way, and has it sent, or given back.
 """
 
 from collections import defaultdict, deque
@@ -32,7 +33,8 @@ MAX_WAITING: Final = 128
 """Transfers to one partner: two full batches. What more there is waits in the store as well as here."""
 
 WAIT: Final = timedelta(seconds=10)
-"""How long a transfer may wait to be taken. Its lease is so much longer than that of a claim."""
+"""How long a transfer may wait to be taken before it goes back to the store. Its lease is so much longer than that of a
+claim: what is taken has a whole one before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class FastPath:
         self._max_waiting_bytes = max_waiting_bytes
         self._open: dict[PartyId, float] = {}  # until when, in monotonic seconds
         self._waiting: defaultdict[PartyId, deque[FastTransfer]] = defaultdict(deque)
+        self._late: list[FastTransfer] = []
         self._committing: defaultdict[PartyId, int] = defaultdict(int)
         self._bytes = 0
 
@@ -80,21 +83,42 @@ class FastPath:
 
     def take(self, partner: PartyId, limit: int) -> list[FastTransfer]:
         """Return at most `limit` transfers, in the order of their commits, at most MAX_BATCH_BYTES but for a single
-        one. They are leased: what is taken must be worked on. One that waited too long is left to its lease."""
-        waiting = self._waiting[partner]
+        one. They are leased: what is taken must be worked on. None has waited too long."""
+        waiting = self._waiting_in_time(partner)
         taken: list[FastTransfer] = []
         size = 0
-        oldest = self._clock.monotonic() - WAIT.total_seconds()
         while waiting and len(taken) < limit:
             if taken and size + waiting[0].size_bytes > MAX_BATCH_BYTES:
                 break
             one = waiting.popleft()
+            taken.append(one)
+            size += one.size_bytes
+        self._gone(taken)
+        return taken
+
+    def _waiting_in_time(self, partner: PartyId) -> deque[FastTransfer]:
+        """Return what waits for `partner`; what waited too long is set aside."""
+        waiting = self._waiting[partner]
+        oldest = self._clock.monotonic() - WAIT.total_seconds()
+        while waiting and waiting[0].since < oldest:
+            self._late.append(waiting.popleft())
+        return waiting
+
+    def _gone(self, transfers: Sequence[FastTransfer]) -> None:
+        for one in transfers:
             self._bells.ended()
             self._bytes -= one.size_bytes
-            if one.since >= oldest:
-                taken.append(one)
-                size += one.size_bytes
-        return taken
+
+    # ── give_back ──
+
+    def late(self) -> list[FastTransfer]:
+        """Return what waited too long for any partner, once. It is leased, and nobody else knows of it any more: what
+        is not given back waits for the end of its lease."""
+        for partner in self._waiting:
+            self._waiting_in_time(partner)
+        late, self._late = self._late, []
+        self._gone(late)
+        return late
 
     # ── submit ──
 

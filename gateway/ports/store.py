@@ -113,10 +113,11 @@ class Store(LaterStore, WordingStore, Protocol):
         Raises TransferError `transfer.stale` when the row changed meanwhile, `transfer.lease_lost` when the fence did,
         `transfer.illegal_transition` for a pair not in the table. Records attempt and receipt in the same commit, and
         the partner's health: success for ACCEPTED, REFUSED and TAKEN. `sent`: whether a byte may have left; a lost
-        lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message. `deadline`:
-        a new deadline, where the event brings one (requeued). When the commit is unknown, the row is read back: the
-        change is found, or made. While the store can not write, it is tried for up to a minute before StorageError is
-        raised, since nobody would make the change again before the lease ends.
+        lease always counts as sent, so that `ever_sent` is true whenever the partner may have the message; of one that
+        was given back nothing was sent, and its attempt counts no more. `deadline`: a new deadline, where the event
+        brings one (requeued). When the commit is unknown, the row is read back: the change is found, or made. While the
+        store can not write, it is tried for up to a minute before StorageError is raised, since nobody would make the
+        change again before the lease ends.
         """
         ...
 

@@ -27,6 +27,8 @@ from gateway.storage.values import micros, micros_or_none, time_or_none, transfe
 _PARTNER_MAY_HAVE_IT: Final = frozenset(
     {TransferEvent.ACCEPTED, TransferEvent.LEASE_LOST, TransferEvent.REFUSED, TransferEvent.TAKEN}
 )
+_ENDS_LEASE: Final = frozenset({TransferEvent.GIVEN_BACK, TransferEvent.LEASE_LOST})
+"""Whoever held it must find that its fence no longer fits, even before the next claim."""
 _REST: Final = FINAL | {TransferState.DEAD_LETTERED}
 """Where a transfer that was skipped may stand: those behind it went, so it can not go any more."""
 _BEGINS_ANEW: Final = frozenset({TransferEvent.RELEASED, TransferEvent.REQUEUED})
@@ -116,8 +118,7 @@ def _settled(given: Settlement) -> TransferRow:
         row,
         state=state,
         version=row.version + 1,
-        # Either is a person's word to begin anew; the attempts made so far stay in their own table.
-        attempts=0 if event in _BEGINS_ANEW else row.attempts,
+        attempts=_attempts(row, event),
         ever_sent=row.ever_sent or given.sent or event in _PARTNER_MAY_HAVE_IT,
         not_seen=row.not_seen or event is TransferEvent.NOT_SEEN or _swears(given.receipt),
         skipped=row.skipped or event is TransferEvent.SKIPPED,
@@ -127,6 +128,13 @@ def _settled(given: Settlement) -> TransferRow:
         last_code=given.code,
         last_detail=given.detail,
     )
+
+
+def _attempts(row: TransferRow, event: TransferEvent) -> int:
+    """Return how many attempts count from now on; those made so far stay in their own table."""
+    if event in _BEGINS_ANEW:
+        return 0  # a person's word
+    return row.attempts - int(event is TransferEvent.GIVEN_BACK)  # what its claim had begun was not made
 
 
 def _write_evidence(connection: Connection, given: Sequence[Settlement]) -> None:
@@ -141,7 +149,7 @@ def _write_evidence(connection: Connection, given: Sequence[Settlement]) -> None
 
 
 def _fence_after(given: Settlement) -> int | None:
-    return None if given.fence is None else given.fence + int(given.event is TransferEvent.LEASE_LOST)
+    return None if given.fence is None else given.fence + int(given.event in _ENDS_LEASE)
 
 
 def _is_settled(connection: Connection, settled: TransferRow, fence: int | None) -> bool:
@@ -184,8 +192,7 @@ def _move_values(given: Settlement, settled: TransferRow) -> dict[str, Any]:
         "seen": row.version,
         "held": given.fence,
         "becomes": settled.state._value_,
-        # Whoever held the lost lease must find that its fence no longer fits, even before the next claim.
-        "fence_step": int(given.event is TransferEvent.LEASE_LOST),
+        "fence_step": int(given.event in _ENDS_LEASE),
         "tries": settled.attempts,
         "sent": int(settled.ever_sent),
         "unseen": int(settled.not_seen),

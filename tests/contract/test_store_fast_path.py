@@ -10,12 +10,12 @@ import pytest
 from gateway.audit import AuditEvent
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferEvent, TransferState
-from gateway.domain.records import Accepted, AcceptSubmission, ClaimAtOnce, ClaimedTransfer, Replayed
+from gateway.domain.records import Accepted, AcceptSubmission, ClaimAtOnce, ClaimedTransfer, Replayed, TransferRow
 from gateway.errors import StorageError, TransferError, Violation
 from gateway.ports import Store
 from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER, accept, events, row_of, settle
-from tests.store_values import LEASE, NOW, OTHER, PARTNER, StoreValues, accepted_evidence
+from tests.store_values import LEASE, NOW, OTHER, PARTNER, StoreValues, accepted_evidence, evidence
 
 
 def at_once(change: AcceptSubmission, *recipients: PartyId) -> AcceptSubmission:
@@ -149,3 +149,50 @@ async def test_a_process_that_ends_between_claim_and_attempt_loses_its_lease_and
         with pytest.raises(TransferError):
             await settle(store, claimed.row, TransferEvent.FAILED, fence=claimed.fence)
         assert TransferId(again.row.id) in {row.id for row in await store.transfers(limit=10)}
+
+
+async def given_back(store: Store, claimed: ClaimedTransfer) -> TransferRow:
+    row, event = claimed.row, TransferEvent.GIVEN_BACK
+    return await store.settle(
+        row, event, audit=evidence(row, event), now=LATER, fence=claimed.fence, next_attempt_at=row.created
+    )
+
+
+async def test_what_is_given_back_stands_as_if_it_had_never_been_claimed(store: Store, values: StoreValues) -> None:
+    (claimed,) = await accepted(store, at_once(values.submission()))
+    never = await row_of(store, await accept(store, values.submission()))
+    back = await given_back(store, claimed)
+    assert back == await row_of(store, back.id)
+    assert (back.state, back.attempts, back.ever_sent) == (never.state, 0, False)
+    assert (back.next_attempt_at, back.last_code) == (never.next_attempt_at, never.last_code)
+    assert (await settle(store, back, TransferEvent.CANCELLED)).state is TransferState.CANCELLED
+
+
+async def test_whoever_gave_it_back_holds_no_lease_any_more(store: Store, values: StoreValues) -> None:
+    (claimed,) = await accepted(store, at_once(values.submission()))
+    await given_back(store, claimed)
+    (again,) = await store.claim(PARTNER, limit=10, now=LATER, lease=LEASE)
+    assert (again.row.id, again.row.attempts) == (claimed.row.id, 1)
+    assert again.fence > claimed.fence
+    for event in (TransferEvent.GIVEN_BACK, TransferEvent.FAILED):
+        with pytest.raises(TransferError, match="lease_lost"):
+            await settle(store, claimed.row, event, fence=claimed.fence)
+
+
+async def test_a_lease_that_was_lost_can_not_be_given_back(store: Store, values: StoreValues) -> None:
+    (claimed,) = await accepted(store, at_once(values.submission()))
+    lost = await settle(store, claimed.row, TransferEvent.LEASE_LOST)
+    with pytest.raises(TransferError, match="lease_lost"):
+        await given_back(store, claimed)
+    assert await row_of(store, claimed.row.id) == lost
+
+
+async def test_what_is_given_back_keeps_its_place(store: Store, values: StoreValues) -> None:
+    (claimed,) = await accepted(store, at_once(values.submission(conversation="c", sequence=1)))
+    behind = await accept(store, values.submission(conversation="c", sequence=2))
+    later = await accept(store, values.submission(now=NOW + timedelta(seconds=1)))
+    await given_back(store, claimed)
+    due = await store.claim(PARTNER, limit=10, now=LATER, lease=LEASE)
+    assert [one.row.id for one in due] == [claimed.row.id, later], "before what came after it, though given back after"
+    await settle(store, due[0].row, TransferEvent.ACCEPTED, fence=due[0].fence)
+    assert [one.row.id for one in await store.claim(PARTNER, limit=10, now=LATER, lease=LEASE)] == [behind]

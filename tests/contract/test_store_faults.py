@@ -174,7 +174,9 @@ async def test_a_message_whose_commit_failed_is_stored_once_when_it_comes_again(
 
 
 @pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
-@pytest.mark.parametrize("event", [TransferEvent.ACCEPTED, TransferEvent.FAILED, TransferEvent.LEASE_LOST])
+@pytest.mark.parametrize(
+    "event", [TransferEvent.ACCEPTED, TransferEvent.FAILED, TransferEvent.GIVEN_BACK, TransferEvent.LEASE_LOST]
+)
 async def test_a_settle_whose_commit_failed_is_read_back_and_happens_once(
     case: StoreCase, store: Store, values: StoreValues, fault: CommitFault, event: TransferEvent
 ) -> None:

@@ -26,6 +26,7 @@ TRANSFER_STEPS: Final[Mapping[tuple[str, AuditEvent], str]] = {
     ("QUEUED", _E.TRANSFER_DELIVERED): "DELIVERED",
     ("IN_FLIGHT", _E.TRANSFER_DELIVERED): "DELIVERED",
     ("IN_FLIGHT", _E.TRANSFER_FAILED): "QUEUED",
+    ("IN_FLIGHT", _E.TRANSFER_GIVEN_BACK): "QUEUED",
     ("IN_FLIGHT", _E.TRANSFER_LEASE_LOST): "QUEUED",
     # A rule, an operator or the end of an agreement has it wait for a person; a rule does so in the very acceptance.
     ("QUEUED", _E.TRANSFER_HELD): "HELD",

@@ -36,6 +36,7 @@ TRANSFER_STEPS = [
     ("IN_FLIGHT", "accepted", "DELIVERED"),
     ("IN_FLIGHT", "taken", "AWAITING_RECEIPT"),
     ("IN_FLIGHT", "failed", "QUEUED"),
+    ("IN_FLIGHT", "given_back", "QUEUED"),
     ("IN_FLIGHT", "lease_lost", "QUEUED"),
     ("IN_FLIGHT", "refused", "DEAD_LETTERED"),
     ("IN_FLIGHT", "exhausted", "DEAD_LETTERED"),

@@ -134,7 +134,7 @@ def test_it_is_closed_until_dispatch_opens_it_and_again_after_a_moment(
     assert offered(path, prepared(values)) is None
 
 
-def test_what_waits_is_under_way_until_it_is_taken_or_given_up(
+def test_what_waits_is_under_way_until_it_is_taken_or_given_back(
     path: FastPath, values: StoreValues, time: Time, bells: Doorbells
 ) -> None:
     for _ in range(3):
@@ -144,6 +144,8 @@ def test_what_waits_is_under_way_until_it_is_taken_or_given_up(
     assert bells.under_way == 2
     time.seconds += WAIT.total_seconds() + 1
     path.take(PARTNER, 1)
+    assert bells.under_way == 2
+    path.late()
     assert bells.under_way == 0
 
 
@@ -208,11 +210,28 @@ def test_what_was_not_claimed_gives_its_place_back(path: FastPath, values: Store
     assert path.take(PARTNER, 10) == []
 
 
-def test_what_nobody_took_in_time_is_left_to_its_lease(path: FastPath, values: StoreValues, time: Time) -> None:
+def test_what_nobody_took_in_time_is_late_and_what_came_after_it_is_not(
+    path: FastPath, values: StoreValues, time: Time
+) -> None:
+    path.open(OTHER, lasting=SHORT)
+    slow = [one for _ in range(2) for one in committed(path, prepared(values))]
+    slow += committed(path, prepared(values, OTHER))
+    assert path.late() == []
+    time.seconds += WAIT.total_seconds() + 1
+    path.open(PARTNER, lasting=SHORT)
+    quick = committed(path, prepared(values))
+    assert [one.claimed for one in path.take(PARTNER, 10)] == quick
+    assert [one.claimed for one in path.late()] == slow
+    assert path.late() == []
+    assert path.take(PARTNER, 10) == path.take(OTHER, 10) == []
+
+
+def test_what_is_late_gives_its_place_back(path: FastPath, values: StoreValues, time: Time) -> None:
     committed(path, prepared(values, size=900))
     time.seconds += WAIT.total_seconds() + 1
     path.open(PARTNER, lasting=SHORT)
     assert path.take(PARTNER, 10) == []
-    (claimed,) = committed(path, prepared(values, size=900))
-    assert [one.claimed for one in path.take(PARTNER, 10)] == [claimed]
-    assert claimed.row.state is TransferState.IN_FLIGHT
+    assert offered(path, prepared(values, size=900)) is None
+    (late,) = path.late()
+    assert late.claimed.row.state is TransferState.IN_FLIGHT
+    assert offered(path, prepared(values, size=900)) is not None

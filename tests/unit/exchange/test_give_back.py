@@ -1,0 +1,116 @@
+"""What was late on the fast path is given back under its fence; what the store does not take is left to its lease."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import cast
+
+from gateway.audit import AuditEvent
+from gateway.domain.lifecycle import TransferEvent
+from gateway.domain.records import ClaimedTransfer, TransferRow
+from gateway.errors import GatewayError, TransferError
+from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.fast_path import FastPath, FastTransfer
+from gateway.exchange.give_back import GiveBack
+from gateway.ports import Settlement, Store
+from tests.store_values import NOW, PARTNER, StoreValues
+from tests.unit.exchange.rows import claimed_of
+
+
+class Standing:
+    """A clock that stands still, a little after the transfers were accepted."""
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=12)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class Late:
+    """A fast path on which these are late, once."""
+
+    def __init__(self, *claimed: ClaimedTransfer) -> None:
+        self._late = [FastTransfer(claimed=one, envelope=None, size_bytes=1, since=0.0) for one in claimed]
+
+    def late(self) -> list[FastTransfer]:
+        late, self._late = self._late, []
+        return late
+
+
+class Taking:
+    """A store that answers what it was told to. `under_way`: what the bells said meanwhile."""
+
+    def __init__(self, bells: Doorbells, *answers: TransferRow | GatewayError) -> None:
+        self.bells = bells
+        self.given: list[Settlement] = []
+        self.under_way = 0
+        self._answers = answers
+
+    async def settle_all(self, settlements: Sequence[Settlement]) -> list[TransferRow | GatewayError]:
+        self.given += settlements
+        self.under_way = self.bells.under_way
+        return list(self._answers)
+
+
+class Lines:
+    """Keeps what is told: action and code."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def line(
+        self, action: str, *, outcome: str, duration: timedelta | None = None, code: str = "", **labels: str | int
+    ) -> None:
+        assert (outcome, duration, set(labels)) == ("failure", None, {"partner", "transfer_id"})
+        self.told.append((action, code))
+
+
+def giving_back(store: Taking, late: Late, lines: Lines) -> GiveBack:
+    return GiveBack(
+        store=cast(Store, store),
+        fast_path=cast(FastPath, late),
+        clock=Standing(),
+        bells=store.bells,
+        telemetry=lines,
+        every=timedelta(seconds=1),
+    )
+
+
+def some_claimed(number: int) -> list[ClaimedTransfer]:
+    values = StoreValues()
+    return [claimed_of(values.submission().prepared.transfers[0]) for _ in range(number)]
+
+
+async def test_all_that_is_late_goes_back_in_one_change_each_under_its_fence() -> None:
+    claimed = some_claimed(3)
+    store, lines = Taking(Doorbells(), *(one.row for one in claimed)), Lines()
+    give_back = giving_back(store, Late(*claimed), lines)
+    await give_back.once()
+    await give_back.once()  # nothing is late any more
+    assert [one.row for one in store.given] == [one.row for one in claimed]
+    assert {one.event for one in store.given} == {TransferEvent.GIVEN_BACK}
+    assert {one.audit.event for one in store.given} == {AuditEvent.TRANSFER_GIVEN_BACK}
+    assert {one.fence for one in store.given} == {1}
+    assert {one.next_attempt_at for one in store.given} == {NOW}, "the time of its acceptance: it keeps its place"
+    assert lines.told == []
+    assert (store.under_way, store.bells.under_way) == (1, 0), "a drain waits for it"
+    assert await store.bells.wait(PARTNER, 0.0) == 1
+
+
+async def test_after_a_clock_was_set_back_it_is_due_now() -> None:
+    (claimed,) = some_claimed(1)
+    ahead = replace(claimed, row=replace(claimed.row, created=NOW + timedelta(hours=1)))
+    store = Taking(Doorbells(), ahead.row)
+    await giving_back(store, Late(ahead), Lines()).once()
+    assert store.given[0].next_attempt_at == NOW + timedelta(seconds=12)
+
+
+async def test_what_the_store_does_not_take_is_told_and_left_to_its_lease() -> None:
+    claimed = some_claimed(2)
+    store, lines = Taking(Doorbells(), TransferError("transfer.lease_lost"), claimed[1].row), Lines()
+    give_back = giving_back(store, Late(*claimed), lines)
+    await give_back.once()
+    assert lines.told == [("transfer.give_back", "transfer.lease_lost")]
+    await give_back.once()
+    assert len(store.given) == 2
