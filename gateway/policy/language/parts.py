@@ -278,7 +278,7 @@ class _PartReader:
             return Change(kind=ChangeKind(word))
         if word:
             fix = "Write year, month or country; for codes and numbers write `digits:`, `prefix:` or `bands:` instead"
-            self.reading.note(fields.fields["to"].line, f"{key}.to", "is not what can be generalised to", fix)
+            self.reading.note(fields.fields["to"].line, f"{key}.to", f"can not be `{word}`", fix)
         return None
 
     def digits(self, fields: Fields, key: str) -> Change | None:
@@ -286,7 +286,7 @@ class _PartReader:
         for number in _DIGITS:
             if isinstance(entry.node, Word) and entry.node.value == number:
                 return Change(kind=ChangeKind.DIGITS, number=number)
-        problem = "is not a length at which commodity codes are cut"
+        problem = "is not a length to which commodity codes are cut"
         self.reading.note(entry.line, f"{key}.digits", problem, "Write 2, 4 or 6")
         return None
 
