@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import ConfigurationError, Finding
 from gateway.policy import Policy, check_policy, compile_policy
 from gateway.schema import CompiledSet, assemble_set, compile_set
-from tests.unit.policy.rules import CODES, HEAD, POLICIES, example_policy, policy, reviewed
+from tests.unit.policy.rules import HEAD, POLICIES, example_policy, policy, reviewed
 from tests.unit.schema.sets import bundled
 
 D = "/MetaData/Declaration"
@@ -77,15 +77,6 @@ def test_unknown_paths_come_all_at_once_and_alone() -> None:
     assert [one.line for one in found] == [5, 6]
 
 
-def test_a_policy_for_another_set_is_refused() -> None:
-    (finding,) = check_policy(policy(CODES), bundled("dms-response"))
-    assert (finding.key, finding.problem, finding.fix) == (
-        "schema_set",
-        "is written for the schema set dms-declaration, not for dms-response",
-        "Name the set that the agreement's flow names",
-    )
-
-
 def test_a_policy_with_findings_is_not_compiled() -> None:
     with pytest.raises(ConfigurationError) as caught:
         compile_policy(policy(f"  - keep: {D}/Nothing\n"), bundled("dms-declaration"))
@@ -93,7 +84,7 @@ def test_a_policy_with_findings_is_not_compiled() -> None:
     assert len(caught.value.findings) == 1
 
 
-# ── a set of another maker: values that lean on prefixes ─────────────────────────────────────────────────────────
+# ── a set of another kind or maker ──────────────────────────────────────────────────────────────────────────────
 
 NAMES = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:n" elementFormDefault="qualified">
   <xs:element name="R"><xs:complexType><xs:sequence>
@@ -115,20 +106,40 @@ def named_set(*namespaces: str) -> CompiledSet:
     return compile_set(made)
 
 
-def test_a_value_that_refers_to_a_prefix_can_not_be_kept() -> None:
-    head = HEAD.replace("dms-declaration", "names")
-    rules = "  - keep: /R\n  - keep: /R/Plain\n"
-    (finding,) = errors(policy(rules, head), named_set("urn:n"))
-    assert (finding.problem, finding.fix) == (
-        "keeps /R/Name, whose value refers to a prefix that a view does not have",
-        "Add `drop: /R/Name`",
-    )
-    assert check_policy(policy("  - keep: /R/Plain\n  - drop: /R/Name\n", head), named_set("urn:n")) == ()
+NAMED = HEAD.replace("dms-declaration", "names")
+ANSWER = "  - keep: /MetaData/Response/FunctionCode\n  - keep: /MetaData/Response/Declaration/ID\n"
+UNFIT = {
+    "written for another set": (
+        (HEAD + ANSWER, "dms-response"),
+        (
+            "p.yaml [schema_set]: is written for the schema set dms-declaration, not for dms-response. Name the set that the "
+            "agreement's flow names"
+        ),
+        (RESPONSE + ANSWER, "dms-response"),
+    ),
+    "a set that does not list a namespace": (
+        (f"{NAMED}  - keep: /R/Plain\n", "urn:m"),
+        (
+            "p.yaml [schema_set]: is under names, whose manifest does not list the namespace urn:n. Add the set anew with all "
+            "its namespaces"
+        ),
+        (f"{NAMED}  - keep: /R/Plain\n", "urn:n"),
+    ),
+    "a value that refers to a prefix": (
+        (f"{NAMED}  - keep: /R\n  - keep: /R/Plain\n", "urn:n"),
+        "p.yaml:5 [keep]: keeps /R/Name, whose value refers to a prefix that a view does not have. Add `drop: /R/Name`",
+        (f"{NAMED}  - keep: /R\n  - keep: /R/Plain\n  - drop: /R/Name\n", "urn:n"),
+    ),
+}
+"""What does not fit → a policy and its set (a bundled one, or the one above with a namespace), what is said, both mended."""
 
 
-def test_a_set_that_does_not_list_a_namespace_can_not_be_used() -> None:
-    (finding,) = check_policy(policy("  - keep: /R\n", HEAD.replace("dms-declaration", "names")), named_set("urn:m"))
-    assert (finding.problem, finding.fix) == (
-        "is under names, whose manifest does not list the namespace urn:n",
-        "Add the set anew with all its namespaces",
-    )
+def unfit(text: str, chosen: str) -> tuple[Finding, ...]:
+    return errors(policy(text, ""), bundled(chosen) if chosen.startswith("dms-") else named_set(chosen))
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_policy_and_a_set_that_do_not_fit_are_told_and_mended(name: str) -> None:
+    wrong, said, mended = UNFIT[name]
+    assert [str(one) for one in unfit(*wrong)] == [said]
+    assert unfit(*mended) == ()

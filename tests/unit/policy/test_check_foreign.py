@@ -187,8 +187,11 @@ def test_what_a_schema_lets_an_element_hold_that_no_view_has_is_told_before_it_r
     assert told(KEEP + more, other_set or last) == []
 
 
+VOID = f"{KEEP}  - truncate: {D}/Void\n    length: 3\n"
+
+
 def test_what_never_holds_a_value_can_not_be_changed() -> None:
-    (said,) = told(f"{KEEP}  - truncate: {D}/Void\n    length: 3\n")
+    (said,) = told(VOID)
     assert (
         said == f"error: p.yaml:8 [truncate]: would truncate {D}/Void, which holds no value of its own. Keep or drop it"
     )
