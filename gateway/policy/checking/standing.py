@@ -180,7 +180,8 @@ class Standing:
         """The places below a class that may go, and take it along."""
         for child in node.children:
             fates = self.fates[child.path]
-            if not (fates & _GONE if child.least else child.is_alternative and Fate.LOST in fates):
+            takes_along = child.is_alternative or _may_be_all(node)
+            if not (fates & _GONE if child.least else takes_along and Fate.LOST in fates):
                 continue
             if child.is_leaf or child.nillable:
                 yield child
@@ -189,6 +190,9 @@ class Standing:
     def reason(self, node: SchemaNode, rule: Rule | None, home: SchemaNode) -> tuple[str, str]:
         """Return what is wrong with a place that may go, and the mend."""
         needs = f"no {home.name} can be written without it, and such messages are refused"
+        holder = self.worlds.tree.nodes[node.path.rpartition("/")[0]]
+        if not node.least and _may_be_all(holder):
+            needs = f"where nothing else leaves of {holder.path}, {needs}"
         if can_fail(rule) and node.is_leaf:
             problem = f"withholds {node.path} where its value can not be changed as asked: {needs}"
             return problem, f"Keep {node.path} as it is, or replace it"
@@ -209,6 +213,11 @@ class Standing:
                 if rule is not None and rule.is_keeping and Fate.STANDS in self.fates[one.path]:
                     return rule
         return None
+
+
+def _may_be_all(node: SchemaNode) -> bool:
+    """Tell whether each child of a class may be all that it holds."""
+    return node.model is None and not any(child.least for child in node.children)
 
 
 def _leaf_fates(node: SchemaNode, rule: Rule | None) -> Fates:

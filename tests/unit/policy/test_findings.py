@@ -41,6 +41,7 @@ WARNINGS = {
     "shadowed",
     "shadowed-by-what-is-in-it",
     "totals-may-go",
+    "value-alone-in-what-is-required",
     "value-that-can-not-be",
 }
 

@@ -15,6 +15,7 @@ from tests.unit.policy.test_findings import BAD, CODE_LISTS, FILES
 
 D = "/MetaData/Declaration"
 ITEM = f"{D}/GoodsShipment/GovernmentAgencyGoodsItem"
+R = "/MetaData/Response/Declaration"
 CONSIGNEE = f"{D}/GoodsShipment/Consignee"
 NEW_RULE = "rules:\n"
 Edit = tuple[str, str, str]
@@ -137,6 +138,7 @@ MENDS: dict[str, tuple[Edit, ...]] = {
     ),
     "tie-with-an-included-file": (here("//GoodsShipment/Consignee/Name", f"{CONSIGNEE}/Name"),),
     "totals-may-go": (here("sequence: renumber", "sequence: renumber, totals: recompute"),),
+    "value-alone-in-what-is-required": (here(f"generalise: {R}/VersionID\n    digits: 4", f"keep: {R}/VersionID"),),
     "value-that-can-not-be": (here("FRA", "FR"),),
     "wco-id-like-no-other": (here("XXXX", "57B"),),
     "wco-id-unknown": (here("wco:R39", "wco:39B"),),

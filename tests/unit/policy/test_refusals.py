@@ -160,3 +160,18 @@ def test_no_rule_asks_beside_what_may_hold_nothing_but_empty_classes(inside: str
     errors = [one.problem for one in check_policy(policy(rules, head), holding) if one.is_error]
     told = "asks country at /Declaration/Shipment/Country, while /Declaration/Shipment/Buyer may be withheld"
     assert [one[: len(told)] for one in errors] == ([told] if may_go else [])
+
+
+def test_a_value_that_may_be_all_a_required_class_holds_is_told_where_it_can_not_be_changed() -> None:
+    """The class goes without it, and what requires the class with it; beside a value that stays nothing is lost."""
+    held = """<xs:element name="FunctionCode" type="xs:string"/>
+      <xs:element name="Part"><xs:complexType><xs:sequence>{}<xs:element name="Sum" type="xs:int" minOccurs="0"/>
+      </xs:sequence></xs:complexType></xs:element>"""
+    rules = "  - keep: /Declaration\n  - generalise: /Declaration/Part/Sum\n    bands: [10, 20]\n"
+    alone, beside = made(held.format(""), ["amendment"]), made(held.format(NAME.format("")), ["amendment"])
+    assert refusal(rules, f"{AMENDMENT}<Part><Sum>1</Sum></Part>", alone).code == "policy.view_invalid"
+    head = HEAD.replace("dms-declaration", "made")
+    told = [
+        [one for one in check_policy(policy(rules, head), under) if "Sum" in one.problem] for under in (alone, beside)
+    ]
+    assert [[one.is_error for one in some] for some in told] == [[False], []]
