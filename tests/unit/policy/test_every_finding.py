@@ -25,10 +25,8 @@ from tests.unit.policy import test_check_foreign as foreign
 ROOMS: Final = ("gateway.policy.language", "gateway.policy.checking")
 SILENT: Final = {
     "gateway.policy.language.changes": "says what was done to a value, in explain",
-    "gateway.policy.language.conditions": "writes a condition out, as a part of texts",
     "gateway.policy.language.file_schema": "describes keys to editors",
     "gateway.policy.language.flatten": "writes a policy out",
-    "gateway.policy.checking.worlds": "writes conditions out, as a part of texts",
 }
 """Modules in which no text is a finding's, and why."""
 _NO_TEXTS: Final = {"annotation", "returns", "keys"}
