@@ -46,7 +46,7 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_VALUES: Final = 50_000
 """What a file may hold of keys, values, lists and groups: each takes some 25 µs. 2,000 rules have 30,000."""
 MAX_DEPTH: Final = 16
-_LESS: Final = "Write prefixes such as 93*, and name whole classes instead of what is in them"
+_LESS: Final = "Leave out what repeats; in a policy, write prefixes such as 93*, and classes instead of what is in them"
 _LONG_ESCAPE: Final = re.compile(r"\\U([0-9A-Fa-f]{8})")
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _PLAIN: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
