@@ -67,9 +67,11 @@ def check_policy(
 def _set_findings(policy: Policy, compiled: CompiledSet) -> Iterator[Finding]:
     if policy.schema_set != compiled.id:
         problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
-        yield finding(policy, None, "schema_set", problem, "Name the set that the agreement's flow names")
+        fix = f"Write `schema_set: {compiled.id}`, or name another policy in the flow of the agreement"
+        yield finding(policy, None, "schema_set", problem, fix)
         return
     unlisted = sorted({node.namespace for node in compiled.tree.nodes.values()} - {"", *compiled.prefixes.values()})
     if unlisted:
         problem = f"is under {compiled.id}, whose manifest does not list the namespace {unlisted[0]}"
-        yield finding(policy, None, "schema_set", problem, "Add the set anew with all its namespaces")
+        fix = "Add the set anew with `gateway schema add`, which lists them"
+        yield finding(policy, None, "schema_set", problem, fix)

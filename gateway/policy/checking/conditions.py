@@ -58,25 +58,27 @@ class _Asking:
         for condition in entry.conditions:
             name = condition.criterion.name
             if name == KIND:
-                if not self.worlds.may_be_kind(condition):
-                    kinds = ", ".join(self.worlds.kinds)
-                    problem = f"never holds: messages under {self.policy.schema_set} are {kinds}"
-                    yield finding(self.policy, entry, key, problem, "Remove it, or ask for one of these", Level.WARNING)
+                yield from self.no_kind(entry, key, condition)
             elif not self.worlds.places(condition.criterion) and not entry.shared:
                 level = Level.WARNING if name in BUILT_IN or not self.policy.is_own(entry) else Level.ERROR
                 problem = f"asks {name}, which no place of the schema set {self.policy.schema_set} answers"
-                fix = (
-                    "Remove the condition"
-                    if name in BUILT_IN
-                    else f"Correct `{name}` under `criteria`; {listing(self.policy)}"
-                )
-                yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), level)
+                where = f"Correct `{name}` under `criteria`; {listing(self.policy)}"
+                fix = or_shared(self.policy, entry, "Remove the condition" if name in BUILT_IN else where)
+                yield finding(self.policy, entry, key, problem, fix, level)
             if not entry.shared:
                 yield from self.impossible(entry, key, condition)
         for one, other in combinations(entry.conditions, 2):
             if one.excludes(other, single=False):
                 problem = f"never holds: {one.text} and {other.text} exclude each other"
                 yield finding(self.policy, entry, key, problem, "Take a value out of one of them", Level.WARNING)
+
+    def no_kind(self, entry: Rule | Demand, key: str, condition: Condition) -> Iterator[Finding]:
+        """A condition on the kind that no message under the set meets."""
+        if not self.worlds.may_be_kind(condition):
+            kinds = ", ".join(self.worlds.kinds)
+            problem = f"speaks {condition.text}, which never holds: messages under {self.policy.schema_set} are {kinds}"
+            fix = f"Remove it, or {'leave one of these out' if condition.negated else 'ask for one of these'}"
+            yield finding(self.policy, entry, key, problem, fix, Level.WARNING)
 
     def impossible(self, entry: Rule | Demand, key: str, condition: Condition) -> Iterator[Finding]:
         """Values that nothing the condition asks can have."""

@@ -57,7 +57,7 @@ def unknown_selectors(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
         if rule.selector.kind is SelectorKind.SET:
             for member in rule.selector.members:
                 if not member.matches(worlds.tree):
-                    problem = f"names {rule.path}, in which {member.text} is nothing in the set {policy.schema_set}"
+                    problem = f"names {rule.path}, of which {member.text} stands nowhere in {policy.schema_set}"
                     fix = or_shared(policy, rule, unknown.mend(member))
                     yield finding(policy, rule, rule.action, problem, fix, Level.WARNING)
         elif not worlds.anchors[id(rule)]:

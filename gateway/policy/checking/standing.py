@@ -197,7 +197,7 @@ class Standing:
             problem = f"withholds {node.path} where its value can not be changed as asked: {needs}"
             return problem, f"Keep {node.path} as it is, or replace it"
         if node.nillable:
-            problem = f"keeps {node.path}, which may say xsi:nil and is withheld then: {needs}"
+            problem = f"keeps {node.path}, which may say that it has no value (xsi:nil) and is withheld then: {needs}"
             return problem, "Use a schema set in which it may not be nil, or send no such message under this policy"
         if node.is_open and rule is not None and rule.is_keeping:
             problem = (

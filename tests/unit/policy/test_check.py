@@ -112,16 +112,16 @@ UNFIT = {
     "written for another set": (
         (HEAD + ANSWER, "dms-response"),
         (
-            "p.yaml [schema_set]: is written for the schema set dms-declaration, not for dms-response. Name the set that the "
-            "agreement's flow names"
+            "p.yaml [schema_set]: is written for the schema set dms-declaration, not for dms-response. Write `schema_set: "
+            "dms-response`, or name another policy in the flow of the agreement"
         ),
         (RESPONSE + ANSWER, "dms-response"),
     ),
     "a set that does not list a namespace": (
         (f"{NAMED}  - keep: /R/Plain\n", "urn:m"),
         (
-            "p.yaml [schema_set]: is under names, whose manifest does not list the namespace urn:n. Add the set anew with all "
-            "its namespaces"
+            "p.yaml [schema_set]: is under names, whose manifest does not list the namespace urn:n. Add the set anew with "
+            "`gateway schema add`, which lists them"
         ),
         (f"{NAMED}  - keep: /R/Plain\n", "urn:n"),
     ),

@@ -26,6 +26,7 @@ WARNINGS = {
     "code-that-no-list-has",
     "criterion-unknown-in-an-included-file",
     "items-may-go",
+    "never-by-all-kinds",
     "never-by-conditions",
     "never-by-criterion",
     "never-by-criterion-in-an-included-file",

@@ -95,6 +95,7 @@ MENDS: dict[str, tuple[Edit, ...]] = {
     "name-like-no-other": (here("//Weather", "//Communication"),),
     "name-unknown": (here("//Consigne/", "//Consignee/"),),
     "names-not-below-each-other": (here("//Name/Consignee", "//Consignee/Name"),),
+    "never-by-all-kinds": (here("[declaration, amendment, arrival]", "[declaration, amendment]"),),
     "never-by-conditions": (here("    unless: {type-code: IM*}\n", "    unless: {type-code: IMD}\n"),),
     "never-by-criterion": (here("    when: {commodity: 93*}\n", ""),),
     "never-by-criterion-in-an-included-file": (("parts/by-commodity.yaml", "    when: {commodity: 93*}\n", ""),),
