@@ -8,6 +8,7 @@ from gateway.app.channels import Backends, hand_over_retries
 from gateway.app.parts import Adapters, Around, UseCases
 from gateway.app.rulebook import RulesInForce
 from gateway.domain.ids import PartyId
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.dispatch import Dispatch, DispatchLimits
 from gateway.exchange.ended import HoldEnded
 from gateway.exchange.fast_path import FastPath
@@ -29,6 +30,7 @@ def loops_of(
     *,
     rules: RulesInForce,
     fast_path: FastPath,
+    arrivals: Arrivals,
     backends: Backends,
 ) -> list[Coroutine[Any, Any, None]]:
     """Return the loops that every node runs; those to partners once for each, so that none waits for another."""
@@ -65,6 +67,7 @@ def loops_of(
         ids=around.ids,
         bells=around.bells,
         telemetry=around.telemetry,
+        arrivals=arrivals,
         limits=HandOverLimits(lease=timing.lease, poll=timing.poll, retries=hand_over_retries(settings)),
         reach=around.reach,
     )

@@ -35,6 +35,7 @@ from gateway.channels import HttpsPartnerChannel
 from gateway.domain.failpoint import Failpoint, Reach
 from gateway.domain.records import RulesReloaded
 from gateway.errors import GatewayError, StorageError
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
 from gateway.exchange.doorbell import Doorbells
@@ -110,6 +111,7 @@ class Node:
         self._fast_path = FastPath(
             agreements=self._rules, clock=self._clock, bells=self._bells, lease=settings.timing.lease
         )
+        self._arrivals = Arrivals(clock=self._clock, bells=self._bells, lease=settings.timing.lease)
         self._reach = read_failpoint(os.environ, allowed=settings.insecure_failpoints)
         self._open = open_store or partial(_open_in_place, reach=self._reach, restored=bool(restored))
         self._stack = AsyncExitStack()
@@ -280,6 +282,7 @@ class Node:
                 ids=ids,
                 bells=bells,
                 telemetry=self._telemetry,
+                arrivals=self._arrivals,
                 later=receipts_later(self._settings),
                 reach=self._reach,
             ),
@@ -294,7 +297,16 @@ class Node:
             clock=self._clock, ids=self._ids, bells=self._bells, telemetry=self._telemetry, reach=self._reach
         )
         owing = await below.store.owing_later()
-        loops = loops_of(settings, below, use, around, rules=self._rules, fast_path=self._fast_path, backends=backends)
+        loops = loops_of(
+            settings,
+            below,
+            use,
+            around,
+            rules=self._rules,
+            fast_path=self._fast_path,
+            arrivals=self._arrivals,
+            backends=backends,
+        )
         loops += later_loops(settings, owing, below, use, around)
         self._stack.push_async_callback(self._give_back, below.store)
         self._run(loops)

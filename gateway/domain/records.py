@@ -30,8 +30,9 @@ class IdempotencyScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAtOnce:
-    """Whose transfers may be leased in the very commit that accepts them, and for how long. Only a signed one goes that
-    nothing stands before in its conversation, to a partner without a back-off."""
+    """To whom messages may be leased in the very commit that writes them, and for how long: transfers to partners, or
+    hand-overs to parties of ours. Only one goes that nothing unfinished stands beside in its conversation; a transfer
+    must be signed too, and its partner be without a back-off."""
 
     recipients: frozenset[PartyId]
     lease: timedelta
@@ -320,6 +321,7 @@ class AdmitStored:
     `answers_unknown`: nothing was written, since what the message answers was never sent to its sender.
     `tombstoned`: nothing was written, since we have sworn never to have had a message under this id.
     `superseded`: the message that this one stands in place of was accepted; this is the receipt for that one.
+    `claimed`: its hand-over, if that was leased to this node in the same commit.
     """
 
     token: str
@@ -330,6 +332,7 @@ class AdmitStored:
     answers_unknown: bool = False
     tombstoned: bool = False
     superseded: bool = False
+    claimed: "ClaimedHandOver | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,10 +53,12 @@ async def work_off(
     bell: str,
     pace: Pace,
     failed: Callable[[GatewayError], None],
+    begun: Callable[[int], Sequence[Claimed]] = lambda _most: (),
 ) -> None:
     """Run until cancelled. `claim(n)` leases up to n pieces, each of which `work` does alone; it must not raise.
 
-    `failed` is told when a claim could not be made.
+    `failed` is told when a claim could not be made. `begun(n)`: up to n pieces that were leased already when the bells
+    were hushed; they are worked off all the same.
     """
     under_way: set[asyncio.Task[None]] = set()
 
@@ -71,7 +73,9 @@ async def work_off(
             free = min(pace.most, pace.at_once - len(under_way))
             claimed: Sequence[Claimed] = ()
             try:
-                if free > 0 and not bells.hushed:
+                if bells.hushed:
+                    claimed = begun(free)
+                elif free > 0:
                     with bells.at_work():
                         claimed = await claim(free)
             except GatewayError as error:

@@ -25,6 +25,7 @@ from gateway.domain.outcome import Damaged, HandedOver, HandOverOutcome, Transie
 from gateway.domain.records import ClaimedHandOver, InboxRow
 from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.errors import GatewayError
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.claiming import Pace, work_off, work_off_in_groups
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.notify import notice_bell
@@ -83,6 +84,7 @@ class HandOver:
         ids: Ids,
         bells: Doorbells,
         telemetry: Telemetry,
+        arrivals: Arrivals,
         limits: HandOverLimits,
         reach: Reach = pass_by,
     ) -> None:
@@ -93,15 +95,18 @@ class HandOver:
         self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
+        self._arrivals = arrivals
         self._limits = limits
         self._reach = reach
 
     async def serve(self, recipient: PartyId) -> None:
         """Hand over what is for `recipient` until cancelled."""
 
-        async def claim(most: int) -> list[ClaimedHandOver]:
-            now, lease = self._clock.now(), self._limits.lease
-            return await self._store.claim_hand_overs({recipient}, limit=most, now=now, lease=lease)
+        async def claim(most: int) -> Sequence[ClaimedHandOver]:
+            return await self._claim(recipient, most)
+
+        def begun(most: int) -> Sequence[ClaimedHandOver]:
+            return self._arrivals.take(recipient, most)
 
         def failed(error: GatewayError) -> None:
             self._telemetry.line("hand_over.claim", outcome="failure", code=error.code)
@@ -110,7 +115,9 @@ class HandOver:
         if takes == 1:
             most = limits.parallel
             pace = Pace(most=most, at_once=most, worth=limits.worth, linger=limits.linger, poll=limits.poll)
-            await work_off(claim, self._attempt_one, bells=self._bells, bell=bell, pace=pace, failed=failed)
+            await work_off(
+                claim, self._attempt_one, bells=self._bells, bell=bell, pace=pace, failed=failed, begun=begun
+            )
         else:
             pace = Pace(
                 most=takes,
@@ -120,7 +127,43 @@ class HandOver:
                 apart=limits.apart,
                 poll=limits.poll,
             )
-            await work_off_in_groups(claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed)
+            await work_off_in_groups(
+                claim, self._attempt, bells=self._bells, bell=bell, pace=pace, failed=failed, begun=begun
+            )
+
+    async def _claim(self, recipient: PartyId, most: int) -> Sequence[ClaimedHandOver]:
+        """Return what was leased as it came in and, as far as there is room, what is due in the store. If that is all,
+        what comes now may be leased as it comes in for a moment."""
+        ready = self._arrivals.take(recipient, most)
+        if len(ready) == most:
+            return ready
+        with self._bells.at_work():
+            now, limits = self._clock.now(), self._limits
+            try:
+                await self._give_back(self._arrivals.late())
+                due = await self._store.claim_hand_overs(
+                    {recipient}, limit=most - len(ready), now=now, lease=limits.lease
+                )
+            except GatewayError:
+                self._arrivals.close(recipient)
+                if not ready:
+                    raise
+                return ready
+        if len(ready) + len(due) < most:
+            self._arrivals.open(recipient, lasting=limits.poll, room=2 * most)
+        else:
+            self._arrivals.close(recipient)
+        return [*ready, *due]
+
+    async def _give_back(self, late: Sequence[ClaimedHandOver]) -> None:
+        """Give back what waited too long to be handed over, because its back end stood still."""
+        now = self._clock.now()
+        lost = [
+            _settlement(one, HandOverEvent.LEASE_LOST, now, next_attempt_at=min(one.row.received, now)) for one in late
+        ]
+        for outcome in await self._store.settle_hand_overs(lost) if lost else ():
+            if isinstance(outcome, GatewayError):  # it is left to the end of its lease
+                self._telemetry.line("hand_over.give_back", outcome="failure", code=outcome.code)
 
     def _takes(self, recipient: PartyId) -> int:
         return min(self._channel.takes(recipient), MAX_BATCH_ENVELOPES)
@@ -232,13 +275,14 @@ class HandOver:
         if wait is None and failure.connected:
             return _settlement(claimed, HandOverEvent.EXHAUSTED, now, failure)
         wait = max(wait or retry.cap, failure.retry_after or timedelta(0))
-        return _settlement(claimed, HandOverEvent.FAILED, now, failure, wait)
+        return _settlement(claimed, HandOverEvent.FAILED, now, failure, now + wait)
 
 
 _EVIDENCE: Final = {
     HandOverEvent.ACKNOWLEDGED: AuditEvent.HAND_OVER_ACKNOWLEDGED,
     HandOverEvent.FAILED: AuditEvent.HAND_OVER_FAILED,
     HandOverEvent.EXHAUSTED: AuditEvent.HAND_OVER_EXHAUSTED,
+    HandOverEvent.LEASE_LOST: AuditEvent.HAND_OVER_LEASE_LOST,
 }
 
 
@@ -247,7 +291,7 @@ def _settlement(
     event: HandOverEvent,
     now: datetime,
     failure: TransientFailure | Damaged | None = None,
-    wait: timedelta | None = None,
+    next_attempt_at: datetime | None = None,
 ) -> HandOverSettlement:
     row = claimed.row
     facts: dict[str, str | int] = {"attempt": row.attempts}
@@ -259,7 +303,7 @@ def _settlement(
         audit=AuditEntry(event=_EVIDENCE[event], at=now, actor="system", message_id=row.message_id, facts=facts),
         now=now,
         fence=claimed.fence,
-        next_attempt_at=None if wait is None else now + wait,
+        next_attempt_at=next_attempt_at,
         code=failure.code if failure else "",
         detail=failure.detail if failure else "",
     )

@@ -26,6 +26,7 @@ from gateway.domain.retry import RetryPolicy, wait_before_retry
 from gateway.domain.statement import Verdict
 from gateway.envelope import claimed_message_id, sign_receipt
 from gateway.errors import EnvelopeError, GatewayError, RequestError
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.doorbell import Doorbells
 from gateway.ports import Clock, Ids, Store, Telemetry, Trust, Workers
 
@@ -72,6 +73,7 @@ class Receive:
         ids: Ids,
         bells: Doorbells,
         telemetry: Telemetry,
+        arrivals: Arrivals,
         later: Collection[PartyId] = (),
         reach: Reach = pass_by,
     ) -> None:
@@ -82,6 +84,7 @@ class Receive:
         self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
+        self._arrivals = arrivals
         self._later = frozenset(later)
         self._reach = reach
         self._looked: dict[PartyId, float] = {}  # when a partner's back-off was last looked at, in monotonic seconds
@@ -331,11 +334,17 @@ class Receive:
         await self._store.answer_taken(taken, refused.receipt, refused.receipt_token, now=now, audit=audit)
 
     async def _commit(self, decided: Sequence[Admitted | Refused]) -> Sequence[AdmitStored | GatewayError]:
+        """Commit what was decided. What may be handed over at once is leased in the same commit."""
         now = self._clock.now()
-        try:
-            return await self._store.admit_all([(one, _verdict(one, now)) for one in decided], now=now)
-        except GatewayError as error:
-            return [error] * len(decided)
+        with self._arrivals.places_for([one for one in decided if isinstance(one, Admitted)]) as claim:
+            try:
+                stored = await self._store.admit_all(
+                    [(one, _verdict(one, now)) for one in decided], now=now, claim=claim
+                )
+            except GatewayError as error:
+                return [error] * len(decided)
+            self._arrivals.put([one.claimed for one in stored if isinstance(one, AdmitStored) and one.claimed])
+        return stored
 
     async def _commit_one(self, result: Admitted | Refused, taken: TakenEnvelope | None) -> AdmitStored:
         now = self._clock.now()

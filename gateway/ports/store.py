@@ -19,6 +19,7 @@ from gateway.domain.records import (
     AcceptSubmission,
     AdmitStored,
     Attempt,
+    ClaimAtOnce,
     ClaimedHandOver,
     ClaimedTransfer,
     IdempotencyScope,
@@ -296,10 +297,17 @@ class Store(LaterStore, WordingStore, Protocol):
         ...
 
     async def admit_all(
-        self, given: Sequence[tuple[Admitted | Refused, AuditEntry]], *, now: datetime
+        self,
+        given: Sequence[tuple[Admitted | Refused, AuditEntry]],
+        *,
+        now: datetime,
+        claim: ClaimAtOnce | None = None,
     ) -> list[AdmitStored | GatewayError]:
         """As `admit`, for several messages, each with its entry, in their order: each as if it had been given alone,
-        in one commit where that is possible. An error is a value here."""
+        in one commit where that is possible. An error is a value here.
+
+        `claim`: whose hand-overs to lease in the same commit, if nothing of their conversation waits before: as
+        `claim_hand_overs` would right after it."""
         ...
 
     async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:

@@ -5,12 +5,12 @@ Written table by table for several messages, no two of which may share a convers
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.domain.jobs import Admitted
-from gateway.domain.lifecycle import HandOverState
+from gateway.domain.lifecycle import HandOverEvent, HandOverState, advance_hand_over
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY
-from gateway.domain.message import MessageHeader
+from gateway.domain.records import ClaimAtOnce, ClaimedHandOver, InboxRow
 from gateway.domain.statement import Verdict
 from gateway.storage import conversations
 from gateway.storage.conversations import Sought
@@ -18,7 +18,7 @@ from gateway.storage.engine import Connection, insert_into
 from gateway.storage.inbox_tables import dedupe, hand_over, inbox, inbox_payload
 from gateway.storage.references import reference_values, write_references
 from gateway.storage.retention import kept_until
-from gateway.storage.values import micros
+from gateway.storage.values import micros, span
 
 _INSERT_DEDUPE = insert_into(dedupe)
 _INSERT_INBOX = insert_into(inbox)
@@ -26,30 +26,73 @@ _INSERT_PAYLOAD = insert_into(inbox_payload)
 _INSERT_HAND_OVER = insert_into(hand_over)
 
 
-def write_messages(connection: Connection, new: Sequence[tuple[Admitted, datetime]]) -> None:
-    """Write messages of which nothing is known, each with when it was admitted."""
-    places = [(result.header.sender, result.header.conversation) for result, _ in new]
+class New(NamedTuple):
+    """A message of which nothing is known, and when it was admitted. `claim`: whose hand-over may be leased at once."""
+
+    result: Admitted
+    now: datetime
+    claim: ClaimAtOnce | None
+
+
+def write_messages(connection: Connection, new: Sequence[New]) -> list[ClaimedHandOver | None]:
+    """Write messages; return the hand-over of each if it was leased, which needs that nothing waits beside it."""
+    places = [(one.result.header.sender, one.result.header.conversation) for one in new]
     # Where another waits already, both decide who goes first; else the new one does.
     waiting = conversations.unfinished_received(connection, places)
-    known = conversations.look_up(connection, [_sought(result) for result, _ in new])
-    at = [micros(now) for _, now in new]
-    kept = [micros(kept_until(result.header, now)) for result, now in new]
-    connection.run_many(_INSERT_INBOX, [_inbox_values(one[0], when) for one, when in zip(new, at, strict=True)])
-    connection.run_many(_INSERT_PAYLOAD, [_payload_values(result) for result, _ in new])
+    known = conversations.look_up(connection, [_sought(one.result) for one in new])
+    at = [micros(one.now) for one in new]
+    kept = [micros(kept_until(one.result.header, one.now)) for one in new]
+    claimed = [_claimed(one) if place not in waiting else None for one, place in zip(new, places, strict=True)]
+    connection.run_many(_INSERT_INBOX, [_inbox_values(one.result, when) for one, when in zip(new, at, strict=True)])
+    connection.run_many(_INSERT_PAYLOAD, [_payload_values(one.result) for one in new])
     connection.run_many(
         _INSERT_HAND_OVER,
         [
-            _hand_over_values(one[0].header, when, keep_until=until, first=place not in waiting)
-            for one, when, until, place in zip(new, at, kept, places, strict=True)
+            _hand_over_values(one, when, leased, keep_until=until, first=place not in waiting)
+            for one, when, leased, until, place in zip(new, at, claimed, kept, places, strict=True)
         ],
     )
     connection.run_many(
         _INSERT_DEDUPE,
-        [_dedupe_values(one[0], when, kept=until) for one, when, until in zip(new, at, kept, strict=True)],
+        [_dedupe_values(one.result, when, kept=until) for one, when, until in zip(new, at, kept, strict=True)],
     )
-    write_references(connection, [row for result, _ in new for row in _references(result)])
+    write_references(connection, [row for one in new for row in _references(one.result)])
     conversations.register(connection, [(place, None, when) for place, when in zip(known, at, strict=True)])
     conversations.let_next_be_handed_over(connection, waiting)
+    return claimed
+
+
+def _claimed(new: New) -> ClaimedHandOver | None:
+    """Return a hand-over as a claim right after the commit would, if it may be leased."""
+    result, now, claim = new
+    header = result.header
+    if claim is None or header.recipient not in claim.recipients:
+        return None
+    row = InboxRow(
+        message_id=header.message_id,
+        sender=header.sender,
+        recipient=header.recipient,
+        kind=header.kind,
+        conversation=header.conversation,
+        sequence=header.sequence,
+        in_reply_to=header.in_reply_to,
+        agreement=header.agreement,
+        terms=header.terms,
+        digest=result.digest,
+        size_bytes=result.size_bytes,
+        expires=header.expires,
+        received=now,
+        hand_over=advance_hand_over(HandOverState.PENDING, HandOverEvent.CLAIMED),
+        hand_over_version=2,
+        attempts=1,
+        next_attempt_at=None,
+        handed_over=None,
+        last_code="",
+        last_detail="",
+        policy_sha256=header.policy_sha256,
+        over_shared=result.over_shared,
+    )
+    return ClaimedHandOver(row=row, fence=1, sealed_message=result.sealed_message)
 
 
 def _sought(result: Admitted) -> Sought:
@@ -117,8 +160,11 @@ def _inbox_values(result: Admitted, at: int) -> dict[str, Any]:
     }
 
 
-def _hand_over_values(header: MessageHeader, at: int, *, keep_until: int, first: bool) -> dict[str, Any]:
-    return {
+def _hand_over_values(
+    new: New, at: int, leased: ClaimedHandOver | None, *, keep_until: int, first: bool
+) -> dict[str, Any]:
+    header, claim = new.result.header, new.claim
+    values = {
         "sender": header.sender,
         "message_id": header.message_id,
         "recipient": header.recipient,
@@ -137,4 +183,15 @@ def _hand_over_values(header: MessageHeader, at: int, *, keep_until: int, first:
         "last_detail": "",
         "keep_until": keep_until,
         "purged": None,
+    }
+    if leased is None or claim is None:
+        return values
+    row = leased.row
+    return values | {
+        "state": row.hand_over._value_,
+        "version": row.hand_over_version,
+        "fence": leased.fence,
+        "lease_until": at + span(claim.lease),
+        "attempts": row.attempts,
+        "next_attempt_at": None,
     }

@@ -151,16 +151,19 @@ def _claimed(
     leased = {"version": before["version"] + 1, "attempts": before["attempts"] + 1, "next_attempt_at": None}
     row = inbox_row({**before, **leased, "state": state._value_})
     fence = before["fence"] + 1
-    transaction.record(
-        AuditEntry(
-            event=AuditEvent.HAND_OVER_CLAIMED,
-            at=now,
-            actor=actor,
-            message_id=row.message_id,
-            facts={"sender": row.sender, "recipient": row.recipient, "attempt": row.attempts, "fence": fence},
-        )
-    )
+    transaction.record(claim_entry(row, fence, now, actor))
     return row, fence
+
+
+def claim_entry(row: InboxRow, fence: int, now: datetime, actor: str = "system") -> AuditEntry:
+    """Return the evidence of a claim. `row`: as it left the hand-over."""
+    return AuditEntry(
+        event=AuditEvent.HAND_OVER_CLAIMED,
+        at=now,
+        actor=actor,
+        message_id=row.message_id,
+        facts={"sender": row.sender, "recipient": row.recipient, "attempt": row.attempts, "fence": fence},
+    )
 
 
 def settle_all(transaction: Transaction, given: Sequence[HandOverSettlement]) -> list[InboxRow]:

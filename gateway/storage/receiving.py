@@ -8,10 +8,12 @@
 2. Unknown and refused: a record of the refusal, no more. Refusals are never final.
 3. Unknown and admitted, but an answer to what its sender can not have of us: nothing is written. Only a transaction can
    tell, and again only the caller can sign, so it comes back with a refusal (2).
-4. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction.
+4. Unknown and admitted: inbox, payload, hand-over, receipt, references and conversation, all in this transaction,
+   and the lease of the hand-over where that may go at once: written as a claim right after the commit would leave it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -23,12 +25,13 @@ from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused, places_in_line
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOT_SEEN_KEPT
 from gateway.domain.message import MessageHeader
-from gateway.domain.records import AdmitStored, StoredReceipt
+from gateway.domain.records import AdmitStored, ClaimAtOnce, StoredReceipt
 from gateway.domain.statement import NotSeen, Verdict
 from gateway.errors import CATALOGUE
 from gateway.storage import conversations
-from gateway.storage.admitted import write_messages
+from gateway.storage.admitted import New, write_messages
 from gateway.storage.engine import Connection, Row, Transaction, insert_into
+from gateway.storage.hand_overs import claim_entry
 from gateway.storage.inbox_tables import dedupe, refusal
 from gateway.storage.together import Among
 from gateway.storage.values import micros, time_of
@@ -61,11 +64,12 @@ _REFUSED_AGAIN = (
 
 
 class Judgement(NamedTuple):
-    """What a worker said of a message, and the evidence of that."""
+    """What a worker said of a message, and the evidence of that. `claim`: whose hand-over may be leased with it."""
 
     result: Admitted | Refused
     now: datetime
     audit: AuditEntry
+    claim: ClaimAtOnce | None = None
 
 
 def admit(transaction: Transaction, judgement: Judgement) -> AdmitStored:
@@ -118,19 +122,23 @@ def _admit(transaction: Transaction, given: Sequence[Judgement], reach: Reach) -
     finals = _finals(connection, given)
     decided = [_decide(connection, one, finals) for one in given]
     new = [
-        (one.result, one.now)
+        New(one.result, one.now, one.claim)
         for one, decision in zip(given, decided, strict=True)
         if decision.written and isinstance(one.result, Admitted)
     ]
-    if new:
-        write_messages(connection, new)
-        for result, now in new:
-            _bury(connection, result.header, now, finals)
-    for decision in decided:
+    claimed = iter(write_messages(connection, new) if new else ())
+    for result, now, _ in new:
+        _bury(connection, result.header, now, finals)
+    stored: list[AdmitStored] = []
+    for one, decision in zip(given, decided, strict=True):
         for entry in decision.entries:
             transaction.record(entry)
+        leased = next(claimed) if decision.written else None
+        if leased is not None:
+            transaction.record(claim_entry(leased.row, leased.fence, one.now))
+        stored.append(decision.stored if leased is None else replace(decision.stored, claimed=leased))
         reach(Failpoint.MESSAGE_WRITTEN)
-    return [decision.stored for decision in decided]
+    return stored
 
 
 _Finals = Mapping[tuple[PartyId, MessageId], Row]
@@ -154,7 +162,7 @@ def _finals(connection: Connection, given: Sequence[Judgement]) -> _Finals:
 
 def _decide(connection: Connection, judgement: Judgement, finals: _Finals) -> _Decided:
     """Decide about one message. A refusal is written here, a message by the caller."""
-    result, now, audit = judgement
+    result, now, audit, _ = judgement
     header = result.header
     known = finals.get((header.sender, header.message_id))
     if known is not None and known["verdict"] == _ACCEPTED:

@@ -13,7 +13,15 @@ from gateway.domain.failpoint import Reach
 from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.jobs import Admitted, Refused
 from gateway.domain.lifecycle import HandOverEvent, NoticeState
-from gateway.domain.records import AdmitStored, ClaimedHandOver, InboxRow, OwedNotice, StoredReceipt, TransferRow
+from gateway.domain.records import (
+    AdmitStored,
+    ClaimAtOnce,
+    ClaimedHandOver,
+    InboxRow,
+    OwedNotice,
+    StoredReceipt,
+    TransferRow,
+)
 from gateway.domain.statement import NotSeen
 from gateway.errors import GatewayError
 from gateway.ports import HandOverSettlement, NoticeSettlement
@@ -46,11 +54,16 @@ class SqlReceivingStore:
         return await self._writer.write(Together(self._admitting, Judgement(result, now, audit)))
 
     async def admit_all(
-        self, given: Sequence[tuple[Admitted | Refused, AuditEntry]], *, now: datetime
+        self,
+        given: Sequence[tuple[Admitted | Refused, AuditEntry]],
+        *,
+        now: datetime,
+        claim: ClaimAtOnce | None = None,
     ) -> list[AdmitStored | GatewayError]:
-        """As `admit`, for several at once."""
+        """As `admit`, for several at once; `claim`: whose hand-overs to lease with it."""
         kind = self._admitting
-        return await self._writer.write_all([Together(kind, Judgement(result, now, audit)) for result, audit in given])
+        judgements = [Judgement(result, now, audit, claim) for result, audit in given]
+        return await self._writer.write_all([Together(kind, one) for one in judgements])
 
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))

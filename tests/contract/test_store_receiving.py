@@ -11,7 +11,7 @@ from gateway.domain.ids import MessageId
 from gateway.domain.jobs import Admitted, Refused
 from gateway.domain.lifecycle import HAND_OVER_TRANSITIONS, HandOverEvent, HandOverState
 from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY
-from gateway.domain.records import AdmitStored, ClaimedHandOver, InboxRow
+from gateway.domain.records import AdmitStored, ClaimAtOnce, ClaimedHandOver, InboxRow
 from gateway.domain.statement import Verdict
 from gateway.errors import TransferError
 from gateway.ports import Store
@@ -33,6 +33,13 @@ from tests.store_values import (
 
 async def admit(store: Store, result: Admitted | Refused) -> AdmitStored:
     return await store.admit(result, now=NOW, audit=message_evidence(result))
+
+
+async def admit_and_claim(store: Store, *messages: Admitted) -> list[ClaimedHandOver | None]:
+    """Admit messages, and lease with them what is for HOME."""
+    at_once = ClaimAtOnce(recipients=frozenset({HOME}), lease=LEASE)
+    stored = await store.admit_all([(one, message_evidence(one)) for one in messages], now=NOW, claim=at_once)
+    return [one.claimed for one in stored if isinstance(one, AdmitStored)]
 
 
 async def claim(store: Store, limit: int = 9) -> list[ClaimedHandOver]:
@@ -222,6 +229,37 @@ async def test_a_conversation_is_handed_over_in_order_of_sequence(store: Store, 
         for one in claimed:
             await settle(store, one.row, HandOverEvent.ACKNOWLEDGED, fence=one.fence)
     assert order == [[("c", 1), ("d", 7)], [("c", 2)], [("c", 3)]]
+
+
+async def test_a_hand_over_is_leased_in_the_commit_of_its_message_as_by_a_claim_after_it(
+    store: Store, values: StoreValues
+) -> None:
+    at_once, after = values.admitted(references=[reference("x")]), values.admitted()
+    (stored,) = await admit_and_claim(store, at_once)
+    assert stored is not None
+    assert await store.hand_over(at_once.header.message_id, sender=PARTNER) == (stored.row, stored.fence)
+    assert stored.sealed_message == at_once.sealed_message
+    assert await events(store) == [AuditEvent.MESSAGE_ACCEPTED, AuditEvent.HAND_OVER_CLAIMED]
+    assert await store.claim_hand_overs([HOME], limit=9, now=NOW, lease=LEASE) == []
+    assert await store.overdue_hand_overs(now=NOW + LEASE, limit=9) == [stored.row]
+    await admit(store, after)
+    (claimed,) = await store.claim_hand_overs([HOME], limit=9, now=NOW, lease=LEASE)
+    row = replace(stored.row, message_id=after.header.message_id, conversation=after.header.conversation)
+    assert replace(row, sequence=after.header.sequence, digest=after.digest) == claimed.row
+    done = await settle(store, stored.row, HandOverEvent.ACKNOWLEDGED, fence=stored.fence)
+    assert done.hand_over is HandOverState.HANDED_OVER
+
+
+async def test_only_what_is_named_and_nothing_waits_beside_is_leased_with_its_message(
+    store: Store, values: StoreValues
+) -> None:
+    waits = values.admitted(conversation="c", sequence=1)
+    await admit(store, waits)
+    behind, other = values.admitted(conversation="c", sequence=2), values.admitted(recipient=OTHER)
+    first, second = values.admitted(conversation="d", sequence=1), values.admitted(conversation="d", sequence=2)
+    leased = await admit_and_claim(store, behind, other, first, waits, second)
+    assert [one and one.row.sequence for one in leased] == [None, None, 1, None, None]
+    assert [(one.row.conversation, one.row.sequence) for one in await claim(store)] == [("c", 1)]
 
 
 async def test_a_claim_takes_only_what_is_for_those_it_names(store: Store, values: StoreValues) -> None:

@@ -20,6 +20,7 @@ from gateway.domain.lifecycle import HandOverEvent, TransferEvent
 from gateway.domain.records import (
     Accepted,
     AcceptSubmission,
+    AdmitStored,
     ClaimAtOnce,
     ClaimedTransfer,
     TransferRow,
@@ -175,10 +176,12 @@ async def test_what_we_receive(store: Store, other: Store, values: StoreValues, 
     random = Random(seed)
     for _ in range(2):
         messages = [judged(values, random) for _ in range(10)]
-        together = await asyncio.gather(*(_admit(store, one) for one in messages))
-        assert together == await each([_admit(other, one) for one in messages])
+        lease = random.choice([None, ClaimAtOnce(recipients=frozenset({HOME}), lease=LEASE)])
+        together = await asyncio.gather(*(_admit(store, one, lease) for one in messages))
+        assert together == await each([_admit(other, one, lease) for one in messages])
         claimed = await store.claim_hand_overs([HOME], limit=3, now=NOW, lease=LEASE)
         assert claimed == await other.claim_hand_overs([HOME], limit=3, now=NOW, lease=LEASE)
+        claimed += [one.claimed for one in together if one.claimed is not None]
         given = [
             HandOverSettlement(
                 row=one.row,
@@ -207,8 +210,10 @@ def _take(store: Store, row: TransferRow, given: Notice) -> Coroutine[Any, Any, 
     return store.take_notice(row, given, "token", now=NOW, audit=audit)
 
 
-def _admit(store: Store, message: Admitted | Refused) -> Coroutine[Any, Any, object]:
-    return store.admit(message, now=NOW, audit=message_evidence(message))
+async def _admit(store: Store, message: Admitted | Refused, claim: ClaimAtOnce | None) -> AdmitStored:
+    (stored,) = await store.admit_all([(message, message_evidence(message))], now=NOW, claim=claim)
+    assert isinstance(stored, AdmitStored)
+    return stored
 
 
 def _hand_over(store: Store, one: HandOverSettlement) -> Coroutine[Any, Any, object]:

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.audit import AuditEvent
-from gateway.exchange import fast_path
+from gateway.exchange import leased
 from gateway.exchange.dispatch import DispatchLimits
 from tests.faults.noting import note
 from tests.integration.broken_server import broken, hang
@@ -73,7 +73,7 @@ async def of_the_case(world: OneGateway) -> Underway:
 async def test_what_waited_behind_requests_that_hang_goes_when_the_partner_is_well_and_waits_for_no_lease(
     world: OneGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_path, "WAIT", timedelta(milliseconds=500))
+    monkeypatch.setattr(leased, "WAIT", timedelta(milliseconds=500))
     async with broken(world.gb, world.ports[GB], hang) as seen:
         stuck = []
         for number in range(1, REQUESTS + 1):

@@ -26,6 +26,7 @@ from gateway.domain.outcome import (
     TransportAccepted,
 )
 from gateway.domain.records import InboxRow
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.ask import Ask
 from gateway.exchange.asked import Asked
 from gateway.exchange.batches import run_admit, run_check, run_seal
@@ -102,6 +103,7 @@ class Side:
     workers: InlineWorkers[Snapshot, Desk]
     desk: Desk
     fast_path: FastPath
+    arrivals: Arrivals
     submit: Submit
     settle: Settle
     receive: Receive
@@ -252,6 +254,7 @@ class Pair:
             bells=self.fr.bells,
             telemetry=self.telemetry,
             limits=limits or HandOverLimits(poll=timedelta(milliseconds=20)),
+            arrivals=self.fr.arrivals,
             reach=reach,
         )
         async with _running(hand_over.serve(FR)):
@@ -328,6 +331,7 @@ async def _side(
     workers = InlineWorkers(setup=lambda _: desk, snapshot=snapshot, table=table)
     await workers.start()
     fast_path = FastPath(agreements=snapshot.rulebook, clock=clock, bells=bells, lease=DispatchLimits().lease)
+    arrivals = Arrivals(clock=clock, bells=bells, lease=HandOverLimits().lease)
     own = [party.id for party in configuration.node.parties]
     settle = Settle(store=store, workers=workers, clock=clock)
     ask = Ask(store=store, workers=workers, channel=line, settle=settle, clock=clock, telemetry=telemetry)
@@ -337,12 +341,20 @@ async def _side(
         workers=workers,
         desk=desk,
         fast_path=fast_path,
+        arrivals=arrivals,
         submit=Submit(store=store, workers=workers, clock=clock, ids=ids, bells=bells, fast_path=fast_path),
         settle=settle,
         asked=Asked(store=store, trust=desk.trust, clock=clock, ids=ids, own=own),
         ask=ask,
         receive=Receive(
-            store=store, workers=workers, trust=desk.trust, clock=clock, ids=ids, bells=bells, telemetry=telemetry
+            store=store,
+            workers=workers,
+            trust=desk.trust,
+            clock=clock,
+            ids=ids,
+            bells=bells,
+            telemetry=telemetry,
+            arrivals=arrivals,
         ),
         operate=Operate(store=store, ask=ask, supersede=supersede, clock=clock, bells=bells),
         holds=Holds(

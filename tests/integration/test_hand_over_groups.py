@@ -11,6 +11,7 @@ from gateway.domain.outcome import HandedOver, HandOverOutcome, TransientFailure
 from gateway.domain.records import InboxRow
 from gateway.domain.retry import RetryPolicy
 from gateway.exchange.hand_over import HandOverLimits
+from gateway.exchange.leased import WAIT
 from tests.integration.desk_pair import Pair, sample, until
 from tests.integration.desk_pair import request as submission
 from tests.world import FR
@@ -159,3 +160,40 @@ async def test_a_group_leaves_one_line_and_one_for_each_that_failed(pair: Pair) 
         "channel.refused",
         bad.message_id,
     )
+
+
+async def events_of(pair: Pair, row: InboxRow) -> list[AuditEvent]:
+    return [one.entry.event for one in await pair.fr.store.audit(message_id=row.message_id)]
+
+
+async def test_what_comes_while_nothing_is_due_is_leased_in_the_commit_that_admits_it(pair: Pair) -> None:
+    pair.backend_takes = 8
+    async with pair.handing_over(HandOverLimits(poll=timedelta(minutes=5))):
+        await until(lambda: pair.fr.arrivals.open_for([FR]))
+        rows = await received(pair, "aab")
+        await all_are(pair, HandOverState.HANDED_OVER, 3, wait=timedelta(0))
+    for row in rows:
+        records = await pair.fr.store.audit(message_id=row.message_id)
+        assert [one.entry.event for one in records[:2]] == [
+            AuditEvent.MESSAGE_ACCEPTED,
+            AuditEvent.HAND_OVER_CLAIMED,
+        ]
+    leased = [one for one in await pair.fr.store.audit(limit=1000) if one.entry.event is AuditEvent.HAND_OVER_CLAIMED]
+    accepted = [one for one in await pair.fr.store.audit(limit=1000) if one.entry.event is AuditEvent.MESSAGE_ACCEPTED]
+    assert leased[0].seq == accepted[0].seq + 1
+
+
+async def test_what_waits_too_long_for_a_back_end_that_stands_still_is_given_back_and_goes(pair: Pair) -> None:
+    pair.backend_takes = 8
+    pair.fr.arrivals.open(FR, lasting=timedelta(minutes=1))
+    (row,) = await received(pair, "a")
+    assert row.hand_over is HandOverState.IN_FLIGHT
+    pair.clock.ahead += WAIT + timedelta(seconds=1)
+    async with pair.handing_over(LIMITS):
+        await all_are(pair, HandOverState.HANDED_OVER, 1)
+    assert (await events_of(pair, row))[:4] == [
+        AuditEvent.MESSAGE_ACCEPTED,
+        AuditEvent.HAND_OVER_CLAIMED,
+        AuditEvent.HAND_OVER_LEASE_LOST,
+        AuditEvent.HAND_OVER_CLAIMED,
+    ]

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from gateway.app import loops
-from gateway.exchange import fast_path
+from gateway.exchange import leased
 from gateway.exchange.dispatch import DispatchLimits
 from gateway.exchange.give_back import GiveBack
 from gateway.settings import NodeSettings, Partner
@@ -46,7 +46,7 @@ def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(usual(partner, settings), requests=1)
 
     monkeypatch.setattr(loops, "_limits", limits)
-    monkeypatch.setattr(fast_path, "WAIT", timedelta(seconds=3))
+    monkeypatch.setattr(leased, "WAIT", timedelta(seconds=3))
 
 
 def burst(seed: int, faults: Faults) -> Plan:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -13,24 +13,13 @@ from gateway.domain.lifecycle import TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
 from gateway.exchange.doorbell import Doorbells
-from gateway.exchange.fast_path import MAX_WAITING, WAIT, FastPath
+from gateway.exchange.fast_path import FastPath
+from gateway.exchange.leased import MAX_WAITING, WAIT
 from tests.store_values import AGREEMENT, LEASE, OTHER, PARTNER, StoreValues, held
+from tests.unit.exchange.moved_clock import Time
 from tests.unit.exchange.rows import claimed_of
 
 SHORT = timedelta(milliseconds=100)
-
-
-class Time:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 class SomeAgreements:

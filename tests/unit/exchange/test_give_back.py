@@ -31,7 +31,7 @@ class Late:
     """A fast path on which these are late, once."""
 
     def __init__(self, *claimed: ClaimedTransfer) -> None:
-        self._late = [FastTransfer(claimed=one, envelope=None, size_bytes=1, since=0.0) for one in claimed]
+        self._late = [FastTransfer(claimed=one, envelope=None) for one in claimed]
 
     def late(self) -> list[FastTransfer]:
         late, self._late = self._late, []

@@ -20,6 +20,7 @@ from gateway.domain.lifecycle import TransferState
 from gateway.domain.limits import max_envelope_bytes
 from gateway.envelope import StatementType, sign_receipt, statement_type
 from gateway.errors import EnvelopeError, GatewayError, StorageError
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.asked import Asked
 from gateway.exchange.receive import Receive
 from gateway.exchange.settle import Settle
@@ -86,6 +87,7 @@ async def open_partner(node: Node, folder: Path) -> AsyncIterator[PartnerDoor]:
         ids=node.ids,
         bells=node.bells,
         telemetry=node.lines,
+        arrivals=Arrivals(clock=node.clock, bells=node.bells, lease=LEASE),
     )
     made: list[str] = []
 
@@ -373,6 +375,7 @@ async def test_a_plain_connection_is_not_taken_for_a_partner(node: Node, tmp_pat
         ids=node.ids,
         bells=node.bells,
         telemetry=node.lines,
+        arrivals=Arrivals(clock=node.clock, bells=node.bells, lease=LEASE),
     )
     parts = PartnerParts(
         door=node.door("partner"),
