@@ -12,6 +12,7 @@ whatever is invented next. The algorithm is looked at first, then the type, then
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -72,7 +73,7 @@ def write_message(header: MessageHeader, signer: Signer) -> bytes:
     """Return the encoded protected header of a message. Raises ValueError for what could not be read back."""
     return _encoded(
         {
-            **_signed_by(signer, MESSAGE_TYPE),
+            **_signed_by(signer.key_id, signer.certificate_sha256, MESSAGE_TYPE),
             "cty": _PAYLOAD_TYPE,
             "crit": _CRITICAL,
             "wcx": write_header(header),
@@ -128,7 +129,12 @@ def read_envelope(header: JsonObject) -> EnvelopeHeader:
 
 def write_statement(kind: StatementType, signer: Signer) -> bytes:
     """Return the encoded protected header of a statement."""
-    return _encoded(_signed_by(signer, kind.value))
+    return _statement_header(kind.value, signer.key_id, signer.certificate_sha256)
+
+
+@lru_cache(maxsize=64)  # the same for every statement of a kind under one key
+def _statement_header(typ: str, key_id: KeyId, certificate_sha256: str) -> bytes:
+    return _encoded(_signed_by(key_id, certificate_sha256, typ))
 
 
 def read_statement_type(header: JsonObject) -> StatementType:
@@ -152,11 +158,11 @@ def read_statement(header: JsonObject, kind: StatementType) -> SigningKeyRef:
         raise EnvelopeError("envelope.header_refused", str(error)) from error
 
 
-def _signed_by(signer: Signer, typ: str) -> JsonObject:
+def _signed_by(key_id: KeyId, certificate_sha256: str, typ: str) -> JsonObject:
     return {
         "alg": es256.SIGNATURE_ALGORITHM,
-        "kid": signer.key_id,
-        "x5t#S256": signer.certificate_sha256,
+        "kid": key_id,
+        "x5t#S256": certificate_sha256,
         "typ": typ,
     }
 

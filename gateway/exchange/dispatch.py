@@ -57,12 +57,12 @@ class DispatchLimits:
     batch: int = MAX_BATCH_ENVELOPES
     one_by_one: int = 8
     batch_bytes: int = 8 * 1024 * 1024
-    worth: int = 32
+    worth: int = MAX_BATCH_ENVELOPES
     linger: timedelta = timedelta(milliseconds=50)
     apart: timedelta = timedelta(milliseconds=50)
     lease: timedelta = timedelta(seconds=90)
     poll: timedelta = timedelta(seconds=1)
-    reached_for: timedelta = timedelta(milliseconds=100)
+    reached_for: timedelta = timedelta(seconds=1)
 
 
 _Leased = tuple[ClaimedTransfer, SealedEnvelope | None]

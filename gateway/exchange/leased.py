@@ -4,9 +4,10 @@ This is the one place where work waits in memory, so it is bounded, in bytes for
 Beyond that it simply stays in the store, where every claim finds it.
 
 The loop that serves a party opens the way to it for a moment, each time it knows that nothing due waits in the store,
-so nobody is overtaken. Whatever waits here is leased like everything else under way: when the process dies, the lease
-ends. What nobody takes in time goes back to the store. A drain closes the way, counts what waits here as under way, and
-has it worked off, or given back.
+so nobody is overtaken. That moment is longer than groups at full load are apart: else the way would be closed just when
+it saves most. Whatever waits here is leased like everything else under way: when the process dies, the lease ends. What
+nobody takes in time goes back to the store. A drain closes the way, counts what waits here as under way, and has it
+worked off, or given back.
 """
 
 from collections import defaultdict, deque

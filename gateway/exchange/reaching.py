@@ -22,12 +22,12 @@ from gateway.ports import Clock, Ids, PartnerChannel, Store, Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReachLimits:
-    """`reached_for`: how long an answer of any kind proves that a partner can be reached; one that could not be is left
-    alone for `first_wait`, then longer, up to `longest_wait` and half of it. A partner that comes back must not wait
-    long for what is due, and a ping costs next to nothing."""
+    """`reached_for`: how long an answer of any kind proves that a partner can be reached, which is longer than groups
+    at full load are apart; one that could not be is left alone for `first_wait`, then longer, up to `longest_wait` and
+    half of it. A partner that comes back must not wait long for what is due, and a ping costs next to nothing."""
 
     first_wait: timedelta = timedelta(seconds=1)
-    reached_for: timedelta = timedelta(milliseconds=100)
+    reached_for: timedelta = timedelta(seconds=1)
     longest_wait: timedelta = timedelta(seconds=20)
 
 

@@ -2,7 +2,8 @@
 
 The job type is chosen when a worker is free: receipts first (they end transfers), then seal and admit, then prepare,
 and notices last, a few at a time: many come at once, and whoever submits meanwhile waits for a worker no longer than
-for those few.
+for those few. Where submissions themselves come in groups, whoever submits waits for a group anyway, so as many notices
+go together as submissions did the last time.
 Every fourth batch goes to whoever has waited longest, so that a partner who floods one stage delays the others but can
 not starve them. Each stage has its own bounds, in jobs and in bytes; beyond them the caller is told to come back later,
 before memory grows. All of it runs on one event loop; nothing here blocks.
@@ -20,7 +21,7 @@ from gateway.workers.table import Job, Result, Stage, size_bytes
 
 ORDER: Final = ((Stage.CHECK,), (Stage.SEAL, Stage.ADMIT), (Stage.PREPARE,), (Stage.NOTICE,))
 NOTICE_BATCH: Final = 8
-"""Notices that a worker gets together: about a millisecond of work."""
+"""Notices that a worker gets together where submissions come one by one: about a millisecond of work."""
 LONGEST_WAITING_EVERY: Final = 4
 STOPPING: Final = "The gateway is stopping"
 
@@ -105,6 +106,7 @@ class StageQueue:
         self._arrived = asyncio.Event()
         self._numbers = 0
         self._batches = 0
+        self._prepared = 0  # submissions in the latest batch of them
         self._closed = False
 
     def put(self, stage: Stage, job: Job, asked: "Asked | None" = None, place: int = 0) -> Waiting:
@@ -141,7 +143,10 @@ class StageQueue:
         while True:
             stage = self._next_stage()
             if stage is not None:
-                return self._batch(self._lanes[stage], self._most(stage))
+                batch = self._batch(self._lanes[stage], self._most(stage))
+                if stage is Stage.PREPARE:
+                    self._prepared = len(batch)
+                return batch
             if self._closed:
                 return None
             self._arrived.clear()
@@ -189,7 +194,9 @@ class StageQueue:
         return None
 
     def _most(self, stage: Stage) -> int:
-        return min(self._limits.batch, NOTICE_BATCH) if stage is Stage.NOTICE else self._limits.batch
+        if stage is Stage.NOTICE:
+            return min(self._limits.batch, max(NOTICE_BATCH, self._prepared))
+        return self._limits.batch
 
     def _batch(self, lane: _Lane, most: int) -> list[Waiting]:
         batch: list[Waiting] = []

@@ -18,8 +18,10 @@ class _Laid:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def _walked(thing: object) -> bool:
@@ -36,6 +38,15 @@ def test_what_is_laid_out_is_walked_no_more() -> None:
 def test_what_comes_later_is_still_walked() -> None:
     set_aside()
     assert _walked(_Laid())
+
+
+def test_what_messages_make_is_walked_less_often_than_python_would() -> None:
+    gc.set_threshold(700)
+    set_aside()
+    gc.collect()
+    before = gc.get_stats()[0]["collections"]
+    kept = [[number] for number in range(2_000)]
+    assert (len(kept), gc.get_stats()[0]["collections"]) == (2_000, before)
 
 
 def test_what_a_reload_replaced_is_freed() -> None:

@@ -57,6 +57,18 @@ async def test_a_submission_waits_for_a_few_notices_at_most() -> None:
     ]
 
 
+async def test_where_submissions_go_in_groups_so_do_notices_until_one_comes_alone() -> None:
+    waiting = queue()
+    group = NOTICE_BATCH + 4
+    for stage, many in ((Stage.PREPARE, group), (Stage.NOTICE, 2 * group)):
+        for _ in range(many):
+            waiting.put(stage, job(stage))
+    sizes = [len(await taken(waiting)) for _ in range(2)]
+    waiting.put(Stage.PREPARE, job(Stage.PREPARE))
+    sizes += [len(await taken(waiting)) for _ in range(2)]
+    assert sizes == [group, group, 1, NOTICE_BATCH]
+
+
 async def test_a_flood_of_one_stage_starves_no_other() -> None:
     waiting = queue()
     mine = waiting.put(Stage.PREPARE, job(Stage.PREPARE))
