@@ -19,7 +19,9 @@ from typing import Final
 from gateway.app.node import DATABASE
 from gateway.demo.layout import NodeLayout, World, copy_agreement, lay_out
 from gateway.demo.processes import GatewayProcess
+from gateway.domain.bulk import MAX_BULK_LINES
 from gateway.domain.ids import PartyId
+from gateway.domain.limits import MAX_BATCH_ENVELOPES
 from gateway.storage import verify_database
 from tests.benchmarks.cpu import cpu_seconds
 from tests.benchmarks.floor import declarations
@@ -28,13 +30,14 @@ from tests.benchmarks.steady import acknowledgements
 
 SENDER: Final = PartyId("GB-HMRC")
 RECEIVER: Final = PartyId("FR-DGDDI")
-HAND_OVER_BATCH: Final = 32
-"""Messages in one webhook at most: what a back end with much to take would choose (docs/hand-over.md)."""
+HAND_OVER_BATCH: Final = MAX_BATCH_ENVELOPES
+"""Messages in one webhook: what a back end with much to take would choose, as many as it may (docs/hand-over.md)."""
 
-BULK_LINES: Final = 32
-"""Submissions in one request, where the client hands in several at once (docs/api.md)."""
+BULK_LINES: Final = MAX_BULK_LINES
+"""Submissions in one request, where the client hands in several at once: as many as the API takes, and as the
+project's own client puts into one (docs/api.md)."""
 
-_BULK_CONNECTIONS: Final = 8
+_BULK_CONNECTIONS: Final = 4
 """As many such requests at once: 256 submissions, half of what one client may have in work."""
 
 NAIVE: Final = "batches = { jobs = 1, messages = 1, changes = 1 }\n"
