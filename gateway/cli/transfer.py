@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.many import count_held, release_many, requeue_many
 from gateway.cli.output import (
     AsJson,
     clock,
@@ -19,12 +20,12 @@ from gateway.cli.output import (
     with_difficulty,
 )
 from gateway.cli.target import Ca, Config, Target, TokenFile, TokenText, Url, calling, operations
-from gateway.domain.hold import HoldCause
+from gateway.domain.hold import HeldQuery, HoldCause
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferState
 
 if TYPE_CHECKING:
-    from gateway.client import OperatorsHold, RequeuedMany, Transfer, TransferDetail
+    from gateway.client import OperatorsHold, Transfer, TransferDetail
 
 __all__ = ["app"]
 
@@ -129,8 +130,19 @@ def hold_transfer(
 
 @app.command("release")
 def release_transfer(
-    transfer: TransferArgument,
     reason: Reason,
+    transfer: Annotated[str | None, typer.Argument(help="Id of the transfer.", metavar="ID")] = None,
+    recipient: Annotated[str | None, typer.Option(help="All held transfers to this partner.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="All that wait with this code: transfer.held, agreement.not_in_force.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="All that the rule of this code holds.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="All that were held at this time (UTC) or later.")] = None,
+    count: Annotated[
+        int | None, typer.Option(help="How many fit; without it you are told, and nothing is released.", min=1)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=200)] = 50,
+    after: Annotated[str | None, typer.Option(help="Go on after this id.")] = None,
     url: Url = "",
     token: TokenText = "",
     token_file: TokenFile = None,
@@ -138,12 +150,32 @@ def release_transfer(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve, as an officer, that a held transfer goes."""
+    """Approve, as an officer, that a held transfer goes, or all that fit, the oldest first.
+
+    Of many you are told the number first; give it as --count to release them. Each is judged as if it were released
+    alone: what you handed in yourself, have approved before, or nothing permits now stays held, and is named with why.
+    """
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
+    by_query = any(one is not None for one in (recipient, code, rule, since))
+    if (transfer is not None) == by_query:
+        raise typer.BadParameter("give either the ID of one transfer, or --recipient, --code, --rule, --since")
+    if by_query:
+        query = HeldQuery(
+            recipient=None if recipient is None else PartyId(recipient),
+            code=code,
+            rule=rule,
+            since=None if since is None else since.replace(tzinfo=UTC),
+            after=None if after is None else TransferId(after),
+        )
+        if count is None:
+            count_held(target, query, as_json=as_json)
+        else:
+            release_many(target, query, reason=reason, count=count, limit=limit, as_json=as_json)
+        return
 
     async def work() -> "Transfer":
         async with operations(target) as client:
-            return await client.release_transfer(TransferId(transfer), reason=reason)
+            return await client.release_transfer(TransferId(transfer or ""), reason=reason)
 
     row = calling(work, as_json=as_json)
     if row.state is TransferState.HELD and not as_json:
@@ -179,7 +211,16 @@ def requeue_transfer(
     if (transfer is not None) == by_query:
         raise typer.BadParameter("give either the ID of one transfer, or --recipient, --code, --since")
     if by_query:
-        _requeue_many(target, reason, recipient, code, since, limit, after, as_json=as_json)
+        requeue_many(
+            target,
+            reason=reason,
+            recipient=None if recipient is None else PartyId(recipient),
+            code=code,
+            since=None if since is None else since.replace(tzinfo=UTC),
+            limit=limit,
+            after=None if after is None else TransferId(after),
+            as_json=as_json,
+        )
         return
 
     async def work() -> "Transfer":
@@ -187,41 +228,6 @@ def requeue_transfer(
             return await client.requeue(TransferId(transfer or ""), reason=reason)
 
     _say_state(calling(work, as_json=as_json), as_json=as_json)
-
-
-def _requeue_many(
-    target: Target,
-    reason: str,
-    recipient: str | None,
-    code: str | None,
-    since: datetime | None,
-    limit: int,
-    after: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    async def work() -> "RequeuedMany":
-        async with operations(target) as client:
-            return await client.requeue_many(
-                reason=reason,
-                recipient=None if recipient is None else PartyId(recipient),
-                code=code,
-                since=None if since is None else since.replace(tzinfo=UTC),
-                limit=limit,
-                after=None if after is None else TransferId(after),
-            )
-
-    done = calling(work, as_json=as_json)
-    if as_json:
-        refused = [{"id": one, "code": why, "detail": detail} for one, why, detail in done.refused]
-        members = {"requeued": len(done.requeued), "transfers": list(done.requeued)}
-        print_json({**members, "refused": refused, "next": done.following})
-        return
-    say(f"{len(done.requeued)} requeued, {len(done.refused)} left as they are")
-    for one, why, detail in done.refused:
-        say(f"{one} {why} {detail}".rstrip())
-    if done.following is not None:
-        say(f"More: --after {done.following}")
 
 
 @app.command("skip")

@@ -6,7 +6,7 @@
 Every refusal is a ClientError with the stable code and the problem (RFC 9457).
 """
 
-from gateway.client.acts import RequeuedMany, SupersededMessage
+from gateway.client.acts import ReleasedMany, RequeuedMany, SupersededMessage
 from gateway.client.bulk import NewSubmission, in_requests
 from gateway.client.connection import ClientError
 from gateway.client.holds import Approval, Hold, OperatorsHold
@@ -49,6 +49,7 @@ __all__ = [
     "OwedNotice",
     "Partner",
     "Receipt",
+    "ReleasedMany",
     "RequeuedMany",
     "SettledMessage",
     "Submission",

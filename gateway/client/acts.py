@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.domain.hold import HeldCount
 from gateway.domain.ids import MessageId, TransferId
 
-__all__ = ["RequeuedMany", "SupersededMessage", "read_requeued", "read_superseded"]
+__all__ = [
+    "ReleasedMany",
+    "RequeuedMany",
+    "SupersededMessage",
+    "read_held_count",
+    "read_released",
+    "read_requeued",
+    "read_superseded",
+]
 
 Json = Mapping[str, Any]
 
@@ -31,13 +40,46 @@ class RequeuedMany:
     following: TransferId | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedMany:
+    """What a release of many did. `approved`: those that wait for another officer; the others as `RequeuedMany`."""
+
+    released: tuple[TransferId, ...]
+    approved: tuple[TransferId, ...]
+    refused: tuple[tuple[TransferId, str, str], ...]
+    following: TransferId | None
+
+
+def read_released(value: Json) -> ReleasedMany:
+    """Return what a release of many did. Raises KeyError or TypeError for another shape."""
+    return ReleasedMany(
+        released=tuple(map(TransferId, value["transfers"])),
+        approved=tuple(map(TransferId, value["approved"])),
+        refused=_refused(value),
+        following=_following(value),
+    )
+
+
+def read_held_count(value: Json) -> HeldCount:
+    """Return how many held transfers fit. Raises KeyError for another shape."""
+    return HeldCount(fit=value["count"], own=value["own"], approved=value["approved"])
+
+
 def read_requeued(value: Json) -> RequeuedMany:
     """Return what a requeue of many did. Raises KeyError or TypeError for another shape."""
     return RequeuedMany(
         requeued=tuple(map(TransferId, value["transfers"])),
-        refused=tuple((TransferId(one["id"]), one["code"], one["detail"]) for one in value["refused"]),
-        following=None if value["next"] is None else TransferId(value["next"]),
+        refused=_refused(value),
+        following=_following(value),
     )
+
+
+def _refused(value: Json) -> tuple[tuple[TransferId, str, str], ...]:
+    return tuple((TransferId(one["id"]), one["code"], one["detail"]) for one in value["refused"])
+
+
+def _following(value: Json) -> TransferId | None:
+    return None if value["next"] is None else TransferId(value["next"])
 
 
 def read_superseded(value: Json) -> SupersededMessage:

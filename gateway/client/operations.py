@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from gateway.client.acts import RequeuedMany, read_requeued
+from gateway.client.acts import ReleasedMany, RequeuedMany, read_held_count, read_released, read_requeued
 from gateway.client.connection import ClientError, Connection
 from gateway.client.results import (
     InboxDetail,
@@ -20,6 +20,7 @@ from gateway.client.results import (
     read_transfer,
     read_transfer_detail,
 )
+from gateway.domain.hold import HeldCount, HeldQuery
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.later import Unjudged
 from gateway.domain.lifecycle import HandOverState, TransferState
@@ -121,11 +122,7 @@ class OperationsClient(Connection):
             "after": after,
             "limit": str(limit),
         }
-        body = orjson.dumps({"reason": reason})
-        headers = {"Content-Type": "application/json"}
-        path = "/v1/transfers/requeue"
-        answer = await self.request("POST", path, headers=headers, body=body, query=_given(query))
-        return _shaped(answer.json(), read_requeued)
+        return await self._act("/v1/transfers/requeue", reason, read_requeued, query=_given(query))
 
     async def skip(self, transfer_id: TransferId, *, reason: str) -> Transfer:
         """Give a held or dead-lettered transfer up, so that those behind it in its conversation go."""
@@ -142,6 +139,15 @@ class OperationsClient(Connection):
     async def release_transfer(self, transfer_id: TransferId, *, reason: str) -> Transfer:
         """Approve that a held transfer goes. It stays HELD while another officer's approval is missing."""
         return await self._act(f"/v1/transfers/{transfer_id}/release", reason, read_transfer)
+
+    async def count_held(self, query: HeldQuery) -> HeldCount:
+        """Return how many held transfers fit; something of the query besides `after` must be given."""
+        return await self._read("/v1/transfers/held", read_held_count, query=_of_held(query))
+
+    async def release_many(self, query: HeldQuery, *, reason: str, count: int, limit: int = 50) -> ReleasedMany:
+        """Approve that held transfers go that fit, the oldest first. `count`: how many do, as `count_held` told."""
+        given = {**_of_held(query), "count": str(count), "limit": str(limit)}
+        return await self._act("/v1/transfers/release", reason, read_released, query=given)
 
     async def inbox(
         self,
@@ -180,10 +186,16 @@ class OperationsClient(Connection):
         """Return the node's audit export as it comes, in pieces. Needs the auditor's role."""
         return self.stream("/v1/audit")
 
-    async def _act(self, path: str, reason: str, read: Callable[[Mapping[str, Any]], Value]) -> Value:
-        body = orjson.dumps({"reason": reason})
-        answer = await self.request("POST", path, headers={"Content-Type": "application/json"}, body=body)
-        return _shaped(answer.json(), read)
+    async def _act(
+        self,
+        path: str,
+        reason: str,
+        read: Callable[[Mapping[str, Any]], Value],
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> Value:
+        body, headers = orjson.dumps({"reason": reason}), {"Content-Type": "application/json"}
+        return _shaped((await self.request("POST", path, headers=headers, body=body, query=query)).json(), read)
 
     async def _read(
         self, path: str, read: Callable[[Mapping[str, Any]], Value], *, query: Mapping[str, str] | None = None
@@ -195,6 +207,12 @@ def _unjudged(value: Mapping[str, Any]) -> Unjudged:
     return Unjudged(
         sender=PartyId(value["sender"]), count=value["count"], oldest=datetime.fromisoformat(value["oldest"])
     )
+
+
+def _of_held(query: HeldQuery) -> dict[str, str]:
+    since = None if query.since is None else query.since.isoformat()
+    named = {"recipient": query.recipient, "code": query.code, "rule": query.rule}
+    return _given({**named, "since": since, "after": query.after})
 
 
 def _given(parameters: Mapping[str, str | None]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.ids import PartyId, TransferId
 from gateway.errors import TransferError, Violation
 
 
@@ -65,6 +66,28 @@ class Hold:
     def missing(self) -> int:
         """How many approvals it still takes."""
         return max(0, self.start.approvals - len(self.approvals))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldQuery:
+    """Which held transfers are meant: those to `recipient`, with `code` as why they wait (`transfer.held`,
+    `agreement.not_in_force`), held by the `rule` of this code, held at `since` or later, with ids after `after`."""
+
+    recipient: PartyId | None = None
+    code: str | None = None
+    rule: str | None = None
+    since: datetime | None = None
+    after: TransferId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCount:
+    """How many held transfers fit, and how many of those an officer can not release: handed in by that very client, or
+    approved by that officer before."""
+
+    fit: int
+    own: int = 0
+    approved: int = 0
 
 
 def check_officer(hold: Hold, *, officer: str, submitter: str) -> None:

@@ -376,8 +376,8 @@ class TransferDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotRequeued:
-    """A dead letter that an operator's requeue left where it is, and why."""
+class NotDone:
+    """A transfer that an act on many left where it is, and why."""
 
     id: TransferId
     code: str
@@ -385,12 +385,17 @@ class NotRequeued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requeued:
-    """What a requeue of many did. `following`: where the next one goes on, None when there is nothing left."""
+class ActedOnMany:
+    """What an act on many did. `following`: where the next one goes on, None when there is nothing left."""
 
     rows: tuple[TransferRow, ...]
-    refused: tuple[NotRequeued, ...]
+    refused: tuple[NotDone, ...]
     following: TransferId | None
+
+    @property
+    def number(self) -> int:
+        """How many it was tried for."""
+        return len(self.rows) + len(self.refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,18 +16,20 @@ Signature, state, approval and evidence share one commit: a kill before it leave
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.agreement import check_unchanged
-from gateway.domain.hold import Approval, Hold, HoldCause, HoldStart, check_officer
+from gateway.domain.hold import Approval, HeldCount, HeldQuery, Hold, HoldCause, HoldStart, check_officer
 from gateway.domain.ids import TransferId
 from gateway.domain.jobs import Approved, PreparedTransfer, PrepareJob, RefusedSubmission, Slot
 from gateway.domain.lifecycle import TransferEvent, TransferState, advance
-from gateway.domain.records import TransferDetail, TransferRow
+from gateway.domain.records import ActedOnMany, TransferDetail, TransferRow
 from gateway.errors import AgreementError, StorageError, TransferError
 from gateway.exchange.desk import submission_row
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.many import act_on_many
 from gateway.exchange.operate import stated_reason
 from gateway.exchange.submit import prepared_facts, rules_in
 from gateway.exchange.supersede import Supersede
@@ -96,6 +98,27 @@ class Holds:
         if row.signed:
             return await self._release_signed(row, approval)
         return await self._release_view(row, waits, approval)
+
+    async def count(self, query: HeldQuery, *, officer: str) -> HeldCount:
+        """Return how many held transfers fit, before an officer releases them together."""
+        return await self._store.count_held(query, officer=officer)
+
+    async def release_many(self, query: HeldQuery, *, officer: str, reason: str, count: int, limit: int) -> ActedOnMany:
+        """Do what `release` does for each held transfer that fits, at most `limit`, the oldest first (`act_on_many`).
+
+        `count`: how many fit, as the officer was told. Raises TransferError `transfer.stale` when others do by now:
+        nobody lets go what was not there when they decided.
+        """
+        reason, fit = stated_reason(reason), (await self.count(query, officer=officer)).fit
+        if fit != count:
+            raise TransferError("transfer.stale", f"Not {count} held transfers fit by now, but {fit}: count again")
+
+        async def release(row: TransferRow) -> TransferRow:
+            return await self.release(row.id, officer=officer, reason=reason)
+
+        found = await self._store.held(query, limit=limit)
+        done = await act_on_many(found, release, limit=limit, clock=self._clock)
+        return done if done.number < count else replace(done, following=None)
 
     def _is_unchanged(self, row: TransferRow, now: datetime) -> bool:
         try:

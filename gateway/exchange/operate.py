@@ -2,23 +2,21 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.hold import Hold
 from gateway.domain.ids import MessageId, PartyId, TransferId
 from gateway.domain.lifecycle import HandOverEvent, TransferEvent, TransferState, advance
-from gateway.domain.records import InboxRow, NotRequeued, Requeued, TransferDetail, TransferRow
-from gateway.errors import GatewayError, RequestError, StorageError, TransferError
+from gateway.domain.records import ActedOnMany, InboxRow, TransferDetail, TransferRow
+from gateway.errors import RequestError, TransferError
 from gateway.exchange.ask import Ask
 from gateway.exchange.doorbell import Doorbells
+from gateway.exchange.many import act_on_many
 from gateway.exchange.receive import hand_over_bell
 from gateway.exchange.supersede import Supersede
 from gateway.ports import Clock, Store
 
 MAX_REASON = 500
-_ACT_SECONDS: Final = 10.0
-"""After so long an act on many begins no more of them: whoever asked is waiting."""
 
 
 class Operate:
@@ -85,29 +83,16 @@ class Operate:
         code: str | None = None,
         since: datetime | None = None,
         after: TransferId | None = None,
-    ) -> Requeued:
-        """Requeue dead letters that fit, the oldest first, so that each conversation goes on in its order.
-
-        Bounded: at most `limit` of them, and no more are begun after ten seconds. Each leaves its own audit record; one
-        that can not be requeued stays where it is, and is named with why.
-        """
-        reason, until = stated_reason(reason), self._clock.monotonic() + _ACT_SECONDS
+    ) -> ActedOnMany:
+        """Requeue dead letters that fit, at most `limit`, the oldest first, so that each conversation goes on in its
+        order; see `act_on_many`."""
+        reason = stated_reason(reason)
         found = await self._store.dead_letters(limit=limit, recipient=recipient, code=code, since=since, after=after)
-        rows: list[TransferRow] = []
-        refused: list[NotRequeued] = []
-        for row in found:
-            if self._clock.monotonic() > until:
-                break
-            try:
-                rows.append(await self.requeue(row.id, operator=operator, reason=reason))
-            except StorageError:
-                raise
-            except GatewayError as error:
-                refused.append(NotRequeued(id=row.id, code=error.code, detail=error.detail or error.entry.title))
-        done = len(rows) + len(refused)
-        more = done < len(found) or len(found) == limit
-        following = found[done - 1].id if more and done else None
-        return Requeued(rows=tuple(rows), refused=tuple(refused), following=following)
+
+        async def requeue(row: TransferRow) -> TransferRow:
+            return await self.requeue(row.id, operator=operator, reason=reason)
+
+        return await act_on_many(found, requeue, limit=limit, clock=self._clock)
 
     async def _certain(self, row: TransferRow, event: TransferEvent) -> TransferRow:
         """Return the row of which it is certain that the partner can not have its message, or raise TransferError."""

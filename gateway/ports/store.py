@@ -36,12 +36,13 @@ from gateway.domain.records import (
 )
 from gateway.domain.statement import Notice, NotSeen, Receipt
 from gateway.errors import GatewayError
+from gateway.ports.held import HeldStore
 from gateway.ports.later import LaterStore
 from gateway.ports.settlement import HandOverSettlement, NoticeSettlement, Settlement, TakenNotice
 from gateway.ports.wordings import WordingStore
 
 
-class Store(LaterStore, WordingStore, Protocol):
+class Store(HeldStore, LaterStore, WordingStore, Protocol):
     """Durable state of one node. Every change commits with its audit entry, or not at all."""
 
     # ── submissions ──

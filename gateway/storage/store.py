@@ -53,6 +53,7 @@ from gateway.storage import (
 )
 from gateway.storage.ended import SqlEndedStore
 from gateway.storage.engine import Transaction
+from gateway.storage.held import SqlHeldStore
 from gateway.storage.inbox_store import SqlInboxStore
 from gateway.storage.later_store import SqlLaterStore
 from gateway.storage.read_back import ReadBack
@@ -63,7 +64,7 @@ from gateway.storage.wordings import SqlWordingStore
 from gateway.storage.writer import Change, Writer
 
 
-class SqlStore(SqlReceivingStore, SqlEndedStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
+class SqlStore(SqlReceivingStore, SqlEndedStore, SqlHeldStore, SqlInboxStore, SqlLaterStore, SqlWordingStore):
     """See `gateway.ports.Store` for what each method promises. `on_close` is run last, after every connection."""
 
     def __init__(

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.audit import ChainHead, end_line, genesis, record_line, start_line
 from gateway.domain.access import Caller, Role
 from gateway.domain.agreement import Agreement
+from gateway.domain.hold import HeldQuery
 from gateway.domain.ids import MessageId, PartyId, SchemaSetId, TransferId
 from gateway.domain.jobs import ReferenceKind
 from gateway.domain.lifecycle import HandOverState, TransferState
@@ -31,6 +32,7 @@ from gateway.web.shapes import (
     answers_json,
     attempt_json,
     health_json,
+    held_count_json,
     hold_of_operator_json,
     inbox_json,
     json_response,
@@ -38,6 +40,7 @@ from gateway.web.shapes import (
     owed_json,
     receipt_json,
     record_json,
+    released_json,
     reloaded_json,
     requeued_json,
     superseded_json,
@@ -48,6 +51,7 @@ from gateway.web.waiting import transfers_as_they_wait
 
 __all__ = [
     "ACTORS",
+    "HELD_QUERY",
     "INBOX_QUERY",
     "READERS",
     "RELEASERS",
@@ -58,6 +62,7 @@ __all__ = [
     "find_inbox",
     "find_transfer",
     "find_transfers",
+    "read_held",
     "read_inbox_message",
     "tell_transfer",
 ]
@@ -66,6 +71,7 @@ SEARCHABLE: Final = (ReferenceKind.MRN, ReferenceKind.LRN, ReferenceKind.UCR)
 _AUDIT_PAGE: Final = 1000
 TRANSFER_QUERY: Final = frozenset({"state", "recipient", "reference", "limit", "before"})
 REQUEUE_QUERY: Final = frozenset({"recipient", "code", "since", "limit", "after"})
+HELD_QUERY: Final = frozenset({"recipient", "code", "rule", "since", "after"})
 INBOX_QUERY: Final = frozenset({"state", "over_shared", "limit", "before"})
 
 
@@ -293,6 +299,34 @@ async def _release_transfer(request: web.Request, parts: OperationsParts, caller
     return json_response(transfer_of_operator_json(row))
 
 
+def read_held(query: Query) -> HeldQuery:
+    """Return which held transfers a query means. Raises RequestError `request.malformed` where it means all."""
+    after = query.uuid("after")
+    meant = HeldQuery(
+        recipient=query.party("recipient"),
+        code=query.text("code"),
+        rule=query.text("rule"),
+        since=query.time("since"),
+        after=None if after is None else TransferId(after),
+    )
+    if (meant.recipient, meant.code, meant.rule, meant.since) == (None,) * 4:
+        raise RequestError("request.malformed", "Say which: give `recipient`, `code`, `rule` or `since`")
+    return meant
+
+
+async def _held(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    count = await parts.holds.count(read_held(Query(request, HELD_QUERY)), officer=caller.client)
+    return json_response(held_count_json(count))
+
+
+async def _release_many(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
+    query = Query(request, HELD_QUERY | {"count", "limit"})
+    meant, count, limit = read_held(query), query.count("count"), query.limit()
+    reason = await _reason(request, parts)
+    done = await parts.holds.release_many(meant, officer=caller.client, reason=reason, count=count, limit=limit)
+    return json_response(released_json(done))
+
+
 async def _reason(request: web.Request, parts: OperationsParts) -> str:
     return (await read_json(request, members={"reason"}, within=parts.door.body_timeout))["reason"]
 
@@ -409,6 +443,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="GET", path="/v1/partners", handler=_partners, admits=_NODE),
     Route(method="GET", path="/v1/unjudged", handler=_unjudged, admits=_NODE),
     Route(method="GET", path="/v1/transfers", handler=_transfers, admits=READERS),
+    Route(method="GET", path="/v1/transfers/held", handler=_held, admits=RELEASERS),
     Route(method="GET", path="/v1/transfers/{id}", handler=_transfer, admits=READERS),
     Route(method="POST", path="/v1/transfers/{id}/requeue", handler=_requeue, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/requeue", handler=_requeue_many, admits=ACTORS),
@@ -416,6 +451,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     Route(method="POST", path="/v1/transfers/{id}/cancel", handler=_cancel, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/hold", handler=_hold, admits=ACTORS),
     Route(method="POST", path="/v1/transfers/{id}/release", handler=_release_transfer, admits=RELEASERS),
+    Route(method="POST", path="/v1/transfers/release", handler=_release_many, admits=RELEASERS),
     Route(method="GET", path="/v1/inbox", handler=_inbox, admits=READERS),
     Route(method="GET", path="/v1/inbox/{id}", handler=_inbox_message, admits=READERS),
     Route(method="POST", path="/v1/inbox/{id}/release", handler=_release, admits=ACTORS),

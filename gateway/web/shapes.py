@@ -12,17 +12,17 @@ import orjson
 from aiohttp import web
 
 from gateway.audit import AuditRecord
-from gateway.domain.hold import Hold
+from gateway.domain.hold import HeldCount, Hold
 from gateway.domain.ids import PartyId
 from gateway.domain.later import Unjudged
-from gateway.domain.lifecycle import submission_status
+from gateway.domain.lifecycle import TransferState, submission_status
 from gateway.domain.records import (
+    ActedOnMany,
     Answer,
     Attempt,
     InboxRow,
     OwedNotice,
     PartnerHealth,
-    Requeued,
     RulesReloaded,
     StoredNotice,
     StoredReceipt,
@@ -36,6 +36,7 @@ __all__ = [
     "answers_json",
     "attempt_json",
     "health_json",
+    "held_count_json",
     "hold_json",
     "hold_of_operator_json",
     "inbox_json",
@@ -44,6 +45,7 @@ __all__ = [
     "owed_json",
     "receipt_json",
     "record_json",
+    "released_json",
     "reloaded_json",
     "requeued_json",
     "submission_json",
@@ -212,14 +214,26 @@ def superseded_json(message: SupersededMessage) -> dict[str, Any]:
     }
 
 
-def requeued_json(done: Requeued) -> dict[str, Any]:
+def requeued_json(done: ActedOnMany) -> dict[str, Any]:
     """Return what a requeue of many did."""
-    return {
-        "requeued": len(done.rows),
-        "transfers": [row.id for row in done.rows],
-        "refused": [{"id": one.id, "code": one.code, "detail": one.detail} for one in done.refused],
-        "next": done.following,
-    }
+    return {"requeued": len(done.rows), "transfers": [row.id for row in done.rows], **_refused_json(done)}
+
+
+def released_json(done: ActedOnMany) -> dict[str, Any]:
+    """Return what a release of many did. `approved`: those that wait for another officer."""
+    approved = [row.id for row in done.rows if row.state is TransferState.HELD]
+    released = [row.id for row in done.rows if row.state is not TransferState.HELD]
+    return {"released": len(released), "transfers": released, "approved": approved, **_refused_json(done)}
+
+
+def _refused_json(done: ActedOnMany) -> dict[str, Any]:
+    refused = [{"id": one.id, "code": one.code, "detail": one.detail} for one in done.refused]
+    return {"refused": refused, "next": done.following}
+
+
+def held_count_json(count: HeldCount) -> dict[str, Any]:
+    """Return how many held transfers fit."""
+    return {"count": count.fit, "own": count.own, "approved": count.approved}
 
 
 def reloaded_json(told: RulesReloaded) -> dict[str, Any]:

@@ -187,9 +187,7 @@ async def test_a_suspension_at_either_end_loses_and_doubles_nothing(tmp_path: Pa
         assert [one.code for one in dead] == ["agreement.suspended"] * 2
         # 2. In force again: an officer releases what was held, an operator sends again what was refused.
         await world.reload(GB, "suspended: false")
-        for one in waiting:
-            ran = await world.run(GB, Role.OFFICER, "transfer", "release", one, "--reason", "in force again")
-            assert ran.code == 0, ran.err
+        await release(world, GB, len(waiting))
         await requeue(world, FR)
         # 3. FR suspends while GB is sending: each is delivered, or refused and told of.
         under_way = asyncio.create_task(world.submit(GB, 9))
@@ -205,6 +203,15 @@ async def test_a_suspension_at_either_end_loses_and_doubles_nothing(tmp_path: Pa
         await requeue(world, GB)
         await world.settled(GB)
         await world.all_arrived_once()
+
+
+async def release(world: Agreed, party: str, count: int) -> None:
+    """Have an officer release what the end of the agreement held, after being told how many that are."""
+    asked = ("transfer", "release", "--code", "agreement.not_in_force", "--reason", "in force again")
+    told = await world.run(party, Role.OFFICER, *asked)
+    assert f"To release them: --count {count}" in told.out, told.err
+    ran = await world.run(party, Role.OFFICER, *asked, "--count", str(count))
+    assert (ran.code, f"{count} released, 0 approved, 0 left as they are" in ran.out) == (0, True), ran.err
 
 
 async def requeue(world: Agreed, party: str) -> None:

@@ -15,6 +15,7 @@ from gateway.domain.ids import MessageId, PartyId
 from gateway.domain.later import TakenEnvelope
 from gateway.domain.lifecycle import TransferEvent
 from gateway.domain.records import TransferRow
+from gateway.errors import Violation
 from gateway.system import SystemIds
 from tests.acceptance.transcript import Transcript
 from tests.store_values import (
@@ -33,6 +34,8 @@ from tests.unit.web.listening import Node, open_node, open_operations
 NOBODY = "01950000-0000-7000-8000-00000000ffff"
 JWS = b"e30.PE1ldGFEYXRhLz4.c2lnbmF0dXJl"
 """A compact form with a payload: the node of these tests seals nothing, and prepares whatever it is given."""
+
+RULE = Violation(code="dms.seldom_seen", path="/MetaData/Declaration", message="Seldom seen")
 
 
 class Numbered(SystemIds):
@@ -119,6 +122,30 @@ async def test_hold_and_release(node: Node, session: Transcript) -> None:
     await session.run("transfer", "release", first.id, "--reason", "it is in order", token="officer")
     await session.run("transfer", "release", first.id, token="officer")
     await session.run("transfer", "release", NOBODY, "--reason", "it is in order", "--json", token="officer")
+    session.check()
+
+
+async def test_release_many(node: Node, session: Transcript) -> None:
+    rows = [await queued(node), await queued(node, OTHER), await queued(node), await queued(node)]
+    for row in rows:
+        await session.run("transfer", "hold", row.id, "--reason", "to be looked at")
+    asked = ("transfer", "release", "--recipient", PARTNER, "--reason", "it is in order")
+    await session.run(*asked, token="officer")
+    await session.run(*asked, "--json", token="officer")
+    await session.run(*asked, "--count", 2, token="officer")
+    await session.run(*asked, "--count", 3, "--limit", 2, token="officer")
+    await session.run(*asked, "--after", rows[2].id, "--count", 1, "--json", token="officer")
+    await session.run(*asked, token="officer")
+    two = node.values.submission(OTHER, held_for=(RULE,), approvals=2)
+    await node.store.accept(two, accepted_evidence(two))
+    by_rule = ("transfer", "release", "--rule", RULE.code, "--reason", "it is in order")
+    await session.run(*by_rule, "--count", 1, token="officer")
+    await session.run(*by_rule, token="officer")
+    await session.run(*by_rule, "--count", 1, token="officer")
+    await session.run("transfer", "release", "--rule", "dms.none", "--reason", "it is in order", token="officer")
+    await session.run("transfer", "release", "--code", "transfer.held", "--reason", "it is in order")
+    await session.run("transfer", "release", rows[1].id, "--since", "2026-03-01", "--reason", "it is in order")
+    await session.run("transfer", "release", "--reason", "it is in order", token="officer")
     session.check()
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from gateway.audit import AuditEntry, AuditEvent
-from gateway.domain.hold import Approval, HoldCause, HoldStart
+from gateway.domain.hold import Approval, HeldCount, HeldQuery, HoldCause, HoldStart
 from gateway.domain.ids import TransferId
 from gateway.domain.jobs import PreparedTransfer
 from gateway.domain.lifecycle import TransferEvent, TransferState
@@ -329,3 +330,61 @@ async def test_a_release_that_could_not_be_committed_leaves_a_held_unsigned_view
     assert await store.view(transfer_id) == change.prepared.transfers[0].sealed
     await release(store, before.row, made=signed(change))
     assert (await row_of(store, transfer_id)).state is TransferState.QUEUED
+
+
+# ── by query ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def found(store: Store, limit: int = 50, **query: Any) -> list[TransferId]:
+    return [row.id for row in await store.held(HeldQuery(**query), limit=limit)]
+
+
+async def test_what_is_held_is_found_by_partner_code_rule_and_time_the_oldest_first(
+    store: Store, values: StoreValues
+) -> None:
+    by_rule = await accept(store, values.submission(held_for=REASONS))
+    other = await accept(store, values.submission(OTHER, held_for=REASONS[1:]))
+    waiting = await row_of(store, await accept(store, values.submission()))
+    await hold(store, waiting)
+    await accept(store, values.submission())  # waits for nobody
+    await store.hold_ended((), limit=1, now=LATER + timedelta(hours=1))
+    assert len(await store.transfers(limit=9, state=TransferState.HELD)) == 4
+    (ended,) = await found(store, code="agreement.not_in_force")
+    assert await found(store) == sorted([by_rule, other, waiting.id, ended])
+    assert await found(store, recipient=OTHER) == [other]
+    assert await found(store, rule=REASONS[0].code) == [by_rule]
+    assert await found(store, rule=REASONS[1].code) == [by_rule, other]
+    assert await found(store, code="transfer.held", since=LATER) == [waiting.id]
+    assert await found(store, recipient=PARTNER, limit=1) == [by_rule]
+    assert await found(store, recipient=PARTNER, after=by_rule) == [waiting.id, ended]
+    assert await found(store, since=LATER + timedelta(hours=2)) == []
+
+
+@pytest.mark.parametrize("rule", ["dms.seldom", "dms%", "dms_seldom_seen", 'x","code":"dms.seldom_seen', "Seldom seen"])
+async def test_a_rule_is_found_by_its_whole_code_only(store: Store, values: StoreValues, rule: str) -> None:
+    await accept(store, values.submission(held_for=REASONS))
+    assert await found(store, rule=rule) == []
+
+
+async def test_only_the_newest_hold_counts(store: Store, values: StoreValues) -> None:
+    change = values.submission(held_for=REASONS)
+    row = await row_of(store, await accept(store, change))
+    again = replace(change.prepared.transfers[0], held_for=REASONS[1:])
+    start = HoldStart(cause=HoldCause.CHANGED, by="operator:officer-1", reasons=REASONS[1:])
+    audit = note(AuditEvent.TRANSFER_PREPARED_AGAIN, row)
+    await store.prepare_again(row, again, start, audit=audit, now=LATER)
+    assert await found(store, rule=REASONS[0].code) == []
+    assert await found(store, rule=REASONS[1].code, since=LATER) == [row.id]
+
+
+async def test_the_count_tells_what_an_officer_can_not_release(store: Store, values: StoreValues) -> None:
+    query, officer = HeldQuery(recipient=PARTNER), "officer-1"
+    assert await store.count_held(query, officer=officer) == HeldCount(fit=0)
+    rows = [
+        await row_of(store, await accept(store, values.submission(held_for=REASONS, approvals=2))) for _ in range(3)
+    ]
+    await store.approve(rows[0], word(officer), audit=note(AuditEvent.TRANSFER_APPROVED, rows[0]))
+    assert await store.count_held(query, officer=officer) == HeldCount(fit=3, approved=1)
+    assert await store.count_held(query, officer="officer-2") == HeldCount(fit=3)
+    assert await store.count_held(query, officer=CLIENT) == HeldCount(fit=3, own=3)
+    assert await store.count_held(replace(query, after=rows[0].id), officer=officer) == HeldCount(fit=2)

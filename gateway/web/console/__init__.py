@@ -8,7 +8,7 @@ and nothing else. Signing in puts the bearer token into a cookie that scripts an
 from typing import Final
 
 from gateway.domain.access import Caller
-from gateway.web.console import history, inbox, overview, partners, policies, schema_sets, sign_in, transfers
+from gateway.web.console import history, inbox, overview, partners, policies, releases, schema_sets, sign_in, transfers
 from gateway.web.console.pages import ASSETS, is_console, show_error
 from gateway.web.console.session import authorization
 from gateway.web.door import Route
@@ -20,6 +20,7 @@ ROUTES: Final[tuple[Route[OperationsParts, Caller], ...]] = (
     *sign_in.ROUTES,
     *ASSETS,
     *overview.ROUTES,
+    *releases.ROUTES,
     *transfers.ROUTES,
     *inbox.ROUTES,
     *partners.ROUTES,

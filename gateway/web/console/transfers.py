@@ -55,6 +55,7 @@ async def _list(request: web.Request, parts: OperationsParts, caller: Caller) ->
         kinds=[kind.value for kind in SEARCHABLE],
         chosen=chosen,
         partners=sorted(parts.partners()),
+        may_release=chosen.get("state") == TransferState.HELD and bool(caller.roles & RELEASERS),
         # A reference is never written back into a page, a link to the next page included.
         by_reference=by_reference,
         more=by_reference and following is not None,

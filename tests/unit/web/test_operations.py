@@ -28,7 +28,7 @@ from tests.store_values import (
     message_evidence,
     reference,
 )
-from tests.unit.web.listening import Node, ask, signed_in
+from tests.unit.web.listening import Answer, Node, ask, signed_in
 
 
 async def accepted(node: Node, mrn: str = "24GB0001") -> TransferRow:
@@ -426,3 +426,51 @@ async def test_an_operator_holds_what_waits(node: Node, operations: str) -> None
 async def test_a_dead_letter_can_not_be_held_to_be_released_around_its_requeue(node: Node, operations: str) -> None:
     row = await dead_lettered(node)
     assert await act(operations, row.id, "hold", "a call") == (409, "transfer.illegal_transition")
+
+
+async def release_many(url: str, query: str, token: str = "officer") -> Answer:
+    """Ask for a release by query."""
+    return await ask(
+        f"{url}/v1/transfers/release?{query}",
+        "POST",
+        token=token,
+        headers={"Content-Type": "application/json"},
+        body=json.dumps({"reason": "the rule held too much"}),
+    )
+
+
+async def test_many_are_counted_first_and_released_by_that_number(node: Node, operations: str) -> None:
+    first, second = await held(node, approvals=2), await accepted(node)
+    await act(operations, second.id, "hold", "a call")
+    counted = await ask(f"{operations}/v1/transfers/held?recipient={PARTNER}", token="officer")
+    assert (counted.status, counted.json()) == (200, {"count": 2, "own": 0, "approved": 0})
+    assert (await release_many(operations, f"recipient={PARTNER}&count=3")).code == "transfer.stale"
+    answer = await release_many(operations, f"recipient={PARTNER}&count=2&limit=200")
+    assert answer.json() == {
+        "released": 1,
+        "transfers": [second.id],
+        "approved": [first.id],
+        "refused": [],
+        "next": None,
+    }
+    again = (await release_many(operations, f"rule={REASON.code}&count=1")).json()
+    assert [(one["id"], one["code"]) for one in again["refused"]] == [(first.id, "transfer.approved_before")]
+    record = (await node.store.audit(transfer_id=second.id))[-1].entry
+    assert (record.event, record.actor) == (AuditEvent.TRANSFER_RELEASED, "operator:officer-1")
+    assert record.facts["reason"] == "the rule held too much"
+
+
+@pytest.mark.parametrize("token", ["operator", "auditor", "admin"])
+async def test_only_officers_count_and_release_many(operations: str, token: str) -> None:
+    counted = await ask(f"{operations}/v1/transfers/held?recipient={PARTNER}", token=token)
+    released = await release_many(operations, f"recipient={PARTNER}&count=1", token)
+    assert [(one.status, one.code) for one in (counted, released)] == [(403, "access.forbidden")] * 2
+
+
+@pytest.mark.parametrize(
+    "query", ["count=1", "rule=x", "rule=x&count=", "rule=x&count=-1", "rule=x&count=1&state=HELD"]
+)
+async def test_a_release_of_many_says_which_and_how_many(operations: str, query: str) -> None:
+    answer = await release_many(operations, query)
+    assert (answer.status, answer.code) == (400, "request.malformed")
+    assert (await ask(f"{operations}/v1/transfers/held?after=", token="officer")).status == 400
