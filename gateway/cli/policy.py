@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.catalogue import CatalogueFolder, compiled_set
+from gateway.cli.catalogue import CatalogueFolder, schema_sets
 from gateway.cli.codelist import catalogue_of
 from gateway.cli.output import AsJson, finding_members, print_json, reporting, say, say_findings
 from gateway.cli.policy_cases import run_cases
@@ -44,15 +44,20 @@ def check_file(
     A node does not start with an error. It starts with a warning, and logs it.
     """
     from gateway.errors import ConfigurationError
-    from gateway.policy import check_policy
+    from gateway.policy import check_policy, unknown_set
+    from gateway.schema import compile_set
     from gateway.settings import draft_policy_file
 
     with reporting(as_json=as_json):
         policy, findings = draft_policy_file(file)
         if policy is not None and policy.schema_set:
             whole = not findings
-            compiled = compiled_set(policy.schema_set, catalogue)
-            findings += check_policy(policy, compiled, whole=whole, codes=catalogue_of(None))
+            sets = schema_sets(catalogue)
+            if policy.schema_set in sets:
+                compiled = compile_set(sets[policy.schema_set])
+                findings += check_policy(policy, compiled, whole=whole, codes=catalogue_of(None))
+            else:
+                findings += (unknown_set(policy, sets),)
         if policy is None or any(strict or one.is_error for one in findings):
             only_warned = policy is not None and not any(one.is_error for one in findings)
             detail = "The policy has warnings, which --strict does not pass" if only_warned else ""

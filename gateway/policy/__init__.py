@@ -4,7 +4,7 @@ Only `apply_policy` makes a View, at once or step by step. docs/policy.md says w
 """
 
 from gateway.policy.changing.pseudonyms import Pseudonyms
-from gateway.policy.checking.check import check_policy
+from gateway.policy.checking.check import check_policy, unknown_set
 from gateway.policy.language.changes import Change, ChangeKind
 from gateway.policy.language.conditions import Condition, Criterion
 from gateway.policy.language.file_schema import policy_file_schema
@@ -54,4 +54,5 @@ __all__ = [
     "policy_sha256",
     "read_policy",
     "rulings",
+    "unknown_set",
 ]

@@ -19,7 +19,7 @@ from gateway.domain.ids import AgreementId, CodeListId, RuleSetId, SchemaSetId
 from gateway.domain.message import MessageKind
 from gateway.domain.profile import Severity
 from gateway.errors import ConfigurationError, Finding, GatewayError
-from gateway.policy import Policy, check_policy
+from gateway.policy import Policy, check_policy, unknown_set
 from gateway.policy.language.source import MAX_BYTES, Fields, SourceError, read_source
 from gateway.schema import (
     CodeCatalogue,
@@ -179,8 +179,7 @@ class _Shelf:
             return None
         compiled = self.compiled(policy.schema_set)
         if compiled is None and policy.schema_set not in self.catalogue:
-            known = ", ".join(sorted(self.catalogue))
-            self.note(shown, f"names the unknown schema set {policy.schema_set}", f"Use {known}", key="schema_set")
+            self.findings.append(unknown_set(policy, self.catalogue))
         if compiled is None:
             return None
         found = check_policy(policy, compiled, whole=not noted, codes=self.code_lists)

@@ -12,7 +12,7 @@ With an error a policy is not used. A policy without errors gives, for every val
 warnings are about what somebody surely did not mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.errors import Finding
 from gateway.policy.checking.codes import code_findings
@@ -21,14 +21,15 @@ from gateway.policy.checking.consistency import consistency_findings
 from gateway.policy.checking.deeper import deeper_findings
 from gateway.policy.checking.identities import identity_findings
 from gateway.policy.checking.privacy import privacy_findings
-from gateway.policy.checking.rules import finding, rule_findings, unknown_selectors
+from gateway.policy.checking.rules import rule_findings, unknown_selectors
 from gateway.policy.checking.standing import Standing, standing_findings
 from gateway.policy.checking.views import view_findings
 from gateway.policy.checking.worlds import Worlds
+from gateway.policy.language.reading import nearest
 from gateway.policy.language.rules import Policy
 from gateway.schema import CodeCatalogue, CompiledSet
 
-__all__ = ["check_policy"]
+__all__ = ["check_policy", "unknown_set"]
 
 
 def check_policy(
@@ -64,14 +65,27 @@ def check_policy(
     )
 
 
+def unknown_set(policy: Policy, known: Iterable[str]) -> Finding:
+    """Return what is wrong with a policy whose schema set is none of those there are."""
+    names = sorted(known)
+    near = nearest(policy.schema_set, names)
+    others = f"Write one of {', '.join(names)}, or add the set with `gateway schema add`"
+    fix = f"Did you mean `{near}`?" if near else others
+    return _about_set(policy, f"names the unknown schema set {policy.schema_set}", fix)
+
+
+def _about_set(policy: Policy, problem: str, fix: str) -> Finding:
+    return Finding(file=policy.file, line=policy.schema_set_line or None, key="schema_set", problem=problem, fix=fix)
+
+
 def _set_findings(policy: Policy, compiled: CompiledSet) -> Iterator[Finding]:
     if policy.schema_set != compiled.id:
         problem = f"is written for the schema set {policy.schema_set}, not for {compiled.id}"
         fix = f"Write `schema_set: {compiled.id}`, or name another policy in the flow of the agreement"
-        yield finding(policy, None, "schema_set", problem, fix)
+        yield _about_set(policy, problem, fix)
         return
     unlisted = sorted({node.namespace for node in compiled.tree.nodes.values()} - {"", *compiled.prefixes.values()})
     if unlisted:
         problem = f"is under {compiled.id}, whose manifest does not list the namespace {unlisted[0]}"
         fix = "Add the set anew with `gateway schema add`, which lists them"
-        yield finding(policy, None, "schema_set", problem, fix)
+        yield _about_set(policy, problem, fix)

@@ -6,11 +6,10 @@ stand in the view as it stood in the document: kept as it is, without a conditio
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import may_be
-from gateway.policy.checking.rules import finding, listing, or_shared, such_as
+from gateway.policy.checking.rules import facts_of, finding, listing, or_shared, several, such_as
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.consistency.pointers import POINTER_CLASS
 from gateway.policy.language.changes import ChangeKind
@@ -20,8 +19,6 @@ from gateway.policy.language.selectors import Anchor
 from gateway.schema import SchemaNode
 
 __all__ = ["asked_places", "condition_findings"]
-
-_MOST_NAMED: Final = 5
 
 
 def condition_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
@@ -70,7 +67,8 @@ class _Asking:
         for one, other in combinations(entry.conditions, 2):
             if one.excludes(other, single=False):
                 problem = f"never holds: {one.text} and {other.text} exclude each other"
-                yield finding(self.policy, entry, key, problem, "Take a value out of one of them", Level.WARNING)
+                fix = "Remove the `unless`, or write values in it that leave some of the `when`"
+                yield finding(self.policy, entry, key, problem, fix, Level.WARNING)
 
     def no_kind(self, entry: Rule | Demand, key: str, condition: Condition) -> Iterator[Finding]:
         """A condition on the kind that no message under the set meets."""
@@ -87,9 +85,8 @@ class _Asking:
         values = [one for one in condition.values if facts and not any(may_be(one, each) for each in facts)]
         if values:
             problem = f"asks whether {name} is {' or '.join(values)}, which no value of {such_as(list(places))} can be"
-            path = places[0].partition("/@")[0]
-            facts_of = f"gateway schema facts {self.policy.schema_set} --path {path}"
-            fix = f"Correct the value, or remove it. `{facts_of}` shows what can be there"
+            shown = facts_of(self.policy, places[0])
+            fix = f"Correct the value, or remove it. `{shown}` shows what can be there"
             yield finding(self.policy, entry, key, problem, or_shared(self.policy, entry, fix), Level.WARNING)
 
     def unanswered(self, rule: Rule, condition: Condition) -> Iterator[Finding]:
@@ -101,9 +98,7 @@ class _Asking:
         missing = [place for place, _ in asked if not self.is_plainly_kept(place, rule)]
         if missing:
             problem = f"asks {name}, while the policy does not keep {such_as(missing)} as it is at all times"
-            rest = [f"{len(missing) - _MOST_NAMED} more"] if len(missing) > _MOST_NAMED else []
-            named = " and ".join((*missing[:_MOST_NAMED], *rest))
-            fix = f"Keep {named} as it is and without a condition, or ask something else"
+            fix = f"Keep {several(missing)} as it is and without a condition, or ask something else"
             yield finding(self.policy, rule, rule.action, problem, fix)
             return
         for place, scope in asked:

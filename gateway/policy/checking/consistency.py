@@ -30,11 +30,13 @@ def consistency_findings(policy: Policy, worlds: Worlds) -> Iterator[Finding]:
     """Return warnings for words of `consistency` that are left at `refuse` where they will be needed, and errors for
     conditions that ask what is mended where they are not."""
     related = _related(policy, worlds)
-    for part, paths in related.items():
-        if paths and getattr(policy.consistency, part) == REFUSE:
-            problem = f"is to refuse, and the policy keeps {such_as(paths)}, while {_WHY[part]}"
-            fix = f"Add `consistency: {{{part}: {MENDING[part]}}}`; as it stands, such messages are refused"
-            yield finding(policy, None, f"consistency.{part}", problem, fix, Level.WARNING)
+    refused = [part for part, paths in related.items() if paths and getattr(policy.consistency, part) == REFUSE]
+    mended = [part for part in MENDING if part in refused or getattr(policy.consistency, part) != REFUSE]
+    words = ", ".join(f"{part}: {MENDING[part]}" for part in mended)
+    for part in refused:
+        problem = f"is to refuse, and the policy keeps {such_as(related[part])}, while {_WHY[part]}"
+        fix = f"Write `consistency: {{{words}}}`; as it stands, such messages are refused"
+        yield finding(policy, None, f"consistency.{part}", problem, fix, Level.WARNING)
     yield from _asking_what_is_mended(policy, worlds, related)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.contents import Fate
-from gateway.policy.checking.rules import action_of, finding
+from gateway.policy.checking.rules import action_of, drop_whole, finding
 from gateway.policy.checking.standing import Standing, can_fail
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.changes import ChangeKind
@@ -47,13 +47,14 @@ class _Apart:
         for selected, anchor in self.values(node, identity):
             if Fate.STANDS not in self.standing.fates[selected.path]:
                 continue
+            whole = drop_whole(self.policy, self.worlds, selected.path)
             for rule in self.changing(anchor):
                 problem = f"changes {anchor.text}, {by.format(selected.path)}: where two come to the same, {_REFUSED}"
-                fix = f"Keep it as it is, or pseudonymise it, or drop {selected.path} as a whole"
+                fix = f"Keep it as it is, or pseudonymise it, or {whole}"
                 yield finding(self.policy, rule, rule.action, problem, fix, Level.WARNING)
             if identity.kind == "key" and self.may_be_missing(selected, anchor):
                 problem = f"may withhold {anchor.text}, {by.format(selected.path)}: {_REFUSED}"
-                fix = f"Keep {anchor.text} as it is and at all times, or drop {selected.path} as a whole"
+                fix = f"Keep {anchor.text} as it is and at all times, or {whole}"
                 about = self.about(anchor) or self.standing.keeping(selected)
                 yield finding(self.policy, about, action_of(about), problem, fix, Level.WARNING)
 

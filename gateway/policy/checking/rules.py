@@ -6,18 +6,32 @@ silence it may not, for a name that is misspelt in an included file withholds, o
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.changing.fitting import fits
 from gateway.policy.checking.meeting import Meeting
 from gateway.policy.checking.worlds import Worlds
 from gateway.policy.language.reading import nearest
-from gateway.policy.language.rules import Demand, Policy, Rule
+from gateway.policy.language.rules import Action, Demand, Policy, Rule
 from gateway.policy.language.selectors import Anchor, Selector, SelectorKind, parse_selector
 from gateway.policy.ruling.rulings import rank, standing_rules
 from gateway.schema import SchemaNode, ValueFacts
 
-__all__ = ["action_of", "finding", "listing", "or_shared", "rule_findings", "such_as", "unknown_selectors"]
+__all__ = [
+    "action_of",
+    "drop_whole",
+    "facts_of",
+    "finding",
+    "listing",
+    "or_shared",
+    "rule_findings",
+    "several",
+    "such_as",
+    "unknown_selectors",
+]
+
+_MOST_NAMED: Final = 5
 
 
 def finding(
@@ -39,10 +53,32 @@ def listing(policy: Policy) -> str:
     return f"`gateway schema facts {policy.schema_set}` lists all there are"
 
 
+def facts_of(policy: Policy, path: str) -> str:
+    """Return the command that shows what can stand at a path, an attribute's or an element's."""
+    return f"gateway schema facts {policy.schema_set} --path {path.partition('/@')[0]}"
+
+
 def such_as(paths: list[str]) -> str:
     """Return the first of some paths, and how many more there are."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return f"{paths[0]}{more}"
+
+
+def drop_whole(policy: Policy, worlds: Worlds, path: str) -> str:
+    """Return how to let nothing of a class leave: a drop does not reach what rules in it keep, so these are told."""
+    within = [
+        policy.place(rule)
+        for rule in policy.rules
+        if rule.is_keeping and any(one.path.startswith(f"{path}/") for one in worlds.anchors[id(rule)])
+    ]
+    kept = f", with all that is kept in it ({several(list(dict.fromkeys(within)))})" if within else ""
+    return f"drop {path} as a whole{kept}"
+
+
+def several(names: list[str]) -> str:
+    """Return the first five of some names, and how many more there are."""
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    return " and ".join((*names[:_MOST_NAMED], *more))
 
 
 # ── selectors ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +123,7 @@ class _Unknown:
 
     def why(self, selector: Selector) -> str:
         if self.bare_home(selector) is not None:
-            return "which starts at a bare body"
+            return "which does not start at the envelope"
         if selector.kind is SelectorKind.PRIVACY:
             return f"which nothing in the schema set {self.policy.schema_set} is"
         if selector.kind is SelectorKind.WCO:
@@ -102,7 +138,7 @@ class _Unknown:
             return f"Did you mean `wco:{near}`?" if near else f"Correct it; {listing(self.policy)}"
         home = self.bare_home(selector)
         if home is not None:
-            return f"Write {'/'.join((home, *selector.steps[1:]))}; it speaks for a bare body too"
+            return f"Write {'/'.join((home, *selector.steps[1:]))}; it speaks for a document without the envelope too"
         if selector.kind is not SelectorKind.PLAIN:
             return self.mend_name(selector)
         return self.mend_path(selector)
@@ -204,7 +240,12 @@ class _Look:
             yield finding(self.policy, rule, rule.action, problem, fix)
         for reason, paths in refused.items():
             problem = f"would {rule.action} {such_as(paths)}, and the change does not fit: {reason}"
-            yield finding(self.policy, rule, rule.action, problem, "Drop it, or change it in another way")
+            yield finding(self.policy, rule, rule.action, problem, self.otherwise(rule, paths[0]))
+
+    def otherwise(self, rule: Rule, path: str) -> str:
+        """What to do about a change whose results do not fit."""
+        other = "Write another text after `with:`" if rule.action is Action.REPLACE else "Change it in another way"
+        return f"{other}, or drop it; `{facts_of(self.policy, path)}` shows what can be there"
 
     def facts(self, anchor: Anchor) -> ValueFacts | None:
         node = self.tree.nodes[anchor.path]

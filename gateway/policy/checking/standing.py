@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.errors import Finding, Level
 from gateway.policy.checking.contents import Broken, Fate, Fates, TooMuchError, content_fates
-from gateway.policy.checking.rules import action_of, finding
+from gateway.policy.checking.rules import action_of, drop_whole, finding
 from gateway.policy.checking.worlds import World, Worlds
 from gateway.policy.language.changes import ChangeKind
 from gateway.policy.language.rules import Policy, Rule
@@ -143,10 +143,13 @@ class Standing:
 
     def half(self, policy: Policy, node: SchemaNode, broken: Broken) -> Finding:
         """A class of which something is left that the schema does not allow."""
-        keeping = self.keeping(node)
+        keeping, whole = self.keeping(node), drop_whole(policy, self.worlds, node.path)
         if not broken.whole:
-            problem = f"keeps a part of {node.path}, whose content model is too large to tell whether it can stand"
-            fix = f"Keep all of {node.path}, or drop it as a whole"
+            problem = (
+                f"keeps a part of {node.path}, which the schema lets be filled in too many ways to tell whether a part "
+                "can stand"
+            )
+            fix = f"Keep all of {node.path}, or {whole}"
             return finding(policy, keeping, action_of(keeping), problem, fix, Level.WARNING)
         names = {child.qualified: child for child in node.children}
         gone = _gone(broken)
@@ -157,10 +160,10 @@ class Standing:
             "allow that, and such messages are refused"
         )
         if gone not in names:
-            fix = f"Drop {node.path} as a whole"
+            fix = whole[0].upper() + whole[1:]
             return finding(policy, keeping, action_of(keeping), problem, fix, Level.WARNING)
         child = names[gone]
-        fix = f"Keep {child.path} at all times, or drop {node.path} as a whole"
+        fix = f"Keep {child.path} at all times, or {whole}"
         rules = [rule for rule in self.deciding(Anchor(child.path)) if rule is not None and not rule.is_keeping]
         about = rules[0] if rules else keeping
         return finding(policy, about, action_of(about), problem, fix, Level.WARNING)
@@ -198,7 +201,7 @@ class Standing:
             return problem, f"Keep {node.path} as it is, or replace it"
         if node.nillable:
             problem = f"keeps {node.path}, which may say that it has no value (xsi:nil) and is withheld then: {needs}"
-            return problem, "Use a schema set in which it may not be nil, or send no such message under this policy"
+            return problem, "Use a schema set in which it always has a value, or send no such message under this policy"
         if node.is_open and rule is not None and rule.is_keeping:
             problem = (
                 f"keeps {node.path}, which may hold elements that the set does not list and is withheld then: {needs}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.errors import Finding
-from gateway.policy.checking.rules import action_of, finding, such_as
+from gateway.policy.checking.rules import action_of, drop_whole, finding, such_as
 from gateway.policy.checking.worlds import World, Worlds
 from gateway.policy.language.rules import Action, Policy, Rule
 from gateway.schema import SchemaNode
@@ -108,7 +108,7 @@ class _View:
     def lacking(self, node: SchemaNode, child: SchemaNode) -> Finding:
         """The finding for a required child that is not kept while its parent is."""
         dropping = self.world.rule(child.path)
-        fix = f"Keep {child.path}, or drop {node.path} as a whole"
+        fix = f"Keep {child.path}, or {drop_whole(self.policy, self.worlds, node.path)}"
         if dropping is not None and not dropping.is_keeping:
             problem = f"drops {child.path}, which the schema requires in every {node.name} that is kept"
             return finding(self.policy, dropping, Action.DROP, problem, fix)

@@ -81,6 +81,7 @@ def draft_policy(raw: bytes, *, file: str, include: Include | None = None) -> tu
         consistency=joined.consistency,
         file=file,
         files=tuple(part.reading.file for part in parts.parts.values()),
+        schema_set_line=first.schema_set_line,
         sha256=policy_sha256(
             policy_id=first.policy,
             version=first.version,

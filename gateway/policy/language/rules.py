@@ -102,7 +102,8 @@ class Consistency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of a policy, its includes taken in. `sha256` is over its meaning and its texts, not over layout,
-    order, or in which file a rule stands. `files`: those read, its own first."""
+    order, or in which file a rule stands. `files`: those read, its own first; `schema_set_line`: where its set
+    is named."""
 
     id: str
     version: int
@@ -114,6 +115,7 @@ class Policy:
     consistency: Consistency = field(default_factory=Consistency)
     file: str
     files: tuple[str, ...] = ()
+    schema_set_line: int = 0
     sha256: str
 
     def is_own(self, entry: Rule | Demand) -> bool:

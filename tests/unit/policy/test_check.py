@@ -112,7 +112,7 @@ UNFIT = {
     "written for another set": (
         (HEAD + ANSWER, "dms-response"),
         (
-            "p.yaml [schema_set]: is written for the schema set dms-declaration, not for dms-response. Write `schema_set: "
+            "p.yaml:3 [schema_set]: is written for the schema set dms-declaration, not for dms-response. Write `schema_set: "
             "dms-response`, or name another policy in the flow of the agreement"
         ),
         (RESPONSE + ANSWER, "dms-response"),
@@ -120,7 +120,7 @@ UNFIT = {
     "a set that does not list a namespace": (
         (f"{NAMED}  - keep: /R/Plain\n", "urn:m"),
         (
-            "p.yaml [schema_set]: is under names, whose manifest does not list the namespace urn:n. Add the set anew with "
+            "p.yaml:3 [schema_set]: is under names, whose manifest does not list the namespace urn:n. Add the set anew with "
             "`gateway schema add`, which lists them"
         ),
         (f"{NAMED}  - keep: /R/Plain\n", "urn:n"),

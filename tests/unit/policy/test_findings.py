@@ -10,10 +10,11 @@ import pytest
 
 from gateway.bundled import code_list_folder
 from gateway.errors import Finding
-from gateway.policy import check_policy
+from gateway.policy import check_policy, unknown_set
 from gateway.settings import draft_policy_file
 from gateway.settings.code_lists import load_code_lists
 from tests.unit.policy.rules import reviewed
+from tests.unit.schema.sets import SET_IDS
 
 CODE_LISTS = load_code_lists(code_list_folder())
 BAD = Path(__file__).with_name("bad")
@@ -53,6 +54,8 @@ def findings(file: Path) -> tuple[Finding, ...]:
     policy, noted = draft_policy_file(file, shown=file.name)
     if policy is None or not policy.schema_set:
         return noted
+    if policy.schema_set not in SET_IDS:
+        return (*noted, unknown_set(policy, SET_IDS))
     return noted + check_policy(policy, reviewed(policy.schema_set), whole=not noted, codes=CODE_LISTS)
 
 
