@@ -160,8 +160,8 @@ def _tree(raw: bytes, limits: DocumentLimits) -> tuple[etree._Element, Signs | N
             _check_long_tag(raw, tag, limits)
     # 5. Namespaces, which the tree does not show: each but one in a tag takes a ":", a "=" and some bytes more.
     if (
-        _more_than(limits.attributes - 1, b":", raw, apart=_NAMESPACE_BYTES)
-        and _more_than(limits.attributes - 1, b"=", raw, apart=_NAMESPACE_BYTES)
+        _more_than(limits.attributes - 1, b"=", raw, apart=_NAMESPACE_BYTES)
+        and _more_than(limits.attributes - 1, b":", raw, apart=_NAMESPACE_BYTES)
         and raw.count(b"xmlns") > limits.attributes
         and _declares_beyond(limits.attributes, raw)
     ):

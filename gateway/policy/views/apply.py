@@ -77,6 +77,7 @@ def apply_in_steps(
     """
     _check_same_set(document, policy, compiled)
     cut, made = _cut(document, policy, pseudonyms)
+    kept, withheld = cut.counts()  # here, where the tree is still in the processor's caches
     yield
     view = _validated(made, compiled)
     kind = view.document.kind
@@ -85,7 +86,6 @@ def apply_in_steps(
     yield
     if inspect_view is not None:
         inspect_view(view)
-    kept, withheld = cut.counts()
     return View(
         xml=view.document.raw,
         kind=kind,

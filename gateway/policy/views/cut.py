@@ -38,7 +38,7 @@ _WITHHELD: Final = etree.XPath("count(/descendant::*[not(*)]/text()) + count(/de
 _EARLY_BYTES: Final = 1024
 # In the fixed form, where ">" stands nowhere but at the end of a tag: a text that begins with white space.
 _BLANK: Final = re.compile(rb">(?:[ \t\n]|&#13;)")
-_EMPTY: Final = b"/>"
+_EMPTY: Final = re.compile(rb"/>")  # a pattern leaps to the sign, where `in` takes twice as long over two bytes
 # Pointers are followed after numbers; what they empty goes, which may be what others point to.
 _MOST_TURNS: Final = 8
 
@@ -97,15 +97,14 @@ def cut_document(given: Given, limits: DocumentLimits) -> tuple[Cut, Document] |
             if cut.root.text is not None or _BLANK.search(document.raw, 0, _EARLY_BYTES):
                 _take_out_blanks(cut.root)
             made = built(cut.root, limits)
-            if _EMPTY not in made.raw and not _BLANK.search(made.raw):
+            if not _EMPTY.search(made.raw) and not _BLANK.search(made.raw):
                 return cut, made
     found = cut_by_places(given)
     return None if found is None else (found, built(found.root, limits))
 
 
 def _copied(given: Given) -> Cut:
-    prefixes = dict(given.policy.prefixes)
-    return Cut(root=fixed_copy(given.document.root, prefixes), withheld=etree.Element("withheld", nsmap=prefixes))
+    return Cut(root=fixed_copy(given.document.root, given.policy.prefixes), withheld=etree.Element("withheld"))
 
 
 # ── by names ─────────────────────────────────────────────────────────────────────────────────────────────────────────

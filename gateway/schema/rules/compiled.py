@@ -249,12 +249,14 @@ class _Maker:
 
 
 def _broken(rules: Sequence[Rule], *, negative: bool = True) -> str:
-    """Return the expression that tells whether any of the rules is broken; `negative` as for `any_of`."""
+    """Return the expression that tells whether any of the rules is broken; `negative` as for `any_of`.
+
+    Of a rule's `when` and what it selects the shorter is asked first: where that is false, the other costs nothing.
+    """
     always = any_of((rule.selects for rule in rules if not rule.when), negative=negative)
     at_times = ((rule.when, any_of([rule.selects], negative=negative)) for rule in rules if rule.when)
-    return " or ".join(
-        [*([always] if always else []), *(f"boolean({when}) and ({one})" for when, one in at_times if one)]
-    )
+    both = (sorted((f"boolean({when})", f"({one})"), key=len) for when, one in at_times if one)
+    return " or ".join([*([always] if always else []), *(f"{first} and {then}" for first, then in both)])
 
 
 def with_severities(rules: Iterable[Rule], severities: Mapping[str, Severity], without: frozenset[str]) -> list[Rule]:
