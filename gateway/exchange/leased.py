@@ -26,7 +26,7 @@ Work = TypeVar("Work")
 MAX_WAITING_BYTES: Final = MAX_BATCH_BYTES
 """Bodies in memory for all parties together, with those that wait for their commit."""
 
-MAX_WAITING: Final = 128
+MAX_WAITING: Final = 512
 """Pieces for one party. What more there is waits in the store as well as here."""
 
 WAIT: Final = timedelta(seconds=10)
@@ -36,9 +36,8 @@ claim: what is taken has a whole one before it."""
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """Since when and until when the way is open, in monotonic seconds, and for how many pieces at a time."""
+    """Until when the way is open, in monotonic seconds, and for how many pieces at a time."""
 
-    since: float
     until: float
     room: int
 
@@ -72,14 +71,7 @@ class Leased(Generic[Work]):
     def open(self, party: PartyId, *, lasting: timedelta, room: int = MAX_WAITING) -> None:
         """Let work for `party` take this way for so long, at most `room` pieces at a time: it is in reach, and nothing
         due waits in the store."""
-        now, seconds = self._clock.monotonic(), lasting.total_seconds()
-        self._open[party] = _Opening(since=now, until=now + seconds, room=room)
-
-    def ends_soon(self, party: PartyId) -> bool:
-        """Tell whether the way is open but for less than half of its time: it is worth a look at the store, lest it
-        close though nothing waits there."""
-        opening = self._open.get(party)
-        return opening is not None and opening.since + opening.until < 2 * self._clock.monotonic() < 2 * opening.until
+        self._open[party] = _Opening(until=self._clock.monotonic() + lasting.total_seconds(), room=room)
 
     def close(self, party: PartyId) -> None:
         """Leave everything to the store from now on. What waits here still waits to be taken."""

@@ -32,11 +32,13 @@ from gateway.storage.tables import (
     superseded,
     transfer,
 )
+from gateway.storage.together import Among
 from gateway.storage.values import attempt_of, micros, received_receipt, time_of, transfer_row, violations_of
 
 _ONE = select(transfer).where(transfer.c.id == bindparam("id"))
 _PAYLOAD = select(payload.c.sealed).where(payload.c.transfer_id == bindparam("transfer_id"))
 _BY_MESSAGE = select(transfer).where(transfer.c.message_id == bindparam("message_id"))
+_BY_MESSAGES = Among(select(transfer), transfer.c.message_id)
 _ATTEMPTS = select(attempt).where(attempt.c.transfer_id == bindparam("transfer_id")).order_by(attempt.c.id)
 _RECEIPT = (
     select(receipt)
@@ -184,9 +186,11 @@ def read_by_message(connection: Connection, message_id: MessageId) -> TransferRo
 
 
 def read_by_messages(connection: Connection, message_ids: Collection[MessageId]) -> dict[MessageId, TransferRow]:
-    """Return the transfers that carry these messages, by message."""
-    found = {message_id: read_by_message(connection, message_id) for message_id in message_ids}
-    return {message_id: row for message_id, row in found.items() if row is not None}
+    """Return the transfers that carry these messages, or carried them before others took their places, by message."""
+    rows = map(transfer_row, _BY_MESSAGES.rows(connection, {}, list(message_ids)))
+    found = {row.message_id: row for row in rows}
+    earlier = {one: read_by_message(connection, one) for one in message_ids if one not in found}
+    return found | {message_id: row for message_id, row in earlier.items() if row is not None}
 
 
 def read_receipt(connection: Connection, message_id: MessageId) -> StoredReceipt | None:
