@@ -85,6 +85,7 @@ class Stage:
             "transfer-refused": f"/console/transfers/{self.refused}",
             "transfer-behind": f"/console/transfers/{self.behind}",
             "transfer-waiting": f"/console/transfers/{self.waiting}",
+            "release": "/console/transfers/release?code=transfer.held",
             "inbox": "/console/inbox",
             "message-handed-over": f"/console/inbox/{self.handed_over}",
             "message-pending": f"/console/inbox/{self.pending}",
