@@ -11,6 +11,7 @@ Only the truth of the answer is kept, not the nodes. What is not a plain path (a
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["any_of"]
@@ -26,6 +27,7 @@ _LEAST: Final = {"wcx:not-among": "", "wcx:leads-nowhere": "", "wcx:repeated": "
 """Functions that find nothing among so few nodes as leave this path empty."""
 _IN_FULL: Final = {".": "self::node()", "..": "parent::node()"}
 _BELOW_ZERO: Final = ". < 0"
+_OPENS: Final = re.compile(r"['\"\[(]")
 _PAIRS: Final = {"[": "]", "(": ")"}
 _DESCENDANTS: Final = {"//": "/descendant::", ".//": "descendant::"}
 
@@ -52,17 +54,21 @@ def any_of(expressions: Iterable[str], *, negative: bool = True) -> str:
     """
     root = _Step()
     for expression in expressions:
-        members = list(_split(expression, "|"))
-        paths = [_path(member) for member in members]
-        for member, path in zip(members, paths, strict=True):
+        for member, path in _members(expression):
             if path is None:
-                root.conditions[f"boolean({_guarded(member.strip())})"] = None
+                root.conditions[f"boolean({_guarded(member)})"] = None
             else:
                 _add(root, path, negative=negative)
     return root.asked()
 
 
-def _add(root: _Step, path: list[str], *, negative: bool) -> None:
+@lru_cache(maxsize=512)  # each rule is asked alone and with others, and by every profile that has it
+def _members(expression: str) -> tuple[tuple[str, tuple[str, ...] | None], ...]:
+    """Return the members of a union, each with the steps of its path, None where it is no plain one."""
+    return tuple((member.strip(), _path(member)) for member in _split(expression, "|"))
+
+
+def _add(root: _Step, path: tuple[str, ...], *, negative: bool) -> None:
     at = root
     *steps, last = path
     test, predicates = _apart(last)
@@ -83,11 +89,11 @@ def _guarded(condition: str) -> str:
     name = _bare(condition).strip()
     if name not in _LEAST or not condition.endswith(")"):
         return condition
-    first = next(_split(condition.partition("(")[2][:-1], ",")).strip()
+    first = _split(condition.partition("(")[2][:-1], ",")[0].strip()
     return f"({first}){_LEAST[name]} and {condition}"
 
 
-def _path(text: str) -> list[str] | None:
+def _path(text: str) -> tuple[str, ...] | None:
     """Return the steps of a plain path, the first with its `/` or `//`, later ones with `.//` where that is meant."""
     steps: list[str] = []
     lead = ""
@@ -96,12 +102,12 @@ def _path(text: str) -> list[str] | None:
         if not step:  # before the first slash, or between the two of `//`
             lead += "/" if number == 0 or lead else ".//"
             continue
-        test = next(_split(step, "[")).strip()
+        test = _split(step, "[")[0].strip()
         if _TEST.fullmatch(test) is None:
             return None
         steps.append(_reached(lead, _IN_FULL.get(step, step)))  # `.` takes no predicate
         lead = ""
-    return steps if steps and not lead else None
+    return tuple(steps) if steps and not lead else None
 
 
 def _reached(lead: str, step: str) -> str:
@@ -128,11 +134,19 @@ def _is_truth(predicate: str) -> bool:
 
 def _bare(text: str) -> str:
     """Return an expression without its texts and without what stands in brackets, whose operators are not its own."""
+    if _OPENS.search(text) is None:
+        return text
     return "".join(character for character, depth in _depths(text) if depth == 0)
 
 
-def _split(text: str, at: str) -> Iterator[str]:
-    """Yield the parts of an expression between the characters `at` that stand outside texts and brackets."""
+def _split(text: str, at: str) -> list[str]:
+    """Return the parts of an expression between the characters `at` that stand outside texts and brackets."""
+    if _OPENS.search(text) is None:
+        return text.split(at)
+    return list(_parts(text, at)) if at in text else [text]
+
+
+def _parts(text: str, at: str) -> Iterator[str]:
     part: list[str] = []
     for character, depth in _depths(text):
         if character == at and depth == (1 if at in _PAIRS else 0):
