@@ -156,7 +156,7 @@ def _wrong_number(text: str, facts: ValueFacts) -> str | None:
     if not number.is_finite() or "_" in text or not text.isascii():
         return "the type is a number"
     if facts.base in _WHOLE and ("." in text or "E" in text.upper() or not _is_between(number, *_WHOLE[facts.base])):
-        return f"{text} is no {facts.base}"
+        return f"{text} is no whole number, or beyond the bounds of the type"
     if facts.base == "decimal" and "E" in text.upper():
         return "the type takes no exponent"
     _, digits, exponent = number.normalize().as_tuple()
@@ -243,7 +243,7 @@ def _no_pseudonym(facts: ValueFacts) -> str | None:
 
 def _wrong_date(change: Change, facts: ValueFacts) -> str | None:
     if facts.base not in _TEXTS | _DATES:
-        return f"the type is {facts.base}, not a date"
+        return f"the type is {'a number' if facts.base in _NUMBERS else facts.base}, not a date"
     reason = _bounded(facts)
     if reason is not None:
         return reason

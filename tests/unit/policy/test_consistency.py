@@ -3,10 +3,12 @@
 import time
 
 import pytest
+from lxml import etree
 
 from gateway.document import read
 from gateway.errors import PolicyError
 from gateway.policy import CompiledPolicy, apply_policy, compile_policy, explain
+from gateway.policy.consistency.mending import Numbered, Relations, observe
 from gateway.schema import CompiledSet, assemble_set, compile_set, validate
 from tests.unit.policy.rules import CODES, HEAD, apply, body, compiled, declaration, example, valid
 from tests.unit.policy.test_conditions_applied import holds_up
@@ -92,6 +94,13 @@ def test_a_view_that_would_be_out_of_sequence_is_refused_unless_the_policy_mends
 def test_what_is_still_right_and_what_never_was_is_left(items: tuple[str, ...]) -> None:
     how = policy("", RULES.replace(f"  - keep: {D}/GoodsItemQuantity\n", ""))
     assert holds_up(shipped(*items), how).changed == 0
+
+
+def test_siblings_of_which_one_has_no_number_are_not_in_sequence() -> None:
+    relations = Relations(sequences=(Numbered(parents=(), member="Item", number="SequenceNumeric"),))
+    first, second = (f"<Item><SequenceNumeric>{number}</SequenceNumeric></Item>" for number in (1, 2))
+    assert len(observe(etree.fromstring(f"<R>{first}{second}</R>"), relations).groups) == 1
+    assert observe(etree.fromstring(f"<R>{first}<Item/>{second}</R>"), relations).groups == []
 
 
 def test_a_right_count_is_counted_anew_and_a_wrong_one_is_the_declarant_s() -> None:

@@ -71,13 +71,36 @@ def test_a_pattern_as_sets_have_them_matches_what_libxml2_matches(pattern: str) 
     assert [automaton(pattern).matches(text) for text in texts] == libxml2(pattern, texts)
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    ["(a", "a)", "[a", "a{", "a{3,1}", "*", r"\p{IsGreek}", r"\q", "a{9999}", "(" * 60 + ")" * 60, "[z-a]", "\\"],
-)
+UNREAD = {
+    "(a": "lacks a closing bracket",
+    "a)": "has a bracket too many",
+    "[a": "ends too early",
+    "\\": "ends too early",
+    "a{": "has a quantity that is not read",
+    "a{3,1}": "has a quantity of less than nothing",
+    "*": "has a sign where a character should be",
+    r"\p{IsGreek}": "names a block of characters",
+    r"\q": "has an escape that is not read",
+    "a{9999}": "is too large",
+    "(" * 60 + ")" * 60: "is nested too deep",
+    "[z-a]": "has a range that does not rise",
+}
+"""A pattern that is not read → why, as the static check says it."""
+TOO_MANY = "has too many states to follow"
+
+
+@pytest.mark.parametrize("pattern", UNREAD)
 def test_what_is_not_read_is_said_to_be_so(pattern: str) -> None:
-    with pytest.raises(PatternError):
+    with pytest.raises(PatternError) as raised:
         automaton(pattern)
+    assert str(raised.value) == UNREAD[pattern]
+
+
+def test_what_takes_too_long_to_follow_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.policy.changing.walks._MOST_LOOKS", 3)
+    with pytest.raises(PatternError) as raised:
+        holds(positions([("AB", None)] * 3), ("[A-Z]*",))
+    assert str(raised.value) == TOO_MANY
 
 
 def test_each_kind_of_character_that_sets_tell_apart_has_one_that_stands_for_it() -> None:
