@@ -68,7 +68,8 @@ class PrepareJob:
     `approved`: this is the release of a held transfer, the only one of the job, or a new message for one; `supersedes`:
     the message that it stands in place of.
     `accepted`: when the submission was accepted, where that was before `now`; it says which keys of pseudonyms count.
-    `at_once`: recipients whose transfers may be sent as soon as they are committed; the first envelope is made here.
+    `at_once`: recipients whose transfers may be sent as soon as they are committed, as far as is foreseen; the first
+    envelope is made here.
     """
 
     submission_id: SubmissionId

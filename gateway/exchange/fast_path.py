@@ -6,16 +6,21 @@ claimed again: its acceptance and its claim share a commit (DESIGN §3), and its
 partner stands still, goes back to the store (`give_back`), and the next attempt starts from the stored JWS.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
+from gateway.domain.ids import PartyId
 from gateway.domain.jobs import PreparedTransfer, SealedEnvelope
 from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
 from gateway.exchange.doorbell import Doorbells
-from gateway.exchange.leased import MAX_WAITING_BYTES, Leased
+from gateway.exchange.leased import MAX_WAITING, MAX_WAITING_BYTES, Leased
 from gateway.ports import Agreements, Clock
+
+HOPED_FOR: Final = timedelta(minutes=1)
+"""How long after it was opened the way to a partner may be expected to be opened again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,21 @@ class FastPath(Leased[FastTransfer]):
     ) -> None:
         super().__init__(clock=clock, bells=bells, lease=lease, max_waiting_bytes=max_waiting_bytes)
         self._agreements = agreements
+        self._opened: dict[PartyId, float] = {}  # when last, in monotonic seconds
+
+    def open(self, party: PartyId, *, lasting: timedelta, room: int = MAX_WAITING) -> None:
+        """As `Leased.open`; and for a while it is hoped that the way will be open again."""
+        super().open(party, lasting=lasting, room=room)
+        self._opened[party] = self._clock.monotonic()
+
+    def hoped_for(self, recipients: Iterable[PartyId]) -> frozenset[PartyId]:
+        """Return those of `recipients` to whom the way may be open when what is prepared now is committed: it was not
+        long ago. A first envelope made in vain costs less than one that has to be made by itself, with its unsealing.
+        """
+        if self._bells.hushed:
+            return frozenset()
+        since = self._clock.monotonic() - HOPED_FOR.total_seconds()
+        return frozenset(one for one in recipients if self._opened.get(one, since) > since)
 
     @contextmanager
     def places_for(self, submissions: Sequence[Sequence[PreparedTransfer]]) -> Iterator[list[ClaimAtOnce | None]]:

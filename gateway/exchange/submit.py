@@ -240,7 +240,8 @@ class Submit:
     async def _prepare(self, lines: "Sequence[_Line]") -> "list[_Ready]":
         """Return what was prepared, in the order of its requests; the others have come to something else."""
         now = self._clock.now()
-        jobs = [self._job(line, now) for line in lines]
+        hoped_for = self._fast_path.hoped_for({one for line in lines for one in line.request.recipients})
+        jobs = [self._job(line, now, hoped_for) for line in lines]
         results = await self._workers.prepare_all(jobs)
         ready: list[_Ready] = []
         refused: list[tuple[_Line, RefusedSubmission | GatewayError]] = []
@@ -337,7 +338,7 @@ class Submit:
             claim=claim,
         )
 
-    def _job(self, line: "_Line", now: datetime) -> PrepareJob:
+    def _job(self, line: "_Line", now: datetime, at_once: frozenset[PartyId]) -> PrepareJob:
         request = line.request
         slots: dict[PartyId, Slot] = {}
         for recipient in sorted(set(request.recipients)):
@@ -360,7 +361,7 @@ class Submit:
             in_reply_to=request.in_reply_to,
             now=now,
             telling=request.telling,
-            at_once=self._fast_path.open_for(slots),
+            at_once=at_once.intersection(slots),
         )
 
     def _evidence(self, change: AcceptSubmission) -> Sequence[AuditEntry]:

@@ -13,7 +13,7 @@ from gateway.domain.lifecycle import TransferState
 from gateway.domain.message import MessageKind
 from gateway.domain.records import ClaimAtOnce, ClaimedTransfer
 from gateway.exchange.doorbell import Doorbells
-from gateway.exchange.fast_path import FastPath
+from gateway.exchange.fast_path import HOPED_FOR, FastPath
 from gateway.exchange.leased import MAX_WAITING, WAIT
 from tests.store_values import AGREEMENT, LEASE, OTHER, PARTNER, StoreValues, held
 from tests.unit.exchange.moved_clock import Time
@@ -121,6 +121,17 @@ def test_it_is_closed_until_dispatch_opens_it_and_again_after_a_moment(
     assert path.open_for([PARTNER]) == {PARTNER}
     path.close(PARTNER)
     assert offered(path, prepared(values)) is None
+
+
+def test_for_a_while_after_it_was_open_it_is_hoped_for(path: FastPath, time: Time, bells: Doorbells) -> None:
+    path.close(PARTNER)
+    assert path.open_for([PARTNER]) == frozenset()
+    assert path.hoped_for([PARTNER, OTHER]) == {PARTNER}
+    bells.hush()
+    assert path.hoped_for([PARTNER]) == frozenset()
+    bells.resume()
+    time.seconds += HOPED_FOR.total_seconds()
+    assert path.hoped_for([PARTNER]) == frozenset()
 
 
 def test_what_waits_is_under_way_until_it_is_taken_or_given_back(
