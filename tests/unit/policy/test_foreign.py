@@ -57,3 +57,24 @@ def test_without_the_codes_that_tell_its_kind_a_message_of_another_release_is_no
     rules = RULES + "  - drop: /MetaData/Declaration/TypeCode\n    reason: of no use\n"
     findings = check_policy(policy(rules, HEAD.replace("dms-declaration", "foreign")), several)
     assert any("tell the kind" in one.problem for one in findings)
+
+
+def test_a_class_that_is_left_with_fewer_of_what_the_schema_requires_twice_is_not_written() -> None:
+    masses_of = '<xs:sequence><xs:element name="Mass" minOccurs="2" maxOccurs="3" type="xs:decimal"/></xs:sequence>'
+    pair = (
+        f'<xs:element name="Pair" minOccurs="0"><xs:complexType>{masses_of}</xs:complexType></xs:element></xs:sequence>'
+    )
+    body = BODY.replace("</xs:sequence>", pair)
+    files = {name: raw.replace(BODY.encode(), body.encode()) for name, raw in FILES.items()}
+    compiled = compile_set(replace(made(files, "in/MetaData.xsd"), kinds=(MessageKind.CANCELLATION,)))
+    rules = f"{RULES}  - generalise: /MetaData/Declaration/Pair/Mass\n    bands: [5, 10]\n"
+    how = compile_policy(policy(rules, HEAD.replace("dms-declaration", "foreign")), compiled)
+
+    def masses(*values: str) -> int:
+        inside = "".join(f"<Mass>{value}</Mass>" for value in values)
+        raw = RAW.replace(b"</Declaration>", f"<Pair>{inside}</Pair></Declaration>".encode())
+        return apply_policy(validate(read(raw, LIMITS), compiled), how, compiled).xml.count(b"<n2:Mass>")
+
+    assert masses("7", "11") == 2
+    assert masses("7", "11", "1") == 2, "what is below each band is withheld"
+    assert masses("7", "1") == 0
