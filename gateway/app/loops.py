@@ -54,6 +54,7 @@ def loops_of(
     give_back = GiveBack(
         store=below.store,
         fast_path=fast_path,
+        arrivals=arrivals,
         clock=around.clock,
         bells=around.bells,
         telemetry=around.telemetry,

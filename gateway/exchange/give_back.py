@@ -1,10 +1,10 @@
-"""What waited too long on the fast path goes back to the store.
+"""What was leased as it was written, and waited too long in memory, goes back to the store.
 
 While a partner stands still, all requests to it are under way and say nothing, and what was leased for it in the
 commit that accepted it waits in memory. Its lease is long; left to that, it would stay behind for a minute after the
 partner has gone on. So whoever holds the lease gives it back: the transfer is QUEUED under the time at which it was
 accepted, as if it had never been claimed. There it keeps its place, can be cancelled, and goes as soon as there is
-room.
+room. A message for a back end that stands still is given back likewise, as a hand-over whose lease was lost.
 
 Nothing of it was sent, so nothing can be late or doubled by that. It is a change under a lease like any other: where
 the store can not make it, or the lease was lost meanwhile, the transfer is left to the end of its lease.
@@ -16,11 +16,14 @@ from datetime import timedelta
 
 from gateway.audit import AuditEvent
 from gateway.domain.lifecycle import TransferEvent
-from gateway.domain.records import ClaimedTransfer, TransferRow
+from gateway.domain.records import ClaimedHandOver, ClaimedTransfer, TransferRow
 from gateway.errors import GatewayError
+from gateway.exchange.arrivals import Arrivals
 from gateway.exchange.attempts import attempt_entry
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
+from gateway.exchange.hand_over import not_begun
+from gateway.exchange.receive import hand_over_bell
 from gateway.ports import Clock, Settlement, Store, Telemetry
 
 
@@ -32,6 +35,7 @@ class GiveBack:
         *,
         store: Store,
         fast_path: FastPath,
+        arrivals: Arrivals,
         clock: Clock,
         bells: Doorbells,
         telemetry: Telemetry,
@@ -39,6 +43,7 @@ class GiveBack:
     ) -> None:
         self._store = store
         self._fast_path = fast_path
+        self._arrivals = arrivals
         self._clock = clock
         self._bells = bells
         self._telemetry = telemetry
@@ -55,11 +60,25 @@ class GiveBack:
 
     async def once(self) -> None:
         """Give back what is late. It counts as under way until that is committed, or has failed."""
-        if late := self._fast_path.late():
+        if transfers := self._fast_path.late():
             with self._bells.at_work():
-                await self._give_back([one.claimed for one in late])
+                await self._give_transfers_back([one.claimed for one in transfers])
+        if hand_overs := self._arrivals.late():
+            with self._bells.at_work():
+                await self._give_hand_overs_back(hand_overs)
 
-    async def _give_back(self, late: Sequence[ClaimedTransfer]) -> None:
+    async def _give_hand_overs_back(self, late: Sequence[ClaimedHandOver]) -> None:
+        now = self._clock.now()
+        outcomes = await self._store.settle_hand_overs([not_begun(one, now) for one in late])
+        for one, outcome in zip(late, outcomes, strict=True):
+            if isinstance(outcome, GatewayError):
+                self._telemetry.line(
+                    "hand_over.give_back", outcome="failure", code=outcome.code, message_id=one.row.message_id
+                )
+        for recipient in dict.fromkeys(one.row.recipient for one in late):
+            self._bells.ring(hand_over_bell(recipient))
+
+    async def _give_transfers_back(self, late: Sequence[ClaimedTransfer]) -> None:
         outcomes = await self._store.settle_all([self._settlement(one) for one in late])
         for one, outcome in zip(late, outcomes, strict=True):
             if isinstance(outcome, GatewayError):

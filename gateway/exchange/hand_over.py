@@ -140,7 +140,6 @@ class HandOver:
         with self._bells.at_work():
             now, limits = self._clock.now(), self._limits
             try:
-                await self._give_back(self._arrivals.late())
                 due = await self._store.claim_hand_overs(
                     {recipient}, limit=most - len(ready), now=now, lease=limits.lease
                 )
@@ -154,16 +153,6 @@ class HandOver:
         else:
             self._arrivals.close(recipient)
         return [*ready, *due]
-
-    async def _give_back(self, late: Sequence[ClaimedHandOver]) -> None:
-        """Give back what waited too long to be handed over, because its back end stood still."""
-        now = self._clock.now()
-        lost = [
-            _settlement(one, HandOverEvent.LEASE_LOST, now, next_attempt_at=min(one.row.received, now)) for one in late
-        ]
-        for outcome in await self._store.settle_hand_overs(lost) if lost else ():
-            if isinstance(outcome, GatewayError):  # it is left to the end of its lease
-                self._telemetry.line("hand_over.give_back", outcome="failure", code=outcome.code)
 
     def _takes(self, recipient: PartyId) -> int:
         return min(self._channel.takes(recipient), MAX_BATCH_ENVELOPES)
@@ -284,6 +273,12 @@ _EVIDENCE: Final = {
     HandOverEvent.EXHAUSTED: AuditEvent.HAND_OVER_EXHAUSTED,
     HandOverEvent.LEASE_LOST: AuditEvent.HAND_OVER_LEASE_LOST,
 }
+
+
+def not_begun(claimed: ClaimedHandOver, now: datetime) -> HandOverSettlement:
+    """Return what is to be committed of a hand-over that was leased and never begun: it is due since it came in."""
+    # A clock that was set back must not keep it waiting.
+    return _settlement(claimed, HandOverEvent.LEASE_LOST, now, next_attempt_at=min(claimed.row.received, now))
 
 
 def _settlement(

@@ -36,6 +36,7 @@ from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.ended import HoldEnded
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.follow_up import FollowUp, FollowUpLimits
+from gateway.exchange.give_back import GiveBack
 from gateway.exchange.hand_over import HandOver, HandOverLimits
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
@@ -257,7 +258,16 @@ class Pair:
             arrivals=self.fr.arrivals,
             reach=reach,
         )
-        async with _running(hand_over.serve(FR)):
+        give_back = GiveBack(
+            store=self.fr.store,
+            fast_path=self.fr.fast_path,
+            arrivals=self.fr.arrivals,
+            clock=self.clock,
+            bells=self.fr.bells,
+            telemetry=self.telemetry,
+            every=timedelta(milliseconds=20),
+        )
+        async with _running(hand_over.serve(FR)), _running(give_back.serve()):
             yield
 
 

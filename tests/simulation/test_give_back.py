@@ -94,6 +94,7 @@ def test_what_is_given_back_leaves_the_same_trace_again() -> None:
 def test_a_gateway_that_gives_nothing_back_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def forgotten(self: GiveBack) -> None:
         self._fast_path.late()
+        self._arrivals.late()
 
     monkeypatch.setattr(GiveBack, "once", forgotten)
     assert times(simulate(SEEDS[0], planned=burst(SEEDS[0], HANGS)), "transfer.lease_lost") > 0
