@@ -44,12 +44,15 @@ class Commits:
     failed: int = 0
     _seen: int = 0
 
-    def fail_once(self, event: AuditEvent, *, happened: bool, at_least: int = 1) -> None:
-        """Have the next COMMIT that holds `event`, `at_least` so many times, fail."""
+    def fail_once(
+        self, event: AuditEvent, *, happened: bool, at_least: int = 1, without: AuditEvent | None = None
+    ) -> None:
+        """Have the next COMMIT that holds `event`, `at_least` so many times, and no `without`, fail."""
         before = self.failed
 
         def choose(events: Counter[AuditEvent]) -> bool | None:
-            return happened if events[event] >= at_least and self.failed == before else None
+            fits = events[event] >= at_least and (without is None or not events[without])
+            return happened if fits and self.failed == before else None
 
         self.choose = choose
 

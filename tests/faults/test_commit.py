@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.faults.books import OF_NOTICES
 from tests.faults.commits import NodesRun, let_be, two_nodes
 from tests.faults.run import Gate
 from tests.faults.traffic import Document
+from tests.faults.until import until
 from tests.world import FR, GB
 
 pytestmark = pytest.mark.faults
@@ -79,7 +81,8 @@ async def test_of_all_who_share_a_failed_commit_nobody_is_acknowledged(nodes: No
 
 CLAIMED, FAILED, LOST, DELIVERED = E.TRANSFER_CLAIMED, E.TRANSFER_FAILED, E.TRANSFER_LEASE_LOST, E.TRANSFER_DELIVERED
 TAKEN, AGAIN = E.MESSAGE_ACCEPTED, E.MESSAGE_DUPLICATE
-GIVEN, GIVEN_LOST, HANDED_OVER = E.HAND_OVER_CLAIMED, E.HAND_OVER_LEASE_LOST, E.HAND_OVER_ACKNOWLEDGED
+GIVEN, GIVEN_FAILED, GIVEN_LOST = E.HAND_OVER_CLAIMED, E.HAND_OVER_FAILED, E.HAND_OVER_LEASE_LOST
+HANDED_OVER = E.HAND_OVER_ACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,8 @@ class Case:
     """A COMMIT that fails, and what must be found when all has ended well.
 
     `sender`, `receiver`: the evidence. `tries`: what the sender knows of its attempts. `webhooks`: how often the back
-    end gets the message, byte for byte the same.
+    end gets the message, byte for byte the same. `away`: the back end is, until the COMMIT has failed, so that the
+    hand-over that came with the admission fails and is claimed by itself.
     """
 
     at: PartyId
@@ -97,6 +101,7 @@ class Case:
     receiver: frozenset[E] = frozenset({TAKEN, GIVEN, HANDED_OVER})
     tries: tuple[str, ...] = ("ok",)
     webhooks: int = 1
+    away: bool = False
 
 
 GONE, THERE = False, True
@@ -113,21 +118,28 @@ CASES = {
         sender=(CLAIMED, FAILED, CLAIMED, DELIVERED),
         tries=("channel.busy", "ok"),
     ),
-    # The receipt is there, was not given, and is given when the message comes again.
+    # The receipt is there, was not given, and is given when the message comes again. The hand-over was leased with it,
+    # and nobody knows: that lease must run out.
     "admission, there": Case(
         at=FR,
         holding=TAKEN,
         happened=THERE,
         sender=(CLAIMED, FAILED, CLAIMED, DELIVERED),
         tries=("channel.busy", "ok"),
-        receiver=frozenset({TAKEN, AGAIN, GIVEN, HANDED_OVER}),
+        receiver=frozenset({TAKEN, AGAIN, GIVEN, GIVEN_LOST, HANDED_OVER}),
     ),
     # What came of an attempt is looked for on the reopened database, and written if it is not there.
     "receipt, gone": Case(at=GB, holding=DELIVERED, happened=GONE),
     "receipt, there": Case(at=GB, holding=DELIVERED, happened=THERE),
-    "claim of a hand-over, gone": Case(at=FR, holding=GIVEN, happened=GONE),
+    "claim of a hand-over, gone": Case(
+        at=FR, holding=GIVEN, happened=GONE, receiver=frozenset({TAKEN, GIVEN, GIVEN_FAILED, HANDED_OVER}), away=True
+    ),
     "claim of a hand-over, there": Case(
-        at=FR, holding=GIVEN, happened=THERE, receiver=frozenset({TAKEN, GIVEN, GIVEN_LOST, HANDED_OVER})
+        at=FR,
+        holding=GIVEN,
+        happened=THERE,
+        receiver=frozenset({TAKEN, GIVEN, GIVEN_FAILED, GIVEN_LOST, HANDED_OVER}),
+        away=True,
     ),
     # So is what a back end said: it gets nothing twice.
     "hand-over, gone": Case(at=FR, holding=HANDED_OVER, happened=GONE),
@@ -138,8 +150,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_a_message_survives_a_commit_that_fails_on_its_way(nodes: NodesRun, case: Case) -> None:
     run = nodes.run
-    nodes.commits[case.at].fail_once(case.holding, happened=case.happened)
+    nodes.commits[case.at].fail_once(case.holding, happened=case.happened, without=TAKEN if case.away else None)
+    if case.away:
+        await run.gateways.fr.backend.stop()
     message_id = (await run.clients.submit(run.known(declaration("once")))).message_id
+    if case.away:
+        assert await until(lambda: nodes.commits[case.at].failed == 1, within=timedelta(minutes=1))
+        await run.gateways.fr.backend.start()
     await run.finish()
     assert run.breaches == []
     assert nodes.commits[case.at].failed == 1
