@@ -75,7 +75,7 @@ def plan_strikes(draw: Random, *, kills: int, documents: int) -> list[Strike]:
     return [
         Strike(
             after=after,
-            delay=draw.uniform(0.0, 0.25),
+            delay=draw.uniform(0.0, 0.15),
             party=turns[number % 2],
             once_more=draw.uniform(0.3, 2.0) if draw.random() < 1 / 6 else None,
         )
@@ -93,19 +93,20 @@ class Killer:
     async def round(self, number: int, documents: Sequence[Document], strikes: Sequence[Strike]) -> None:
         """Submit documents while striking, and wait until all is done."""
         run, before = self._run, self._run.clients.accepted
-        # What is let in until the next kill: enough to be at work when it comes, not all at once.
-        limits = [strike.after + run.draw.randrange(20, 60) for strike in strikes] + [len(documents)]
-        gate = Gate(limits[0])
+        gate = Gate(0)
         async with asyncio.TaskGroup() as group:
             group.create_task(run.submit_all(documents, gate))
-            for strike, limit in zip(strikes, limits[1:], strict=True):
+            for strike in strikes:
+                # What is let in until the kill: enough to be at work when it comes, not all at once.
+                after = min(max(strike.after, run.clients.accepted - before + 1), len(documents))
+                gate.open_to(after + run.draw.randrange(60, 100))
                 assert await until(
-                    lambda: run.clients.accepted - before >= strike.after,  # noqa: B023  # awaited within its turn
+                    lambda: run.clients.accepted - before >= after,  # noqa: B023  # awaited within its turn
                     within=ARRIVES_WITHIN,
                 )
                 await asyncio.sleep(strike.delay)
                 await self._strike(number, strike)
-                gate.open_to(limit)
+            gate.open_to(len(documents))
         await run.finish()
 
     async def _strike(self, number: int, strike: Strike) -> None:

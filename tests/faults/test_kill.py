@@ -17,7 +17,8 @@ from tests.faults.strikes import Killer, plan_strikes
 
 pytestmark = pytest.mark.faults
 
-TRANSFERS = 200
+TRANSFERS = 100
+"""For each kill of a round."""
 
 
 def seed() -> int:
@@ -40,7 +41,7 @@ async def test_a_kill_at_any_moment_loses_and_doubles_nothing(
         killer = Killer(run)
         try:
             for nr in range(1, rounds + 1):
-                documents = run.plan(TRANSFERS, f"R{nr}")
+                documents = run.plan(TRANSFERS * kills, f"R{nr}")
                 await killer.round(nr, documents, plan_strikes(run.draw, kills=kills, documents=len(documents)))
                 assert [str(breach) for breach in run.breaches] == []
         finally:
