@@ -33,6 +33,8 @@ pytestmark = pytest.mark.faults
 NEW_WORKER = timedelta(seconds=30)
 DOCUMENTS = 120
 KILLS = 6
+STANDS_STILL_SECONDS = 14
+"""Less than a batch may take, after which a worker counts as hung."""
 
 
 def workers_of(side: Side) -> set[int]:
@@ -138,3 +140,24 @@ async def test_a_document_that_ends_its_worker_twice_is_refused_alone_and_may_co
         await gateways.gb.process.start()
         again = (await clients.submit(there)).message_id
         assert await until(lambda: again in gateways.fr.backend.by_id, within=NEW_WORKER)
+
+
+@pytest.mark.long
+async def test_what_waited_while_the_partners_worker_stood_still_goes_as_soon_as_it_goes_on(tmp_path: Path) -> None:
+    """What was accepted and leased meanwhile waits in memory; nothing may leave it to the end of its lease."""
+    async with fault_run(tmp_path, workers=1, seed=seed()) as run:
+        of_gb = [document for document in run.plan(DOCUMENTS * 3, "still") if document.sender == GB]
+        gate = Gate(len(of_gb) // 3)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run.submit_all(of_gb, gate))
+            assert await until(lambda: run.clients.accepted >= len(of_gb) // 3, within=timedelta(seconds=60))
+            stopped = workers_of(run.gateways.sides[FR])
+            gate.open_to(len(of_gb))
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(STANDS_STILL_SECONDS)  # the time itself is what is tested
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        await run.finish()
+    assert run.breaches == []
+    assert run.longest_wait_seconds < NEW_WORKER.total_seconds()
