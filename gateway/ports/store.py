@@ -62,7 +62,9 @@ class Store(HeldStore, LaterStore, WordingStore, Protocol):
     async def accept_all(
         self, changes: Sequence[tuple[AcceptSubmission, Sequence[AuditEntry]]]
     ) -> list[AcceptOutcome | GatewayError]:
-        """Do what `accept` does for each, in their order and in one transaction; each fails alone, as a value."""
+        """Do what `accept` does for each, in their order and in one transaction; each fails alone, as a value.
+
+        What was leased by a commit that is unknown is given back: whoever asked never heard of it."""
         ...
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None: ...
@@ -308,7 +310,7 @@ class Store(HeldStore, LaterStore, WordingStore, Protocol):
         in one commit where that is possible. An error is a value here.
 
         `claim`: whose hand-overs to lease in the same commit, if nothing of their conversation waits before: as
-        `claim_hand_overs` would right after it."""
+        `claim_hand_overs` would right after it. What was leased by a commit that is unknown is given back."""
         ...
 
     async def forswear(self, statement: NotSeen, token: str, *, now: datetime, audit: AuditEntry) -> str:

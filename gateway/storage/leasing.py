@@ -15,14 +15,17 @@ from typing import TypeVar
 from sqlalchemy import bindparam, select
 
 from gateway.domain.records import InboxRow, TransferRow
-from gateway.errors import StorageError, TransferError
+from gateway.errors import GatewayError, StorageError, TransferError
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.inbox_tables import inbox_payload
 from gateway.storage.readers import Readers
 from gateway.storage.tables import payload
-from gateway.storage.writer import Writer
+from gateway.storage.together import Together
+from gateway.storage.writer import Change, Writer
 
+G = TypeVar("G")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _OF_TRANSFER = select(payload.c.sealed).where(payload.c.transfer_id == bindparam("transfer_id"))
 _OF_MESSAGE = select(inbox_payload.c.sealed).where(
@@ -56,6 +59,23 @@ async def lease(
                     detail = "The commit of its lease failed"
                     await writer.write(partial(give_back, row=row, fence=fence, detail=detail))
         raise
+
+
+async def write_all(
+    writer: Writer, changes: Sequence[Together[G, T]], give_back: Callable[[T], Sequence[Change[object]]]
+) -> list[T | GatewayError]:
+    """Do what `writer.write_all` does with changes that may lease. As at `lease`, what a failed commit may have leased
+    is given back. `give_back`: the changes that do so, by what came of one whose commit failed."""
+    outcomes = await writer.write_all(changes)
+    unheld = [
+        change
+        for one, outcome in zip(changes, outcomes, strict=True)
+        if isinstance(outcome, StorageError) and outcome.code == "storage.commit_unknown" and one.came is not None
+        for change in give_back(one.came)
+    ]
+    with suppress(StorageError):
+        await writer.write_all(unheld)
+    return outcomes
 
 
 async def read_all(readers: Readers, read: Callable[[Connection, R], bytes], rows: Sequence[R]) -> list[Content]:

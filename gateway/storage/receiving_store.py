@@ -30,7 +30,7 @@ from gateway.storage.read_back import ReadBack
 from gateway.storage.readers import Readers
 from gateway.storage.receiving import Judgement
 from gateway.storage.together import Kind, Together
-from gateway.storage.writer import Writer
+from gateway.storage.writer import Change, Writer
 
 _HANDING_OVER: Final = ReadBack(hand_overs.settle_all, hand_overs.settle_all_again)
 _NOTING: Final = ReadBack(notices.settle_all, notices.settle_all_again)
@@ -63,7 +63,7 @@ class SqlReceivingStore:
         """As `admit`, for several at once; `claim`: whose hand-overs to lease with it."""
         kind = self._admitting
         judgements = [Judgement(result, now, audit, claim) for result, audit in given]
-        return await self._writer.write_all([Together(kind, one) for one in judgements])
+        return await leasing.write_all(self._writer, [Together(kind, one) for one in judgements], _nobody_holds)
 
     async def given_receipt(self, sender: PartyId, message_id: MessageId) -> StoredReceipt | None:
         return await self._readers.read(lambda ask: receiving.read_given(ask, sender, message_id))
@@ -157,3 +157,11 @@ class SqlReceivingStore:
     async def settle_notices(self, settlements: Sequence[NoticeSettlement]) -> list[bool | GatewayError]:
         """As `settle_notice`, for several at once."""
         return await read_back.write_all(self._writer, _NOTING, settlements)
+
+
+def _nobody_holds(stored: AdmitStored) -> Sequence[Change[object]]:
+    """Return what gives the lease back that came with an admission."""
+    if stored.claimed is None:
+        return ()
+    row, fence, detail = stored.claimed.row, stored.claimed.fence, "The commit of its lease failed"
+    return (partial(hand_overs.give_back, row=row, fence=fence, now=row.received, detail=detail),)

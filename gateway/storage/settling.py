@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState, advance
-from gateway.domain.records import Attempt, TransferRow
+from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
 from gateway.domain.statement import Receipt, Verdict
 from gateway.errors import CATALOGUE, TransferError
 from gateway.ports import Settlement
@@ -264,3 +264,19 @@ def give_back(transaction: Transaction, row: TransferRow, fence: int, *, now: da
     )
     event = TransferEvent.LEASE_LOST
     settle(transaction, Settlement(row=row, event=event, audit=audit, now=now, code=_LEASE_LOST, detail=detail))
+
+
+def not_begun(claimed: ClaimedTransfer) -> Settlement:
+    """Return what gives a lease back that nobody ever held: the transfer is as if it had never been claimed."""
+    row, event = claimed.row, TransferEvent.GIVEN_BACK
+    audit = AuditEntry(
+        event=AuditEvent.TRANSFER_GIVEN_BACK,
+        at=row.updated,
+        actor="system",
+        transfer_id=row.id,
+        message_id=row.message_id,
+        facts={"attempt": row.attempts},
+    )
+    return Settlement(
+        row=row, event=event, audit=audit, now=row.updated, fence=claimed.fence, next_attempt_at=row.created
+    )

@@ -17,6 +17,7 @@ from gateway.domain.ids import ClientId, MessageId, PartyId, SubmissionId, Trans
 from gateway.domain.jobs import PreparedTransfer
 from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import (
+    Accepted,
     AcceptOutcome,
     AcceptSubmission,
     Attempt,
@@ -100,16 +101,17 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlHeldStore, SqlInboxStore, Sq
 
     async def accept(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> AcceptOutcome:
         """Commit a submission with all that follows from it, or tell why nothing was written."""
-        return await self._writer.write(self._acceptance(change, audit))
+        (outcome,) = await self.accept_all([(change, audit)])
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        return outcome
 
     async def accept_all(
         self, changes: Sequence[tuple[AcceptSubmission, Sequence[AuditEntry]]]
     ) -> list[AcceptOutcome | GatewayError]:
         """As `accept`, for several at once."""
-        return await self._writer.write_all([self._acceptance(change, audit) for change, audit in changes])
-
-    def _acceptance(self, change: AcceptSubmission, audit: Sequence[AuditEntry]) -> Change[AcceptOutcome]:
-        return Together(self._accepting, (change, audit))
+        made = [Together(self._accepting, one) for one in changes]
+        return await leasing.write_all(self._writer, made, _nobody_holds)
 
     async def submission(self, submission_id: SubmissionId) -> SubmissionRow | None:
         return await self._readers.read(lambda ask: submissions.read_one(ask, submission_id))
@@ -386,6 +388,12 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlHeldStore, SqlInboxStore, Sq
 
     async def ready(self) -> None:
         await self._writer.write(upkeep.prove_ready)
+
+
+def _nobody_holds(outcome: AcceptOutcome) -> Sequence[Change[object]]:
+    """Return what gives the leases back that came with an acceptance."""
+    claimed = outcome.claimed if isinstance(outcome, Accepted) else ()
+    return [Together(settling.settle_all, settling.not_begun(one)) for one in claimed]
 
 
 _SETTLING: Final = ReadBack(settling.settle_all, settling.settle_all_again)

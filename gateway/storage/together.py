@@ -25,13 +25,18 @@ Kind = Callable[[Transaction, Sequence[G]], Sequence[T]]
 
 @dataclass(slots=True, eq=False)
 class Together(Generic[G, T]):
-    """A change that may be made with others of its kind. As any change it can be called, then it is made by itself."""
+    """A change that may be made with others of its kind. As any change it can be called, then it is made by itself.
+
+    `came`: what came of it when it was last made, be that committed or not; None where it could not be made."""
 
     kind: Kind[G, T]
     given: G
+    came: T | None = None
 
     def __call__(self, transaction: Transaction) -> T:
+        self.came = None
         (outcome,) = self.kind(transaction, (self.given,))
+        self.came = outcome
         return outcome
 
 
@@ -42,7 +47,15 @@ def make_all(transaction: Transaction, changes: Iterable[Callable[[Transaction],
         if kind is None:
             outcomes += [change(transaction) for change in some]
         else:
-            outcomes += kind(transaction, [one.given for one in some if isinstance(one, Together)])
+            together = [one for one in some if isinstance(one, Together)]
+            outcomes += _made(transaction, kind, together)
+    return outcomes
+
+
+def _made(transaction: Transaction, kind: Kind[G, T], changes: Sequence[Together[G, T]]) -> Sequence[T]:
+    outcomes = kind(transaction, [one.given for one in changes])
+    for one, outcome in zip(changes, outcomes, strict=True):
+        one.came = outcome
     return outcomes
 
 

@@ -11,7 +11,7 @@ from gateway.audit import AuditEvent
 from gateway.domain.ids import PartyId, TransferId
 from gateway.domain.lifecycle import TransferEvent, TransferState
 from gateway.domain.records import Accepted, AcceptSubmission, ClaimAtOnce, ClaimedTransfer, Replayed, TransferRow
-from gateway.errors import StorageError, TransferError, Violation
+from gateway.errors import TransferError, Violation
 from gateway.ports import Store
 from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER, accept, events, row_of, settle
@@ -112,16 +112,19 @@ async def test_the_same_request_again_claims_nothing(store: Store, values: Store
 
 
 @pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
-async def test_nobody_is_told_of_a_claim_whose_commit_failed_and_its_lease_ends(
+async def test_a_claim_whose_commit_failed_keeps_nobody_waiting_for_the_end_of_its_lease(
     case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
 ) -> None:
-    change = at_once(values.submission())
+    changes = [at_once(values.submission()) for _ in range(3)]
     case.fault = fault
-    with pytest.raises(StorageError, match="commit_unknown"):
-        await accepted(store, change)
-    done = fault is CommitFault.DONE
-    assert await store.counts() == ({"transfer.IN_FLIGHT": 1} if done else {})
-    assert len(await store.overdue(now=NOW + LEASE, limit=10)) == int(done)
+    outcomes = await store.accept_all([(change, accepted_evidence(change)) for change in changes])
+    assert [getattr(one, "code", "") for one in outcomes] == ["storage.commit_unknown"] * 3
+    number = 3 if fault is CommitFault.DONE else 0
+    assert await store.counts() == ({"transfer.QUEUED": number} if number else {})
+    rows = await store.transfers(limit=10)
+    assert {(row.attempts, row.ever_sent, row.next_attempt_at) for row in rows} <= {(0, False, NOW)}
+    assert (await events(store)).count(AuditEvent.TRANSFER_GIVEN_BACK) == number
+    assert len(await store.claim(PARTNER, limit=10, now=NOW, lease=LEASE)) == number
 
 
 async def test_whoever_stops_waiting_leaves_a_lease_that_ends(store: Store, values: StoreValues) -> None:

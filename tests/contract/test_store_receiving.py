@@ -15,7 +15,7 @@ from gateway.domain.records import AdmitStored, ClaimAtOnce, ClaimedHandOver, In
 from gateway.domain.statement import Verdict
 from gateway.errors import TransferError
 from gateway.ports import Store
-from tests.contract.store_cases import StoreCase
+from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER
 from tests.store_values import (
     HOME,
@@ -279,6 +279,22 @@ async def test_of_several_recipients_the_longest_waiting_goes_first(store: Store
         await store.admit(result, now=NOW + timedelta(seconds=step), audit=message_evidence(result))
     taken = await store.claim_hand_overs([HOME, OTHER], limit=3, now=LATER, lease=LEASE)
     assert [one.row.recipient for one in taken] == [OTHER, HOME, OTHER]
+
+
+@pytest.mark.parametrize("fault", [CommitFault.NOT_DONE, CommitFault.DONE])
+async def test_a_message_whose_admission_leased_it_and_failed_waits_for_no_lease(
+    case: StoreCase, store: Store, values: StoreValues, fault: CommitFault
+) -> None:
+    held, message = values.admitted(), values.admitted()
+    (kept,) = await admit_and_claim(store, held)
+    assert kept is not None
+    case.fault = fault
+    # Of two that came together one was known, and somebody holds its lease.
+    assert await admit_and_claim(store, held, message) == []
+    expected = [] if fault is CommitFault.NOT_DONE else [message.header.message_id]
+    assert [one.row.message_id for one in await claim(store)] == expected
+    assert (await events(store)).count(AuditEvent.HAND_OVER_LEASE_LOST) == len(expected)
+    assert await store.hand_over(held.header.message_id, sender=PARTNER) == (kept.row, kept.fence)
 
 
 async def test_the_fence_of_a_message_is_that_of_its_latest_lease(store: Store, values: StoreValues) -> None:
