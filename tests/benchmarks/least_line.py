@@ -1,7 +1,8 @@
 """The least line beside our own: what share of the floor any gateway of this form could reach here.
 
 Two ends that do what the row "end to end" demands and nothing else (least_ends.py), driven by the same client and back
-end as our own line, in turn with it and with the batched floor. What ours takes beyond it is what its features cost.
+end as our own line, in turn with it and with the batched floor. What ours takes beyond it is what its features cost;
+what they cost at the least (least_features.py) is told, and what the least line would reach with that on top.
 
     python -m tests.benchmarks.least --line --rounds 4 --messages 1000
 """
@@ -31,6 +32,7 @@ from tests.benchmarks.cpu import cpu_seconds
 from tests.benchmarks.floor import Form, Secrets, declarations
 from tests.benchmarks.floor_processes import FloorProcesses, cores
 from tests.benchmarks.least_ends import Receiver, Sender, Setup, serve
+from tests.benchmarks.least_features import features
 from tests.benchmarks.line import BULK_LINES, Line, Run, open_line
 from tests.benchmarks.load import LightBackend, submissions, submit_all
 
@@ -187,10 +189,16 @@ async def compare(*, rounds: int, messages: int) -> None:
             await least.run(_WARM_UP_MESSAGES)
             await ours.run(_WARM_UP_MESSAGES, connections=_CONNECTIONS)
             found = [await _round(floor, least, ours, messages) for _ in range(rounds)]
+            each = features(ours.sender, folder)
     print(f"{'':44}" + "".join(f"{f'round {number}':>10}" for number in range(1, rounds + 1)) + f"{'median':>10}")
     for what in found[0]:
         values = [one[what] for one in found]
         print(f"{what:44}" + "".join(f"{value:10.3f}" for value in (*values, median(values))))
+    for what, value in {**each, "all features": sum(each.values())}.items():
+        print(f"{f'least of {what}, ms of CPU':{44 + 10 * rounds}}{value:10.3f}")
+    bare, least_line = (median(one[f"{name}: ms of CPU"] for one in found) for name in ("batched floor", "least"))
+    told = "batched floor / least with its features, of CPU"
+    print(f"{told:{44 + 10 * rounds}}{bare / (least_line + sum(each.values())):10.3f}")
 
 
 async def _round(floor: FloorProcesses, least: LeastLine, ours: Line, messages: int) -> dict[str, float]:
