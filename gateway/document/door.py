@@ -4,9 +4,9 @@
 
 The parser resolves no entity, opens no file and no connection, and is told the encoding. Comments and processing
 instructions are legal and never looked at, so it drops them; the text of a leaf is then in one piece. Limits come
-from DESIGN promises: depth, elements, attributes. Counting is done by bytes methods and compiled XPath, because a walk
-in Python over every message costs a fifth of a worker. Even so, measuring a tree that is larger than a processor's
-cache costs a third of judging it; `read_unmeasured` leaves that to `schema.validate`, for which most verdicts prove it.
+from the settings: depth, elements, attributes. Counting is done by bytes methods and compiled XPath, because a walk in
+Python over every message costs a fifth of a worker. Even so, measuring a tree that is larger than a processor's cache
+costs a third of judging it; `read_unmeasured` leaves that to `schema.validate`, for which most verdicts prove it.
 No error here says what stood in the document.
 """
 

@@ -1,10 +1,10 @@
 """Send what is due, one loop per partner, so that a slow or dead partner holds up nobody else's transfers.
 
 A loop claims a group of due transfers from the store (a lease with a fencing token each, one of a conversation), has
-them sealed in a worker, sends them in one request, has the answers checked in a worker, and commits what came of each.
-Nothing is kept in memory that the store does not know: a killed process loses its leases, `sweep` or `recover` gives
-them back, and the next attempt sends the same JWS under the same id, so the partner answers with the receipt it already
-gave.
+them sealed in a worker, sends them in one request, has the answers checked in a worker, and commits what came of each
+(`conclude.py`). Nothing is kept in memory that the store does not know: a killed process loses its leases, `sweep` or
+`recover` gives them back, and the next attempt sends the same JWS under the same id, so the partner answers with the
+receipt it already gave.
 
 Going together is only for speed. Each transfer of a group keeps an attempt, an outcome and a change of its own; one
 that fails, at any step, leaves the others alone. What changes in the store together shares a transaction there.
@@ -22,27 +22,23 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
 
-from gateway.audit import AuditEvent
 from gateway.domain.failpoint import Failpoint, Reach, pass_by
-from gateway.domain.ids import PartyId, TransferId
-from gateway.domain.jobs import CheckResult, SealedEnvelope, SealJob, SealResult
-from gateway.domain.lifecycle import TransferEvent
+from gateway.domain.ids import PartyId
+from gateway.domain.jobs import SealedEnvelope, SealJob, SealResult
 from gateway.domain.limits import MAX_BATCH_ENVELOPES
-from gateway.domain.outcome import Damaged, ReceiptReturned, SendOutcome, TransientFailure, TransportAccepted
-from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
-from gateway.domain.retry import next_attempt_at
-from gateway.domain.statement import Problem, Receipt, Verdict
-from gateway.errors import GatewayError, TransferError
-from gateway.exchange.attempts import attempt_entry, is_lost, within_bytes
+from gateway.domain.outcome import Damaged, TransientFailure
+from gateway.domain.records import ClaimedTransfer, TransferRow
+from gateway.errors import GatewayError
+from gateway.exchange.attempts import is_lost, within_bytes
 from gateway.exchange.catch_up import CatchUp
 from gateway.exchange.claiming import Pace, work_off_in_groups
+from gateway.exchange.conclude import Conclude, Sent
 from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.opened import not_opened
 from gateway.exchange.reaching import Reaching, ReachLimits
-from gateway.exchange.settle import Brought, Fetched, Settle, rejected, speaks_against
+from gateway.exchange.settle import Settle
 from gateway.ports import Agreements, Clock, Ids, PartnerChannel, Store, Telemetry, Workers
 
 
@@ -67,19 +63,6 @@ class DispatchLimits:
 
 _Leased = tuple[ClaimedTransfer, SealedEnvelope | None]
 """What one attempt begins with: a lease, and the first envelope if there is one already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sent:
-    """One attempt, and what came of it so far. `envelope`: None if none was made."""
-
-    claimed: ClaimedTransfer
-    outcome: SendOutcome | Damaged
-    envelope: SealedEnvelope | None = None
-
-
-_Concluded = tuple[str, dict[str, str]]
-"""What is told of an attempt: `ok` or the code that explains it, and further labels of its line."""
 
 
 class Dispatch:
@@ -108,9 +91,7 @@ class Dispatch:
         self._workers = workers
         self._channel = channel
         self._agreements = agreements
-        self._settle = settle
         self._clock = clock
-        self._ids = ids
         self._bells = bells
         self._telemetry = telemetry
         self._fast_path = fast_path
@@ -118,6 +99,7 @@ class Dispatch:
         self._partner_limits = dict(partner_limits or {})
         self._catch_up = CatchUp(clock=clock, rates=catch_up or {})
         self._reach = reach
+        self._conclude = Conclude(store=store, settle=settle, clock=clock, ids=ids, reach=reach)
         self._reaching = Reaching(
             store=store,
             channel=channel,
@@ -211,12 +193,12 @@ class Dispatch:
         try:
             self._reach(Failpoint.TRANSFER_LEASED)
             sent = await self._send(partner, group)
-            checked = await self._checked(sent)
+            checked = await self._conclude.check(sent)
         except Exception as error:  # noqa: BLE001 - a task's outermost boundary: one group must not stop the rest
             for claimed, _ in group:
                 self._line(claimed.row, clock, "internal", error=type(error).__name__)
             return
-        concluded = await self._conclude(sent, checked, started)
+        concluded = await self._conclude.commit(sent, checked, started)
         lost = next((one.outcome for one in sent if is_lost(one.outcome)), None)
         if isinstance(lost, TransientFailure):
             await self._leave_alone(partner, lost, started)
@@ -225,64 +207,6 @@ class Dispatch:
         for one, (code, labels) in zip(sent, concluded, strict=True):
             if code != "ok" or len(sent) == 1:
                 self._line(one.claimed.row, clock, code, **labels)
-
-    async def _conclude(
-        self, sent: Sequence[_Sent], checked: Mapping[TransferId, CheckResult], started: datetime
-    ) -> list[_Concluded]:
-        """Commit what came of each attempt, receipts together; return the code that explains it, and what else its line
-        says. `checked`: what the statements turned out to be that attempts brought."""
-        verified = [self._verified(one, checked.get(one.claimed.row.id), started) for one in sent]
-        others = await asyncio.gather(
-            *(
-                self._look_at(one, checked.get(one.claimed.row.id), started)
-                for one, fetched in zip(sent, verified, strict=True)
-                if fetched is None
-            )
-        )
-        rest = iter(others)
-        looked = [next(rest) if fetched is None else fetched for fetched in verified]
-        receipts = [one for one in looked if isinstance(one, Fetched)]
-        try:
-            settled: Sequence[TransferRow | GatewayError] = await self._settle.receipts(receipts)
-            for _ in (one for one in settled if isinstance(one, TransferRow)):
-                self._reach(Failpoint.RECEIPT_COMMITTED)
-        except GatewayError as error:
-            settled = [error] * len(receipts)
-        except Exception as error:  # noqa: BLE001 - as at `_attempt`
-            return [_internal(error) if isinstance(one, Fetched) else one for one in looked]
-        came = iter(settled)
-        return [_told(one, next(came)) if isinstance(one, Fetched) else one for one in looked]
-
-    async def _checked(self, sent: Sequence[_Sent]) -> dict[TransferId, CheckResult]:
-        """Return what the statements turn out to be that attempts brought."""
-        brought = [
-            Brought(one.claimed.row, one.outcome.token, one.envelope)
-            for one in sent
-            if isinstance(one.outcome, ReceiptReturned)
-        ]
-        for _ in brought:
-            self._reach(Failpoint.RECEIPT_IN)
-        checked = await self._settle.check(brought)
-        return {one.row.id: result for one, result in zip(brought, checked, strict=True)}
-
-    def _verified(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> Fetched | None:
-        """Return the receipt that an attempt brought, if it is one that can be believed."""
-        if not isinstance(sent.outcome, ReceiptReturned) or not isinstance(checked, Receipt):
-            return None
-        self._reach(Failpoint.RECEIPT_VERIFIED)
-        row, accepted = sent.claimed.row, checked.verdict is Verdict.ACCEPTED
-        attempt = self._attempt_row(row, started, "delivered" if accepted else "refused", checked.code, "")
-        return Fetched(row=row, receipt=checked, token=sent.outcome.token, fence=sent.claimed.fence, attempt=attempt)
-
-    async def _look_at(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> Fetched | _Concluded:
-        """Return a receipt for an earlier message, or what was committed of an attempt that brought none."""
-        try:
-            came = await self._commit(sent, checked, started)
-            return came if isinstance(came, Fetched) else (came, {})
-        except GatewayError as error:
-            return error.code, {}
-        except Exception as error:  # noqa: BLE001 - one message must not stop the others of its group
-            return _internal(error)
 
     def _line(self, row: TransferRow, clock: float, code: str, **labels: str) -> None:
         self._telemetry.line(
@@ -315,16 +239,16 @@ class Dispatch:
 
     # ── sending ──
 
-    async def _send(self, partner: PartyId, group: Sequence[_Leased]) -> list[_Sent]:
+    async def _send(self, partner: PartyId, group: Sequence[_Leased]) -> list[Sent]:
         """Return what came of sealing and sending each of a group."""
         ready = [(claimed, envelope) for claimed, envelope in group if envelope is not None]
         waiting = [claimed for claimed, envelope in group if envelope is None]
-        failed: list[_Sent] = []
+        failed: list[Sent] = []
         for claimed, sealed in zip(waiting, await self._seal(waiting), strict=True):
             if isinstance(sealed, SealedEnvelope):
                 ready.append((claimed, sealed))
             else:
-                failed.append(_Sent(claimed=claimed, outcome=sealed))
+                failed.append(Sent(claimed=claimed, outcome=sealed))
         requests = within_bytes(ready, self._limits.batch_bytes)
         sent = await asyncio.gather(*(self._request(partner, request) for request in requests))
         return [*failed, *(one for some in sent for one in some)]
@@ -354,9 +278,7 @@ class Dispatch:
             for one in waiting
         ]
 
-    async def _request(
-        self, partner: PartyId, request: Sequence[tuple[ClaimedTransfer, SealedEnvelope]]
-    ) -> list[_Sent]:
+    async def _request(self, partner: PartyId, request: Sequence[tuple[ClaimedTransfer, SealedEnvelope]]) -> list[Sent]:
         """Send envelopes together."""
         with self._reaching.sending(partner):
             outcomes = await self._channel.send_batch(
@@ -365,133 +287,10 @@ class Dispatch:
         if not self._reaching.note(partner, outcomes):
             self._fast_path.close(partner)
         return [
-            _Sent(claimed=claimed, outcome=outcome, envelope=envelope)
+            Sent(claimed=claimed, outcome=outcome, envelope=envelope)
             for (claimed, envelope), outcome in zip(request, outcomes, strict=True)
         ]
-
-    # ── committing ──
-
-    async def _commit(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> str | Fetched:
-        """Commit what came of the attempt; return `ok` or the code that explains it. A receipt for an earlier message
-        is returned to be committed with the others of its group."""
-        match sent.outcome:
-            case ReceiptReturned():
-                return await self._statement(sent, checked, started)
-            case TransportAccepted():
-                return await self._taken(sent.claimed, started)
-            case TransientFailure():
-                return await self._failed(sent.claimed, sent.outcome, started)
-            case Damaged():
-                return await self._give_up(sent.claimed, sent.outcome, started)
-            case _:
-                assert_never(sent.outcome)
-
-    async def _statement(self, sent: _Sent, checked: CheckResult | None, started: datetime) -> str | Fetched:
-        """Commit an attempt whose statement is no receipt for its message."""
-        claimed, row, now = sent.claimed, sent.claimed.row, self._clock.now()
-        if isinstance(sent.outcome, ReceiptReturned) and isinstance(checked, GatewayError) and row.supersedes:
-            # The partner may have accepted the message that this one stands in place of: its receipt settles it.
-            checked = await self._settle.earlier(row, sent.outcome.token) or checked
-        if (fetched := self._verified(sent, checked, started)) is not None:
-            return fetched
-        if isinstance(checked, Problem):
-            detail = "The partner could not open the message, and said so in a signed problem"
-            failure = TransientFailure(code=checked.code, detail=detail, sent=True, connected=True)
-            return await self._failed(claimed, failure, started)
-        if not isinstance(checked, GatewayError):
-            raise GatewayError("internal", "Nobody looked at a statement")
-        if speaks_against(checked):
-            await self._store.record(rejected(row, checked, now))
-        failure = TransientFailure(code=checked.code, detail=checked.detail, sent=True, connected=True)
-        return await self._failed(claimed, failure, started)
-
-    async def _taken(self, claimed: ClaimedTransfer, started: datetime) -> str:
-        row, now = claimed.row, self._clock.now()
-        await self._store.settle(
-            row,
-            TransferEvent.TAKEN,
-            audit=attempt_entry(AuditEvent.TRANSFER_TAKEN, row, now),
-            now=now,
-            fence=claimed.fence,
-            attempt=self._attempt_row(row, started, "taken", "ok", "The partner will send its receipt later"),
-            sent=True,
-            next_attempt_at=now + row.retry.cap,
-        )
-        return "ok"
-
-    async def _failed(self, claimed: ClaimedTransfer, failure: TransientFailure, started: datetime) -> str:
-        row, now = claimed.row, self._clock.now()
-        jitter = self._ids.jitter()
-        again = next_attempt_at(row.retry, attempt=row.attempts, jitter=jitter, now=now, deadline=row.deadline)
-        if again is not None and failure.retry_after is not None:
-            again = min(max(again, now + failure.retry_after), row.deadline)
-        return await self._note_failed(
-            claimed, failure, started, again, code=failure.code if again else _why_no_more(row), sent=failure.sent
-        )
-
-    async def _give_up(self, claimed: ClaimedTransfer, damage: Damaged, started: datetime) -> str:
-        """Dead-letter at once what there is nothing left to try with. Put back from a backup, it can be requeued."""
-        return await self._note_failed(claimed, damage, started, None, code=damage.code, sent=False)
-
-    async def _note_failed(
-        self,
-        claimed: ClaimedTransfer,
-        failure: TransientFailure | Damaged,
-        started: datetime,
-        again: datetime | None,
-        *,
-        code: str,
-        sent: bool,
-    ) -> str:
-        row, now = claimed.row, self._clock.now()
-        event = TransferEvent.EXHAUSTED if again is None else TransferEvent.FAILED
-        audit = AuditEvent.TRANSFER_EXHAUSTED if again is None else AuditEvent.TRANSFER_FAILED
-        try:
-            await self._store.settle(
-                row,
-                event,
-                audit=attempt_entry(audit, row, now, code=failure.code),
-                now=now,
-                fence=claimed.fence,
-                attempt=self._attempt_row(row, started, "failed", failure.code, failure.detail, again),
-                sent=sent,
-                next_attempt_at=again,
-                code=code,
-                detail=failure.detail,
-            )
-        except TransferError as error:
-            # Our lease ended, or a receipt came by another way. Who holds the row now decides about it.
-            return error.code
-        return failure.code
-
-    def _attempt_row(
-        self, row: TransferRow, started: datetime, outcome: str, code: str, detail: str, again: datetime | None = None
-    ) -> Attempt:
-        return Attempt(
-            transfer_id=row.id,
-            number=row.attempts,
-            started=started,
-            ended=self._clock.now(),
-            outcome=outcome,
-            code=code,
-            detail=detail,
-            again=again,
-        )
-
-
-def _told(fetched: Fetched, settled: TransferRow | GatewayError) -> _Concluded:
-    return settled.code if isinstance(settled, GatewayError) else fetched.receipt.code, {}
-
-
-def _internal(error: Exception) -> _Concluded:
-    return "internal", {"error": type(error).__name__}
 
 
 def _sealed(result: SealResult) -> SealedEnvelope | TransientFailure | Damaged:
     return result if isinstance(result, SealedEnvelope) else not_opened(result.code, result.detail)
-
-
-def _why_no_more(row: TransferRow) -> str:
-    """Return the code that tells why a transfer is not tried again; the attempt itself keeps its own."""
-    used_up = row.retry.attempts is not None and row.attempts >= row.retry.attempts
-    return "transfer.attempts_exhausted" if used_up else "transfer.deadline"

@@ -1,7 +1,7 @@
 """The fast path: what was accepted and claimed in one commit, on its way from `submit` to `dispatch`.
 
 A transfer that nothing stands before, to a partner that is in reach, need not be written as queued, looked for and
-claimed again: its acceptance and its claim share a commit (DESIGN §3), and its first envelope may come with it from
+claimed again: its acceptance and its claim share a commit, and its first envelope may come with it from
 `prepare`. Where it waits in memory, and for how long, is said in `leased.py`. What nobody takes in time, because the
 partner stands still, goes back to the store (`give_back`), and the next attempt starts from the stored JWS.
 """

@@ -319,7 +319,7 @@ async def test_after_any_history_exactly_the_heads_that_are_due_can_be_claimed(
 
 
 def claimable(rows: list[TransferRow]) -> set[TransferId]:
-    """What DESIGN.md says, worked out from all rows."""
+    """What docs/architecture.md says of order, worked out from all rows."""
     heads: dict[str, TransferRow] = {}
     for row in sorted(rows, key=lambda one: one.sequence):
         if row.state not in FINAL and not row.skipped:

@@ -14,7 +14,7 @@ from gateway.domain.records import InboxRow, TransferRow
 from gateway.domain.retry import RetryPolicy
 from gateway.domain.waiting import as_it_waits
 from gateway.errors import RequestError, TransferError
-from gateway.exchange.dispatch import _why_no_more
+from gateway.exchange.conclude import _why_no_more
 from gateway.exchange.hand_over import HandOverLimits
 from tests.integration.desk_pair import FR, GB, Pair, request, sample, until
 
