@@ -11,7 +11,7 @@ worked off, or given back.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
@@ -81,6 +81,10 @@ class Leased(Generic[Work]):
         """Return at most `limit` pieces, in the order of their commits, at most MAX_BATCH_BYTES but for a single one.
 
         They are leased: what is taken must be worked on. None has waited too long."""
+        return self._take(party, limit, lambda _: True)
+
+    def _take(self, party: PartyId, limit: int, may_go: Callable[[Work], bool]) -> list[Work]:
+        """As `take`; what may not go any more is set aside with what waited too long."""
         waiting = self._waiting_in_time(party)
         taken: list[_Waiting[Work]] = []
         size = 0
@@ -88,6 +92,9 @@ class Leased(Generic[Work]):
             if taken and size + waiting[0].size_bytes > MAX_BATCH_BYTES:
                 break
             one = waiting.popleft()
+            if not may_go(one.work):
+                self._late.append(one)
+                continue
             taken.append(one)
             size += one.size_bytes
         return self._gone(taken)
@@ -107,8 +114,8 @@ class Leased(Generic[Work]):
         return [one.work for one in pieces]
 
     def late(self) -> list[Work]:
-        """Return what waited too long for any party, once. It is leased, and nobody else knows of it any more: what is
-        not given back waits for the end of its lease."""
+        """Return what waited too long for any party, or was set aside, once. It is leased, and nobody else knows of it
+        any more: what is not given back waits for the end of its lease."""
         for party in self._waiting:
             self._waiting_in_time(party)
         late, self._late = self._late, []

@@ -172,6 +172,20 @@ def test_nothing_goes_under_an_agreement_that_is_no_longer_in_force(
     assert offered(path, prepared(values)) is None
 
 
+def test_what_waits_under_an_agreement_that_ends_meanwhile_is_not_sent_but_given_back(
+    path: FastPath, values: StoreValues, agreements: SomeAgreements, bells: Doorbells
+) -> None:
+    ended = [one for _ in range(3) for one in committed(path, prepared(values))]
+    agreements.hashes = ()
+    assert path.take(PARTNER, 2) == []
+    assert bells.under_way == 3
+    assert [one.claimed for one in path.late()] == ended
+    assert bells.under_way == 0
+    agreements.hashes = (AGREEMENT.sha256,)
+    still = committed(path, prepared(values))
+    assert [one.claimed for one in path.take(PARTNER, 10)] == still
+
+
 def test_nothing_unsigned_goes(path: FastPath, values: StoreValues) -> None:
     (one,) = prepared(values)
     assert offered(path, (held(one, ()),)) is None
