@@ -53,7 +53,7 @@ class FastPath(Leased[FastTransfer]):
         self._opened[party] = self._clock.monotonic()
 
     def take(self, party: PartyId, limit: int) -> list[FastTransfer]:
-        """As `Leased.take`, without what waits under an agreement that ended: it is given back, and the claim holds it."""
+        """As `Leased.take`, without what waits under an agreement that ended: given back, it is held by the claim."""
         if not self._waiting[party]:
             return []
         in_force = self._agreements.in_force(self._clock.now())

@@ -116,7 +116,8 @@ class Holds:
         async def release(row: TransferRow) -> TransferRow:
             return await self.release(row.id, officer=officer, reason=reason)
 
-        found = await self._store.held(query, limit=limit)
+        # What was held since it was counted is the youngest, and stays.
+        found = await self._store.held(query, limit=min(limit, count))
         done = await act_on_many(found, release, limit=limit, clock=self._clock)
         return done if done.number < count else replace(done, following=None)
 

@@ -12,8 +12,8 @@ from gateway.domain.limits import DEDUPE_KEPT_AFTER_EXPIRY, NOTICE_OWED
 from gateway.domain.records import InboxRow, NoticeStored, OwedNotice, TransferRow
 from gateway.domain.statement import Notice
 from gateway.errors import StorageError
-from gateway.ports import Store
-from tests.contract.store_cases import StoreCase
+from gateway.ports import NoticeSettlement, Store
+from tests.contract.store_cases import CommitFault, StoreCase
 from tests.contract.store_steps import LATER, accept, claim_one, events, row_of, settle
 from tests.store_values import (
     HOME,
@@ -179,6 +179,18 @@ async def test_of_two_attempts_at_once_only_the_first_is_noted(store: Store, val
     for becomes in NoticeState:
         assert not await store.settle_notice(owed, becomes, now=LATER, audit=given(owed), next_attempt_at=LATER)
     assert await events(store) == before
+
+
+async def test_of_two_attempts_whose_commit_failed_only_the_first_is_noted(
+    case: StoreCase, store: Store, values: StoreValues
+) -> None:
+    await handed_over(store, values)
+    (owed,) = await store.notices_owed(PARTNER, limit=9, now=NOW)
+    first = NoticeSettlement(owed=owed, becomes=NoticeState.GIVEN, now=NOW, audit=given(owed))
+    second = replace(first, becomes=NoticeState.OWED, audit=None, next_attempt_at=LATER)
+    case.fault = CommitFault.DONE
+    assert await store.settle_notices([first, second]) == [True, False]
+    assert await store.notices_owed(PARTNER, limit=9, now=LATER) == []
 
 
 async def test_giving_up_is_final_and_leaves_evidence(store: Store, values: StoreValues) -> None:

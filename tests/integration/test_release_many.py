@@ -93,3 +93,18 @@ async def test_a_limit_leaves_the_younger_ones_and_nothing_goes_that_was_not_cou
     assert ([row.id for row in done.rows], done.following) == (transfers[:2], transfers[1])
     rest = await release(pair, 1, HeldQuery(recipient=FR, after=done.following), limit=1)
     assert ([row.id for row in rest.rows], rest.following) == (transfers[2:], None)
+
+
+async def test_what_is_held_right_after_it_was_counted_does_not_go(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    transfers = await many(pair, 2)
+    usual = pair.gb.store.count_held
+
+    async def counted(query: HeldQuery, *, officer: str) -> HeldCount:
+        found = await usual(query, officer=officer)
+        transfers.append(await held(pair, key="key-late", case="case-late"))
+        return found
+
+    monkeypatch.setattr(pair.gb.store, "count_held", counted)
+    done = await release(pair, 2)
+    assert ([row.id for row in done.rows], done.following) == (transfers[:2], None)
+    assert (await state(pair, transfers[2])).state is TransferState.HELD
