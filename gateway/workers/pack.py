@@ -16,13 +16,14 @@ from typing import Any, Final
 PROTOCOL: Final = 5
 
 
-def pack(value: object) -> memoryview:
+def pack(value: object) -> bytes:
     """Return `value` as bytes. Raises what pickling it raises."""
     frame = io.BytesIO()
     pickler = pickle.Pickler(frame, PROTOCOL)
     pickler.dispatch_table = _REDUCERS
     pickler.dump(value)
-    return frame.getbuffer()
+    # Not `getbuffer`: with a view of it in a cycle, of an error say, the collector of Python 3.12 and 3.13 fails.
+    return frame.getvalue()
 
 
 def unpack(frame: bytes | memoryview) -> Any:

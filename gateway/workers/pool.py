@@ -67,7 +67,7 @@ class WorkerPool(Asking):
         telemetry: Telemetry,
         limits: PoolLimits | None = None,
     ) -> None:
-        set_up = bytes(pack(SetUp(table=table, setup=setup, snapshot=snapshot)))
+        set_up = pack(SetUp(table=table, setup=setup, snapshot=snapshot))
         self._limits = limits or PoolLimits()
         self._telemetry = telemetry
         self._queue = StageQueue(self._limits.queue)

@@ -74,7 +74,7 @@ class WorkerProcess:
             self.kill()
             self._process.join()
 
-    def _ask(self, frame: bytes | memoryview) -> object:
+    def _ask(self, frame: bytes) -> object:
         try:
             self._wire.send(frame)
             return unpack(self._wire.receive())

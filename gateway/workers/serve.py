@@ -78,7 +78,7 @@ def _serve(wire: Wire) -> None:
         wire.send(_packed(batch, run_batch(batch.stage, batch.jobs, told.table, desk)))
 
 
-def _packed(batch: Batch, results: list[Result]) -> memoryview:
+def _packed(batch: Batch, results: list[Result]) -> bytes:
     try:
         return pack(results)
     except Exception:  # noqa: BLE001  # pickling runs foreign code; one result at fault must not cost the others

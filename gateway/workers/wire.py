@@ -39,7 +39,7 @@ class Wire:
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         return cls(here_reads, here_writes), cls(there_reads, there_writes)
 
-    def send(self, frame: bytes | memoryview) -> None:
+    def send(self, frame: bytes) -> None:
         """Send a frame. Raises OSError when nobody reads."""
         pipe = self._writes.fileno()
         rest = memoryview(frame)
