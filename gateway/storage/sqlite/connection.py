@@ -185,6 +185,9 @@ def open_reading(path: Path) -> SqliteConnection:
     except sqlite3.Error as error:
         raw.close()
         raise converted(error) from error
+    except StorageError:
+        raw.close()
+        raise
     return SqliteConnection(raw, writes=False)
 
 
