@@ -116,6 +116,7 @@ def _owned(
     work: Generator[Any, None, Any] | Coroutine[Any, Any, Any],
     context: Context | None = None,
 ) -> asyncio.Task[Any]:
+    assert isinstance(work, Coroutine)  # from Python 3.12 on no task is made of a generator
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
     owner = context.get(OWNER) if context is not None else OWNER.get(None)
     if owner is not None:

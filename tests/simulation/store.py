@@ -104,6 +104,19 @@ class LoopWriter(Writer):
             self._ring()
 
 
+class LoopReaders(Readers):
+    """The readers without their threads. Closed, they open nothing any more, as an executor takes no more work then."""
+
+    def close(self) -> None:
+        """Close every connection, for good."""
+        super().close()
+        self._connect = _closed
+
+
+def _closed() -> Connection:
+    raise StorageError("storage.unavailable", "The store is closed")
+
+
 class SimulatedStore(SqliteStore):
     """The store of one node in one life."""
 
@@ -129,7 +142,7 @@ class SimulatedStore(SqliteStore):
 
         writer = LoopWriter(connect, chain=chain, pace=pace, on_crash=on_crash)
         writer.start()
-        readers = Readers(lambda: open_reading(path), count=1)
+        readers = LoopReaders(lambda: open_reading(path), count=1)
         return cls(writer=writer, readers=readers, chain=chain, on_close=lambda: None)
 
     def die(self) -> None:
