@@ -56,7 +56,7 @@ def count_held(target: Target, query: HeldQuery, *, as_json: bool) -> None:
 
     found = calling(work, as_json=as_json)
     if as_json:
-        print_json({"count": found.fit, "own": found.own, "approved": found.approved})
+        print_json({"count": found.fit, "own": found.own, "approved": found.approved, "up_to": found.up_to})
         return
     say(f"Held transfers that fit: {found.fit}. None is released")
     if found.own:
@@ -64,15 +64,15 @@ def count_held(target: Target, query: HeldQuery, *, as_json: bool) -> None:
     if found.approved:
         say(f"You have approved {found.approved} of them: they wait for another officer")
     if found.fit:
-        say(f"To release them: --count {found.fit}")
+        say(f"To release them: --up-to {found.up_to}")
 
 
-def release_many(target: Target, query: HeldQuery, *, reason: str, count: int, limit: int, as_json: bool) -> None:
+def release_many(target: Target, query: HeldQuery, *, reason: str, up_to: int, limit: int, as_json: bool) -> None:
     """Have held transfers go, and tell what came of it."""
 
     async def work() -> "ReleasedMany":
         async with operations(target) as client:
-            return await client.release_many(query, reason=reason, count=count, limit=limit)
+            return await client.release_many(query, reason=reason, up_to=up_to, limit=limit)
 
     done = calling(work, as_json=as_json)
     if as_json:
@@ -84,8 +84,7 @@ def release_many(target: Target, query: HeldQuery, *, reason: str, count: int, l
         say("What is approved waits for another officer")
     _say_refused(done.refused)
     if done.following is not None:
-        left = count - len(done.released) - len(done.approved) - len(done.refused)
-        say(f"More: --after {done.following} --count {left}")
+        say(f"More: --after {done.following} --up-to {up_to}")
 
 
 def _say_refused(refused: Refused) -> None:

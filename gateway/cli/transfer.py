@@ -138,8 +138,9 @@ def release_transfer(
     ] = None,
     rule: Annotated[str | None, typer.Option(help="All that the rule of this code holds.")] = None,
     since: Annotated[datetime | None, typer.Option(help="All that were held at this time (UTC) or later.")] = None,
-    count: Annotated[
-        int | None, typer.Option(help="How many fit; without it you are told, and nothing is released.", min=1)
+    up_to: Annotated[
+        int | None,
+        typer.Option(help="As you were told with the number; without it you are told both, and nothing is released."),
     ] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=200)] = 50,
     after: Annotated[str | None, typer.Option(help="Go on after this id.")] = None,
@@ -152,8 +153,9 @@ def release_transfer(
 ) -> None:
     """Approve, as an officer, that a held transfer goes, or all that fit, the oldest first.
 
-    Of many you are told the number first; give it as --count to release them. Each is judged as if it were released
-    alone: what you handed in yourself, have approved before, or nothing permits now stays held, and is named with why.
+    Of many you are told first how many fit, and up to which hold; give that as --up-to to release these and none that
+    was held since. Each is judged as if it were released alone: what you handed in yourself, have approved before, or
+    nothing permits now stays held, and is named with why.
     """
     target = Target(url=url, token=token, token_file=token_file, ca=ca, config=config)
     by_query = any(one is not None for one in (recipient, code, rule, since))
@@ -167,10 +169,10 @@ def release_transfer(
             since=None if since is None else since.replace(tzinfo=UTC),
             after=None if after is None else TransferId(after),
         )
-        if count is None:
+        if up_to is None:
             count_held(target, query, as_json=as_json)
         else:
-            release_many(target, query, reason=reason, count=count, limit=limit, as_json=as_json)
+            release_many(target, query, reason=reason, up_to=up_to, limit=limit, as_json=as_json)
         return
 
     async def work() -> "Transfer":

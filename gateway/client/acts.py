@@ -62,7 +62,7 @@ def read_released(value: Json) -> ReleasedMany:
 
 def read_held_count(value: Json) -> HeldCount:
     """Return how many held transfers fit. Raises KeyError for another shape."""
-    return HeldCount(fit=value["count"], own=value["own"], approved=value["approved"])
+    return HeldCount(fit=value["count"], own=value["own"], approved=value["approved"], up_to=value["up_to"])
 
 
 def read_requeued(value: Json) -> RequeuedMany:

@@ -144,9 +144,10 @@ class OperationsClient(Connection):
         """Return how many held transfers fit; something of the query besides `after` must be given."""
         return await self._read("/v1/transfers/held", read_held_count, query=_of_held(query))
 
-    async def release_many(self, query: HeldQuery, *, reason: str, count: int, limit: int = 50) -> ReleasedMany:
-        """Approve that held transfers go that fit, the oldest first. `count`: how many do, as `count_held` told."""
-        given = {**_of_held(query), "count": str(count), "limit": str(limit)}
+    async def release_many(self, query: HeldQuery, *, reason: str, up_to: int, limit: int = 50) -> ReleasedMany:
+        """Approve that held transfers go that fit, the oldest first. `up_to`: as `count_held` told; what was held later
+        stays."""
+        given = {**_of_held(query), "up_to": str(up_to), "limit": str(limit)}
         return await self._act("/v1/transfers/release", reason, read_released, query=given)
 
     async def inbox(

@@ -71,23 +71,28 @@ class Hold:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldQuery:
     """Which held transfers are meant: those to `recipient`, with `code` as why they wait (`transfer.held`,
-    `agreement.not_in_force`), held by the `rule` of this code, held at `since` or later, with ids after `after`."""
+    `agreement.not_in_force`), held by the `rule` of this code, held at `since` or later, with ids after `after`.
+
+    `up_to`: of those only what was held when they were counted (HeldCount). What left since does not come back into
+    it, not even held anew, so the same query with it never means more than was counted."""
 
     recipient: PartyId | None = None
     code: str | None = None
     rule: str | None = None
     since: datetime | None = None
     after: TransferId | None = None
+    up_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldCount:
     """How many held transfers fit, and how many of those an officer can not release: handed in by that very client, or
-    approved by that officer before."""
+    approved by that officer before. `up_to`: the number of the newest hold among them, 0 where none fits."""
 
     fit: int
     own: int = 0
     approved: int = 0
+    up_to: int = 0
 
 
 def check_officer(hold: Hold, *, officer: str, submitter: str) -> None:

@@ -392,11 +392,6 @@ class ActedOnMany:
     refused: tuple[NotDone, ...]
     following: TransferId | None
 
-    @property
-    def number(self) -> int:
-        """How many it was tried for."""
-        return len(self.rows) + len(self.refused)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:

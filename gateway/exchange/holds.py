@@ -103,23 +103,18 @@ class Holds:
         """Return how many held transfers fit, before an officer releases them together."""
         return await self._store.count_held(query, officer=officer)
 
-    async def release_many(self, query: HeldQuery, *, officer: str, reason: str, count: int, limit: int) -> ActedOnMany:
+    async def release_many(self, query: HeldQuery, *, officer: str, reason: str, up_to: int, limit: int) -> ActedOnMany:
         """Do what `release` does for each held transfer that fits, at most `limit`, the oldest first (`act_on_many`).
 
-        `count`: how many fit, as the officer was told. Raises TransferError `transfer.stale` when others do by now:
-        nobody lets go what was not there when they decided.
+        `up_to`: as `count` told the officer. Nobody lets go what was not there when they decided.
         """
-        reason, fit = stated_reason(reason), (await self.count(query, officer=officer)).fit
-        if fit != count:
-            raise TransferError("transfer.stale", f"Not {count} held transfers fit by now, but {fit}: count again")
+        reason = stated_reason(reason)
 
         async def release(row: TransferRow) -> TransferRow:
             return await self.release(row.id, officer=officer, reason=reason)
 
-        # What was held since it was counted is the youngest, and stays.
-        found = await self._store.held(query, limit=min(limit, count))
-        done = await act_on_many(found, release, limit=limit, clock=self._clock)
-        return done if done.number < count else replace(done, following=None)
+        found = await self._store.held(replace(query, up_to=up_to), limit=limit)
+        return await act_on_many(found, release, limit=limit, clock=self._clock)
 
     def _is_unchanged(self, row: TransferRow, now: datetime) -> bool:
         try:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, case, exists, func, literal_column, or_, select
+from sqlalchemy import Integer, Text, and_, bindparam, case, exists, func, literal_column, or_, select
 
 from gateway.domain.hold import HeldCount, HeldQuery
 from gateway.domain.lifecycle import TransferState
@@ -16,6 +16,7 @@ from gateway.storage.values import micros, transfer_row
 _earlier = hold.alias("earlier")
 _NEWEST = select(func.max(_earlier.c.id)).where(_earlier.c.transfer_id == transfer.c.id).scalar_subquery()
 _RULE = bindparam("rule", type_=Text)
+_UP_TO = bindparam("up_to", type_=Integer)
 _HELD = and_(
     literal_column(f"state = '{TransferState.HELD}'"),
     literal_column(LISTED),
@@ -25,6 +26,7 @@ _HELD = and_(
     or_(bindparam("code", type_=Text).is_(None), transfer.c.last_code == bindparam("code", type_=Text)),
     or_(_RULE.is_(None), hold.c.reasons.like(_RULE, escape="\\")),
     transfer.c.id > bindparam("after"),
+    or_(_UP_TO.is_(None), hold.c.id <= _UP_TO),
 )
 _JOINED = transfer.join(hold, hold.c.transfer_id == transfer.c.id)
 _ROWS = select(transfer).select_from(_JOINED).where(_HELD).order_by(transfer.c.id).limit(bindparam("limit"))
@@ -37,6 +39,7 @@ _COUNT = (
         func.count().label("fit"),
         func.coalesce(func.sum(case((_OWN, 1), else_=0)), 0).label("own"),
         func.coalesce(func.sum(case((and_(~_OWN, _APPROVED), 1), else_=0)), 0).label("approved"),
+        func.coalesce(func.max(hold.c.id), 0).label("up_to"),
     )
     .select_from(_JOINED)
     .where(_HELD)
@@ -64,7 +67,9 @@ def _read(connection: Connection, values: dict[str, Any]) -> list[TransferRow]:
 def _count(connection: Connection, values: dict[str, Any]) -> HeldCount:
     found = connection.one(_COUNT, values)
     return (
-        HeldCount(fit=0) if found is None else HeldCount(**{name: found[name] for name in ("fit", "own", "approved")})
+        HeldCount(fit=0)
+        if found is None
+        else HeldCount(**{name: found[name] for name in ("fit", "own", "approved", "up_to")})
     )
 
 
@@ -75,6 +80,7 @@ def _values(query: HeldQuery) -> dict[str, Any]:
         "rule": None if query.rule is None else _naming(query.rule),
         "since": 0 if query.since is None else micros(query.since),
         "after": query.after or "",
+        "up_to": query.up_to,
     }
 
 

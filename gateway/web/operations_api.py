@@ -320,10 +320,10 @@ async def _held(request: web.Request, parts: OperationsParts, caller: Caller) ->
 
 
 async def _release_many(request: web.Request, parts: OperationsParts, caller: Caller) -> web.Response:
-    query = Query(request, HELD_QUERY | {"count", "limit"})
-    meant, count, limit = read_held(query), query.count("count"), query.limit()
+    query = Query(request, HELD_QUERY | {"up_to", "limit"})
+    meant, up_to, limit = read_held(query), query.number("up_to"), query.limit()
     reason = await _reason(request, parts)
-    done = await parts.holds.release_many(meant, officer=caller.client, reason=reason, count=count, limit=limit)
+    done = await parts.holds.release_many(meant, officer=caller.client, reason=reason, up_to=up_to, limit=limit)
     return json_response(released_json(done))
 
 

@@ -109,10 +109,10 @@ class Query:
             raise RequestError("request.malformed", f"`{name}` is a time such as 2026-03-01T12:00:00Z")
         return at
 
-    def count(self, name: str) -> int:
+    def number(self, name: str) -> int:
         """Return a parameter that is a number and must be given."""
         value = self._values.get(name, "")
-        if not re.fullmatch(r"[0-9]{1,9}", value):
+        if not re.fullmatch(r"[0-9]{1,18}", value):
             raise RequestError("request.malformed", f"`{name}` is a number, and must be given")
         return int(value)
 

@@ -233,7 +233,7 @@ def _refused_json(done: ActedOnMany) -> dict[str, Any]:
 
 def held_count_json(count: HeldCount) -> dict[str, Any]:
     """Return how many held transfers fit."""
-    return {"count": count.fit, "own": count.own, "approved": count.approved}
+    return {"count": count.fit, "own": count.own, "approved": count.approved, "up_to": count.up_to}
 
 
 def reloaded_json(told: RulesReloaded) -> dict[str, Any]:

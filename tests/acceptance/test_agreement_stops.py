@@ -209,8 +209,9 @@ async def release(world: Agreed, party: str, count: int) -> None:
     """Have an officer release what the end of the agreement held, after being told how many that are."""
     asked = ("transfer", "release", "--code", "agreement.not_in_force", "--reason", "in force again")
     told = await world.run(party, Role.OFFICER, *asked)
-    assert f"To release them: --count {count}" in told.out, told.err
-    ran = await world.run(party, Role.OFFICER, *asked, "--count", str(count))
+    assert f"Held transfers that fit: {count}." in told.out, told.err
+    (up_to,) = re.findall("To release them: --up-to ([0-9]+)", told.out)
+    ran = await world.run(party, Role.OFFICER, *asked, "--up-to", up_to)
     assert (ran.code, f"{count} released, 0 approved, 0 left as they are" in ran.out) == (0, True), ran.err
 
 

@@ -384,7 +384,9 @@ async def test_the_count_tells_what_an_officer_can_not_release(store: Store, val
         await row_of(store, await accept(store, values.submission(held_for=REASONS, approvals=2))) for _ in range(3)
     ]
     await store.approve(rows[0], word(officer), audit=note(AuditEvent.TRANSFER_APPROVED, rows[0]))
-    assert await store.count_held(query, officer=officer) == HeldCount(fit=3, approved=1)
-    assert await store.count_held(query, officer="officer-2") == HeldCount(fit=3)
-    assert await store.count_held(query, officer=CLIENT) == HeldCount(fit=3, own=3)
-    assert await store.count_held(replace(query, after=rows[0].id), officer=officer) == HeldCount(fit=2)
+    assert await store.count_held(query, officer=officer) == HeldCount(fit=3, approved=1, up_to=3)
+    assert await store.count_held(query, officer="officer-2") == HeldCount(fit=3, up_to=3)
+    assert await store.count_held(query, officer=CLIENT) == HeldCount(fit=3, own=3, up_to=3)
+    assert await store.count_held(replace(query, after=rows[0].id), officer=officer) == HeldCount(fit=2, up_to=3)
+    assert await found(store, recipient=PARTNER, up_to=2) == [row.id for row in rows[:2]]
+    assert await store.count_held(replace(query, up_to=1), officer=officer) == HeldCount(fit=1, approved=1, up_to=1)

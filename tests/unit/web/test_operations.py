@@ -439,13 +439,14 @@ async def release_many(url: str, query: str, token: str = "officer") -> Answer:
     )
 
 
-async def test_many_are_counted_first_and_released_by_that_number(node: Node, operations: str) -> None:
+async def test_many_are_counted_first_and_what_was_counted_is_released(node: Node, operations: str) -> None:
     first, second = await held(node, approvals=2), await accepted(node)
     await act(operations, second.id, "hold", "a call")
     counted = await ask(f"{operations}/v1/transfers/held?recipient={PARTNER}", token="officer")
-    assert (counted.status, counted.json()) == (200, {"count": 2, "own": 0, "approved": 0})
-    assert (await release_many(operations, f"recipient={PARTNER}&count=3")).code == "transfer.stale"
-    answer = await release_many(operations, f"recipient={PARTNER}&count=2&limit=200")
+    up_to = counted.json()["up_to"]
+    assert (counted.status, counted.json()) == (200, {"count": 2, "own": 0, "approved": 0, "up_to": up_to})
+    later = await held(node)
+    answer = await release_many(operations, f"recipient={PARTNER}&up_to={up_to}&limit=200")
     assert answer.json() == {
         "released": 1,
         "transfers": [second.id],
@@ -453,8 +454,11 @@ async def test_many_are_counted_first_and_released_by_that_number(node: Node, op
         "refused": [],
         "next": None,
     }
-    again = (await release_many(operations, f"rule={REASON.code}&count=1")).json()
+    again = (await release_many(operations, f"rule={REASON.code}&up_to={up_to}")).json()
     assert [(one["id"], one["code"]) for one in again["refused"]] == [(first.id, "transfer.approved_before")]
+    waiting = await node.store.transfer(later.id)
+    assert waiting is not None
+    assert waiting.row.state is TransferState.HELD
     record = (await node.store.audit(transfer_id=second.id))[-1].entry
     assert (record.event, record.actor) == (AuditEvent.TRANSFER_RELEASED, "operator:officer-1")
     assert record.facts["reason"] == "the rule held too much"
@@ -463,14 +467,14 @@ async def test_many_are_counted_first_and_released_by_that_number(node: Node, op
 @pytest.mark.parametrize("token", ["operator", "auditor", "admin"])
 async def test_only_officers_count_and_release_many(operations: str, token: str) -> None:
     counted = await ask(f"{operations}/v1/transfers/held?recipient={PARTNER}", token=token)
-    released = await release_many(operations, f"recipient={PARTNER}&count=1", token)
+    released = await release_many(operations, f"recipient={PARTNER}&up_to=1", token)
     assert [(one.status, one.code) for one in (counted, released)] == [(403, "access.forbidden")] * 2
 
 
 @pytest.mark.parametrize(
-    "query", ["count=1", "rule=x", "rule=x&count=", "rule=x&count=-1", "rule=x&count=1&state=HELD"]
+    "query", ["up_to=1", "rule=x", "rule=x&up_to=", "rule=x&up_to=-1", "rule=x&up_to=1&state=HELD"]
 )
-async def test_a_release_of_many_says_which_and_how_many(operations: str, query: str) -> None:
+async def test_a_release_of_many_says_which_and_up_to_which_hold(operations: str, query: str) -> None:
     answer = await release_many(operations, query)
     assert (answer.status, answer.code) == (400, "request.malformed")
     assert (await ask(f"{operations}/v1/transfers/held?after=", token="officer")).status == 400
