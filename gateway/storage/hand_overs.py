@@ -1,8 +1,9 @@
 """Hand-overs: the inbox on its way to our own back ends. The ideas of `transfers.py` and `settling.py`, in one file."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import bindparam, literal_column, select, update
@@ -269,6 +270,11 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
         detail = "The gateway stopped while it was handing over"
         give_back(transaction, inbox_row(found), found["fence"], now=now, detail=detail)
     return len(rows)
+
+
+def give_unheld_back(row: InboxRow, fence: int, *, now: datetime) -> Callable[[Transaction], None]:
+    """Return the change that gives a lease back which nobody ever held. `row`: as the claim left it."""
+    return partial(give_back, row=row, fence=fence, now=now, detail="The commit of its lease failed")
 
 
 def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datetime, detail: str) -> None:

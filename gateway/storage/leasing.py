@@ -9,13 +9,12 @@ connections found it so.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import bindparam, select
 
 from gateway.domain.records import InboxRow, TransferRow
-from gateway.errors import GatewayError, StorageError, TransferError
+from gateway.errors import CATALOGUE, GatewayError, StorageError
 from gateway.storage.engine import Connection, Transaction
 from gateway.storage.inbox_tables import inbox_payload
 from gateway.storage.readers import Readers
@@ -32,15 +31,17 @@ _OF_MESSAGE = select(inbox_payload.c.sealed).where(
     inbox_payload.c.sender == bindparam("sender"), inbox_payload.c.message_id == bindparam("message_id")
 )
 
+_UNKNOWN: Final = CATALOGUE["storage.commit_unknown"].code
+
 Content = tuple[bytes, str]
 """What is sealed, or nothing and the code that says why it could not be read."""
 
 
 async def lease(
-    writer: Writer, claim: Callable[[Transaction], list[tuple[R, int]]], give_back: Callable[..., None]
+    writer: Writer, claim: Callable[[Transaction], list[tuple[R, int]]], give_back: Callable[[R, int], Change[object]]
 ) -> list[tuple[R, int]]:
-    """Return what `claim` leased. What a failed commit may have leased is given back: nobody holds it, and nobody
-    shall wait for the end of the lease.
+    """Return what `claim` leased, each row with its fence. What a failed commit may have leased is given back: nobody
+    holds it, and nobody shall wait for the end of the lease. `give_back`: the change that does so for a row.
 
     A commit that did not happen left nothing to give back. While the store fails, the end of the lease has to do.
     """
@@ -53,11 +54,8 @@ async def lease(
     try:
         return await writer.write(change)
     except StorageError as error:
-        if error.code == "storage.commit_unknown":
-            for row, fence in made:
-                with suppress(TransferError, StorageError):
-                    detail = "The commit of its lease failed"
-                    await writer.write(partial(give_back, row=row, fence=fence, detail=detail))
+        if error.code == _UNKNOWN:
+            await _give_back(writer, [give_back(row, fence) for row, fence in made])
         raise
 
 
@@ -68,14 +66,18 @@ async def write_all(
     is given back. `give_back`: the changes that do so, by what came of one whose commit failed."""
     outcomes = await writer.write_all(changes)
     unheld = [
-        change
-        for one, outcome in zip(changes, outcomes, strict=True)
-        if isinstance(outcome, StorageError) and outcome.code == "storage.commit_unknown" and one.came is not None
-        for change in give_back(one.came)
+        back
+        for change, outcome in zip(changes, outcomes, strict=True)
+        if isinstance(outcome, StorageError) and outcome.code == _UNKNOWN and change.came is not None
+        for back in give_back(change.came)
     ]
-    with suppress(StorageError):
-        await writer.write_all(unheld)
+    await _give_back(writer, unheld)
     return outcomes
+
+
+async def _give_back(writer: Writer, changes: Sequence[Change[object]]) -> None:
+    with suppress(StorageError):
+        await writer.write_all(changes)
 
 
 async def read_all(readers: Readers, read: Callable[[Connection, R], bytes], rows: Sequence[R]) -> list[Content]:

@@ -83,7 +83,7 @@ class SqlReceivingStore:
     ) -> list[ClaimedHandOver]:
         """Lease due hand-overs to `recipients`, audited as an act of `actor`."""
         claim = partial(hand_overs.claim, recipients=recipients, limit=limit, now=now, lease=lease, actor=actor)
-        leased = await leasing.lease(self._writer, claim, partial(hand_overs.give_back, now=now))
+        leased = await leasing.lease(self._writer, claim, partial(hand_overs.give_unheld_back, now=now))
         found = await leasing.read_all(self._readers, leasing.of_message, [row for row, _ in leased])
         return [
             ClaimedHandOver(row=row, fence=fence, sealed_message=sealed, unreadable=code)
@@ -163,5 +163,5 @@ def _nobody_holds(stored: AdmitStored) -> Sequence[Change[object]]:
     """Return what gives the lease back that came with an admission."""
     if stored.claimed is None:
         return ()
-    row, fence, detail = stored.claimed.row, stored.claimed.fence, "The commit of its lease failed"
-    return (partial(hand_overs.give_back, row=row, fence=fence, now=row.received, detail=detail),)
+    row, fence = stored.claimed.row, stored.claimed.fence
+    return (hand_overs.give_unheld_back(row, fence, now=row.received),)

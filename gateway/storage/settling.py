@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from gateway.audit import AuditEntry, AuditEvent
 from gateway.domain.lifecycle import FINAL, TransferEvent, TransferState, advance
-from gateway.domain.records import Attempt, ClaimedTransfer, TransferRow
+from gateway.domain.records import Attempt, TransferRow
 from gateway.domain.statement import Receipt, Verdict
 from gateway.errors import CATALOGUE, TransferError
 from gateway.ports import Settlement
@@ -22,6 +22,7 @@ from gateway.storage import conversations, health
 from gateway.storage.engine import Connection, Transaction, insert_into
 from gateway.storage.inbox_tables import LEASED
 from gateway.storage.tables import attempt, receipt, transfer
+from gateway.storage.together import Together
 from gateway.storage.values import micros, micros_or_none, time_or_none, transfer_row
 
 _PARTNER_MAY_HAVE_IT: Final = frozenset(
@@ -266,9 +267,10 @@ def give_back(transaction: Transaction, row: TransferRow, fence: int, *, now: da
     settle(transaction, Settlement(row=row, event=event, audit=audit, now=now, code=_LEASE_LOST, detail=detail))
 
 
-def not_begun(claimed: ClaimedTransfer) -> Settlement:
-    """Return what gives a lease back that nobody ever held: the transfer is as if it had never been claimed."""
-    row, event = claimed.row, TransferEvent.GIVEN_BACK
+def give_unheld_back(row: TransferRow, fence: int) -> Together[Settlement, TransferRow]:
+    """Return the change that gives a lease back which nobody ever held: the transfer is as if it had not been claimed.
+
+    `row`: as the claim left it."""
     audit = AuditEntry(
         event=AuditEvent.TRANSFER_GIVEN_BACK,
         at=row.updated,
@@ -277,6 +279,14 @@ def not_begun(claimed: ClaimedTransfer) -> Settlement:
         message_id=row.message_id,
         facts={"attempt": row.attempts},
     )
-    return Settlement(
-        row=row, event=event, audit=audit, now=row.updated, fence=claimed.fence, next_attempt_at=row.created
+    settlement = Settlement(
+        row=row,
+        event=TransferEvent.GIVEN_BACK,
+        audit=audit,
+        now=row.updated,
+        fence=fence,
+        next_attempt_at=min(row.created, row.updated),  # a clock that was set back must not keep it waiting
+        code=row.last_code,
+        detail=row.last_detail,
     )
+    return Together(settle_all, settlement)

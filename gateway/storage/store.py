@@ -144,7 +144,7 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlHeldStore, SqlInboxStore, Sq
             in_force=in_force,
             stopped=stopped,
         )
-        leased = await leasing.lease(self._writer, claim, partial(settling.give_back, now=now))
+        leased = await leasing.lease(self._writer, claim, settling.give_unheld_back)
         found = await leasing.read_all(self._readers, leasing.of_transfer, [row for row, _ in leased])
         return [
             ClaimedTransfer(row=row, fence=fence, sealed_jws=sealed, unreadable=code)
@@ -393,7 +393,7 @@ class SqlStore(SqlReceivingStore, SqlEndedStore, SqlHeldStore, SqlInboxStore, Sq
 def _nobody_holds(outcome: AcceptOutcome) -> Sequence[Change[object]]:
     """Return what gives the leases back that came with an acceptance."""
     claimed = outcome.claimed if isinstance(outcome, Accepted) else ()
-    return [Together(settling.settle_all, settling.not_begun(one)) for one in claimed]
+    return [settling.give_unheld_back(one.row, one.fence) for one in claimed]
 
 
 _SETTLING: Final = ReadBack(settling.settle_all, settling.settle_all_again)

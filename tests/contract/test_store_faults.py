@@ -284,7 +284,8 @@ async def test_a_lease_whose_commit_failed_keeps_nobody_waiting_for_its_end(
     assert await store.due_at(PARTNER) is not None
     (again,) = await store.claim(PARTNER, limit=9, now=NOW, lease=LEASE)
     events = [record.entry.event for record in await store.audit()]
-    assert events.count(AuditEvent.TRANSFER_LEASE_LOST) == (1 if fault is CommitFault.DONE else 0)
+    assert (again.row.attempts, again.row.ever_sent) == (1, False), "it was as if it had not been claimed"
+    assert events.count(AuditEvent.TRANSFER_GIVEN_BACK) == (1 if fault is CommitFault.DONE else 0)
     assert again.fence == (3 if fault is CommitFault.DONE else 1), "the fence rises with every claim and lost lease"
 
 
