@@ -4,7 +4,8 @@ While a partner stands still, all requests to it are under way and say nothing, 
 commit that accepted it waits in memory. Its lease is long; left to that, it would stay behind for a minute after the
 partner has gone on. So whoever holds the lease gives it back: the transfer is QUEUED under the time at which it was
 accepted, as if it had never been claimed. There it keeps its place, can be cancelled, and goes as soon as there is
-room. A message for a back end that stands still is given back likewise, as a hand-over whose lease was lost.
+room. A message for a back end that stands still is given back likewise, as a hand-over whose lease was lost before it
+was tried.
 
 Nothing of it was sent, so nothing can be late or doubled by that. It is a change under a lease like any other: where
 the store can not make it, or the lease was lost meanwhile, the transfer is left to the end of its lease.

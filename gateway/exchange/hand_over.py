@@ -12,7 +12,7 @@ each of them goes alone when it is tried again, so that a bad one does not hold 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
@@ -278,7 +278,8 @@ _EVIDENCE: Final = {
 def not_begun(claimed: ClaimedHandOver, now: datetime) -> HandOverSettlement:
     """Return what is to be committed of a hand-over that was leased and never begun: it is due since it came in."""
     # A clock that was set back must not keep it waiting.
-    return _settlement(claimed, HandOverEvent.LEASE_LOST, now, next_attempt_at=min(claimed.row.received, now))
+    lost = _settlement(claimed, HandOverEvent.LEASE_LOST, now, next_attempt_at=min(claimed.row.received, now))
+    return replace(lost, begun=False)
 
 
 def _settlement(

@@ -40,6 +40,7 @@ class HandOverSettlement:
     next_attempt_at: datetime | None = None
     code: str = ""
     detail: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -371,10 +371,12 @@ class Store(HeldStore, LaterStore, WordingStore, Protocol):
         next_attempt_at: datetime | None = None,
         code: str = "",
         detail: str = "",
+        begun: bool = True,
     ) -> InboxRow:
         """Move a hand-over by the HAND_OVER_TRANSITIONS table; compare-and-set and errors as in `settle`.
 
-        ACKNOWLEDGED owes the sender a notice, in the same commit.
+        ACKNOWLEDGED owes the sender a notice, in the same commit. `begun`: whether anything was tried under a lease
+        that was lost; if not, its attempt counts no more.
         """
         ...
 

@@ -206,7 +206,7 @@ def _settled(given: HandOverSettlement) -> InboxRow:
         row,
         hand_over=state,
         hand_over_version=row.hand_over_version + 1,
-        attempts=0 if event is HandOverEvent.RELEASED else row.attempts,
+        attempts=0 if event is HandOverEvent.RELEASED else row.attempts - int(not given.begun),
         next_attempt_at=(given.next_attempt_at or given.now) if state is HandOverState.PENDING else None,
         handed_over=given.now if state is HandOverState.HANDED_OVER else None,
         last_code=given.code,
@@ -274,10 +274,12 @@ def give_back_leases(transaction: Transaction, *, now: datetime) -> int:
 
 def give_unheld_back(row: InboxRow, fence: int, *, now: datetime) -> Callable[[Transaction], None]:
     """Return the change that gives a lease back which nobody ever held. `row`: as the claim left it."""
-    return partial(give_back, row=row, fence=fence, now=now, detail="The commit of its lease failed")
+    return partial(give_back, row=row, fence=fence, now=now, detail="The commit of its lease failed", begun=False)
 
 
-def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datetime, detail: str) -> None:
+def give_back(
+    transaction: Transaction, row: InboxRow, fence: int, *, now: datetime, detail: str, begun: bool = True
+) -> None:
     """Give back one lease that nobody holds. `row`: as the claim left it. Raises TransferError when it is not so."""
     audit = AuditEntry(
         event=AuditEvent.HAND_OVER_LEASE_LOST,
@@ -287,7 +289,7 @@ def give_back(transaction: Transaction, row: InboxRow, fence: int, *, now: datet
         facts={"sender": row.sender, "fence": fence, "attempt": row.attempts},
     )
     event, code = HandOverEvent.LEASE_LOST, "transfer.lease_lost"
-    lost = HandOverSettlement(row=row, event=event, audit=audit, now=now, code=code, detail=detail)
+    lost = HandOverSettlement(row=row, event=event, audit=audit, now=now, code=code, detail=detail, begun=begun)
     settle_all(transaction, (lost,))
 
 

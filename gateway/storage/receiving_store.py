@@ -104,6 +104,7 @@ class SqlReceivingStore:
         next_attempt_at: datetime | None = None,
         code: str = "",
         detail: str = "",
+        begun: bool = True,
     ) -> InboxRow:
         """Move a hand-over, compare-and-set, with its audit entry in one commit."""
         settlement = HandOverSettlement(
@@ -115,6 +116,7 @@ class SqlReceivingStore:
             next_attempt_at=next_attempt_at,
             code=code,
             detail=detail,
+            begun=begun,
         )
         return await read_back.write(self._writer, _HANDING_OVER, settlement)
 

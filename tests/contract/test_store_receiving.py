@@ -250,6 +250,19 @@ async def test_a_hand_over_is_leased_in_the_commit_of_its_message_as_by_a_claim_
     assert done.hand_over is HandOverState.HANDED_OVER
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_lease_that_was_lost_counts_as_an_attempt_only_if_one_was_begun(
+    store: Store, values: StoreValues, begun: bool
+) -> None:
+    (stored,) = await admit_and_claim(store, values.admitted())
+    assert stored is not None
+    row, lost = stored.row, HandOverEvent.LEASE_LOST
+    evidence = hand_over_evidence(row, lost)
+    await store.settle_hand_over(row, lost, audit=evidence, now=NOW, fence=stored.fence, begun=begun)
+    (again,) = await claim(store)
+    assert again.row.attempts == 1 + int(begun)
+
+
 async def test_only_what_is_named_and_nothing_waits_beside_is_leased_with_its_message(
     store: Store, values: StoreValues
 ) -> None:
@@ -292,7 +305,7 @@ async def test_a_message_whose_admission_leased_it_and_failed_waits_for_no_lease
     # Of two that came together one was known, and somebody holds its lease.
     assert await admit_and_claim(store, held, message) == []
     expected = [] if fault is CommitFault.NOT_DONE else [message.header.message_id]
-    assert [one.row.message_id for one in await claim(store)] == expected
+    assert [(one.row.message_id, one.row.attempts) for one in await claim(store)] == [(one, 1) for one in expected]
     assert (await events(store)).count(AuditEvent.HAND_OVER_LEASE_LOST) == len(expected)
     assert await store.hand_over(held.header.message_id, sender=PARTNER) == (kept.row, kept.fence)
 

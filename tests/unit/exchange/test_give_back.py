@@ -139,7 +139,7 @@ async def test_hand_overs_that_nobody_began_go_back_too_and_keep_their_place() -
     await give_back.once()
     await give_back.once()  # nothing is late any more
     assert [(one.row, one.fence) for one in store.hand_overs] == [(one.row, one.fence) for one in late]
-    assert {one.event for one in store.hand_overs} == {HandOverEvent.LEASE_LOST}
+    assert {(one.event, one.begun) for one in store.hand_overs} == {(HandOverEvent.LEASE_LOST, False)}
     assert [one.next_attempt_at for one in store.hand_overs] == [one.row.received for one in late]
     assert (store.under_way, store.bells.under_way) == (1, 0), "a drain waits for it"
     assert lines.told == [("hand_over.give_back", "transfer.lease_lost")]
