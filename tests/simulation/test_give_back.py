@@ -79,6 +79,13 @@ def test_behind_a_partner_that_hangs_nothing_waits_for_its_lease() -> None:
     assert sum(times(one, "transfer.lease_lost") for one in outcomes) == 0
 
 
+def test_after_commits_that_failed_and_happened_nothing_waits_for_its_lease() -> None:
+    outcomes = [simulate(seed, planned=burst(seed, Faults(commit_happened=0.3))) for seed in (6, 7)]
+    assert [told(one) for one in outcomes if one.breaches] == []
+    assert all(times(one, "transfer.given_back") > 0 for one in outcomes), "also of what came with an acceptance"
+    assert sum(times(one, "transfer.lease_lost") for one in outcomes) == 0
+
+
 def test_the_promises_hold_while_commits_fail_and_nodes_die() -> None:
     outcomes = [simulate(seed, planned=burst(seed, AND_MORE)) for seed in SEEDS]
     assert [told(one) for one in outcomes if one.breaches] == []
