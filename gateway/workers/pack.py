@@ -22,7 +22,8 @@ def pack(value: object) -> bytes:
     pickler = pickle.Pickler(frame, PROTOCOL)
     pickler.dispatch_table = _REDUCERS
     pickler.dump(value)
-    # Not `getbuffer`: with a view of it in a cycle, of an error say, the collector of Python 3.12 and 3.13 fails.
+    # Not `getbuffer`: a worker that ends leaves the frame in a cycle. Over a view of it Python 3.13 complains when that
+    # is collected, and 3.12 can crash.
     return frame.getvalue()
 
 
