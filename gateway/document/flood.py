@@ -27,7 +27,7 @@ _MOST_SIBLINGS: Final = 1_100
 _TAG_BYTES: Final = 3
 _ATTRIBUTE_BYTES: Final = 5
 _MARKUP: Final = re.compile(
-    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^"'<>]*+(?:"[^"]*+"[^"'<>]*+|'[^']*+'[^"'<>]*+)*+>""", re.DOTALL
+    rb"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^"'<>]*+(?>(?:"[^"]*+"[^"'<>]*+|'[^']*+'[^"'<>]*+)*)>""", re.DOTALL
 )
 _NO_TAG: Final = b"!?"
 _SLASH: Final = ord("/")

@@ -27,7 +27,7 @@ _FOREIGN_STARTS: Final = (
 _PLAIN_START: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?"""
     rb"""(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))?\?>)?"""
-    rb"""[ \t\r\n]*+(?:<!--[^-<]*+-->[ \t\r\n]*+){0,4}+<[A-Za-z_]"""
+    rb"""[ \t\r\n]*+(?>(?:<!--[^-<]*+-->[ \t\r\n]*+){0,4})<[A-Za-z_]"""
 )
 _DECLARATION_BYTES: Final = 1000
 _XML_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]{0,%d}?\?>" % _DECLARATION_BYTES)
