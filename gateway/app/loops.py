@@ -31,6 +31,7 @@ def loops_of(
     rules: RulesInForce,
     fast_path: FastPath,
     arrivals: Arrivals,
+    give_back: GiveBack,
     backends: Backends,
 ) -> list[Coroutine[Any, Any, None]]:
     """Return the loops that every node runs; those to partners once for each, so that none waits for another."""
@@ -50,15 +51,6 @@ def loops_of(
         partner_limits={PartyId(one.id): _limits(one, settings) for one in settings.partners},
         catch_up={PartyId(one.id): one.catch_up for one in settings.partners},
         reach=around.reach,
-    )
-    give_back = GiveBack(
-        store=below.store,
-        fast_path=fast_path,
-        arrivals=arrivals,
-        clock=around.clock,
-        bells=around.bells,
-        telemetry=around.telemetry,
-        every=timing.poll,
     )
     hand_over = HandOver(
         store=below.store,

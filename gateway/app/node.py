@@ -42,6 +42,7 @@ from gateway.exchange.doorbell import Doorbells
 from gateway.exchange.drain import Drain
 from gateway.exchange.fast_path import FastPath
 from gateway.exchange.follow_up import FollowUp, FollowUpLimits
+from gateway.exchange.give_back import GiveBack
 from gateway.exchange.holds import Holds
 from gateway.exchange.operate import Operate
 from gateway.exchange.pull import Pull
@@ -296,6 +297,15 @@ class Node:
         around = Around(
             clock=self._clock, ids=self._ids, bells=self._bells, telemetry=self._telemetry, reach=self._reach
         )
+        give_back = GiveBack(
+            store=below.store,
+            fast_path=self._fast_path,
+            arrivals=self._arrivals,
+            clock=self._clock,
+            bells=self._bells,
+            telemetry=self._telemetry,
+            every=settings.timing.poll,
+        )
         owing = await below.store.owing_later()
         loops = loops_of(
             settings,
@@ -305,10 +315,11 @@ class Node:
             rules=self._rules,
             fast_path=self._fast_path,
             arrivals=self._arrivals,
+            give_back=give_back,
             backends=backends,
         )
         loops += later_loops(settings, owing, below, use, around)
-        self._stack.push_async_callback(self._give_back, below.store)
+        self._stack.push_async_callback(self._give_back, below.store, give_back)
         self._run(loops)
 
     def _open_partner_channel(self, gate: PartnerGate) -> HttpsPartnerChannel:
@@ -324,9 +335,11 @@ class Node:
         self._stack.push_async_callback(cancelled, tasks)
         self._stack.push_async_callback(self._finish)
 
-    async def _give_back(self, store: SqliteStore) -> None:
-        """Give the leases back of what did not end in time. A store that can not do it leaves it to the next start."""
+    async def _give_back(self, store: SqliteStore, give_back: GiveBack) -> None:
+        """Give the leases back of what did not end in time: first of what was not even begun, which then counts neither
+        as sent nor as tried. A store that can not do it leaves it to the next start."""
         with suppress(StorageError):
+            await give_back.all_of_it()
             await store.recover(now=self._clock.now())
 
     async def _finish(self) -> None:

@@ -29,7 +29,7 @@ from gateway.ports import Clock, Settlement, Store, Telemetry
 
 
 class GiveBack:
-    """The use case. `serve` runs until it is cancelled; `once` gives back what is late now."""
+    """The use case. `serve` runs until it is cancelled; `once` gives back what is late now, `all_of_it` what waits."""
 
     def __init__(
         self,
@@ -67,6 +67,12 @@ class GiveBack:
         if hand_overs := self._arrivals.late():
             with self._bells.at_work():
                 await self._give_hand_overs_back(hand_overs)
+
+    async def all_of_it(self) -> None:
+        """Give back whatever waits, late or not. For a node that stops: nobody takes it any more."""
+        self._fast_path.set_aside()
+        self._arrivals.set_aside()
+        await self.once()
 
     async def _give_hand_overs_back(self, late: Sequence[ClaimedHandOver]) -> None:
         now = self._clock.now()

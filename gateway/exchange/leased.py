@@ -121,6 +121,12 @@ class Leased(Generic[Work]):
         late, self._late = self._late, []
         return self._gone(late)
 
+    def set_aside(self) -> None:
+        """Count all that waits as late: nobody takes it any more."""
+        for waiting in self._waiting.values():
+            self._late += waiting
+            waiting.clear()
+
     # ── whoever commits ──
 
     def open_for(self, parties: Iterable[PartyId]) -> frozenset[PartyId]:

@@ -149,6 +149,16 @@ def test_what_waits_is_under_way_until_it_is_taken_or_given_back(
     assert bells.under_way == 0
 
 
+def test_what_is_set_aside_is_late_at_once_and_nobody_takes_it(
+    path: FastPath, values: StoreValues, bells: Doorbells
+) -> None:
+    claims = [committed(path, prepared(values, size=100)) for _ in range(2)]
+    path.set_aside()
+    assert path.take(PARTNER, 10) == []
+    assert [one.claimed for one in path.late()] == [one for some in claims for one in some]
+    assert (path.late(), bells.under_way) == ([], 0)
+
+
 def test_what_a_commit_may_be_leasing_is_under_way(path: FastPath, values: StoreValues, bells: Doorbells) -> None:
     with path.places_for([prepared(values)]) as (claim,):
         assert claim is not None

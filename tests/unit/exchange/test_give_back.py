@@ -36,10 +36,14 @@ class Late(Generic[Work]):
 
     def __init__(self, *late: Work) -> None:
         self._late = list(late)
+        self.waiting: list[Work] = []
 
     def late(self) -> list[Work]:
         late, self._late = self._late, []
         return late
+
+    def set_aside(self) -> None:
+        self._late, self.waiting = [*self._late, *self.waiting], []
 
 
 class Taking:
@@ -111,6 +115,27 @@ async def test_all_that_is_late_goes_back_in_one_change_each_under_its_fence() -
     assert lines.told == []
     assert (store.under_way, store.bells.under_way) == (1, 0), "a drain waits for it"
     assert await store.bells.wait(PARTNER, 0.0) == 1
+
+
+async def test_a_node_that_stops_gives_back_what_is_not_late_either() -> None:
+    claimed = some_claimed(2)
+    hand_over = hand_over_of(StoreValues().admitted())
+    store, lines = Taking(Doorbells(), *(one.row for one in claimed)), Lines()
+    fast_path, arrivals = Late(FastTransfer(claimed=claimed[0], envelope=None)), Late[ClaimedHandOver]()
+    fast_path.waiting.append(FastTransfer(claimed=claimed[1], envelope=None))
+    arrivals.waiting.append(hand_over)
+    give_back = GiveBack(
+        store=cast(Store, store),
+        fast_path=cast(FastPath, fast_path),
+        arrivals=cast(Arrivals, arrivals),
+        clock=Standing(),
+        bells=store.bells,
+        telemetry=lines,
+        every=timedelta(seconds=1),
+    )
+    await give_back.all_of_it()
+    assert [one.row for one in store.given] == [one.row for one in claimed]
+    assert [one.row for one in store.hand_overs] == [hand_over.row]
 
 
 async def test_after_a_clock_was_set_back_it_is_due_now() -> None:
