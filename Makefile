@@ -93,7 +93,7 @@ fuzz: $(STAMP)  ## fuzz the parsers, SECONDS=15 for each, SEED=0 begins elsewher
 
 # Figures, never a verdict: docs/performance.md says how they are taken.
 bench: $(STAMP)  ## measure every row with longer rounds; writes build/bench.json
-	$(BIN)/python -m tests.benchmarks --rounds 6 --messages 1000 --floor-messages 4096 \
+	$(BIN)/python -m tests.benchmarks --rounds 6 --messages 2000 --floor-messages 4096 \
 	  --waiting 1000000 --restart 100000 $(ARGS)
 
 bench-quick: $(STAMP)  ## measure the floor and the whole line in turn, about two minutes; writes build/bench.json

@@ -44,7 +44,7 @@ def main() -> None:
     """Read the options and measure."""
     parser = argparse.ArgumentParser(prog="make bench-quick", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"at least {LEAST_ROUNDS}")
-    parser.add_argument("--messages", type=int, default=500, help="end to end, a round")
+    parser.add_argument("--messages", type=int, default=1000, help="end to end, a round")
     parser.add_argument("--floor-messages", type=int, default=2048, help="of a floor, a round")
     parser.add_argument("--connections", type=int, default=32, help="of the client, each one request at a time")
     parser.add_argument("--workers", type=int, default=default_workers(), help="worker processes of each gateway")
@@ -104,8 +104,8 @@ async def _round(
     plain = floor.rate(Form.PLAIN, options.floor_messages)
     batched = floor.rate(Form.BATCHED, options.floor_messages)
     run = await line.run(options.messages, connections=options.connections)
-    single = await line.run(options.messages // 2, connections=options.connections, bulk=False)
-    by_itself = await naive.run(options.messages // 4, connections=options.connections, bulk=False)
+    single = await line.run(options.messages // 4, connections=options.connections, bulk=False)
+    by_itself = await naive.run(options.messages // 8, connections=options.connections, bulk=False)
     return Round(
         floor=plain,
         batched_floor=batched,

@@ -62,7 +62,7 @@ ItemT = TypeVar("ItemT")
 _JUDGED_BYTES: Final = 256 * 1024
 _TURNS: Final = 5
 _MOST_TURNS: Final = 60
-_ROW_SECONDS: Final = 0.5
+_ROW_SECONDS: Final = 0.3
 _IDS: Final = SystemIds()
 
 
