@@ -10,7 +10,7 @@ from tests.integration.hostile_sending import CLAIMED, submit
 from tests.integration.one_gateway import GB, one_gateway
 from tests.integration.scripted_server import accepts, answering, eventually
 
-ONE_REQUEST = '[[partners]]\nrequests = 1\n'
+ONE_REQUEST = "[[partners]]\nrequests = 1\n"
 
 
 async def test_what_waits_in_memory_when_a_node_stops_counts_neither_as_sent_nor_as_tried(tmp_path: Path) -> None:
