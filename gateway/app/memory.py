@@ -4,7 +4,7 @@ Modules, settings, rules and routes are some 180,000 objects that live as long a
 all of them every few hundred messages, and nothing else happens meanwhile: 50 to 100 ms, the longest wait of all on the
 way to a 202. What is set aside is walked no more; what messages make is still collected, though less often than Python
 would by itself: it lives as long as its group is under way, so each look finds it alive, and next to none of it is ever
-in a cycle (docs/performance.md).
+in a cycle (docs/performance-changes.md).
 """
 
 import gc

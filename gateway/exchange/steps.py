@@ -1,8 +1,9 @@
 """Work that stops between its steps, so that a batch can take each step over all its jobs before the next.
 
 One step after the other over many messages finds the code, the schema and the tables it needs still in the processor's
-caches; a whole job after the other does not (docs/performance.md). A job is written down as it happens, from top to
-bottom, with a bare `yield` where the others may catch up; what it returns is its result. Nothing passes between jobs.
+caches; a whole job after the other does not (docs/performance-changes.md). A job is written down as it happens, from
+top to bottom, with a bare `yield` where the others may catch up; what it returns is its result. Nothing passes between
+jobs.
 """
 
 from collections.abc import Generator, Iterable

@@ -2,7 +2,7 @@
 
 A batch and its results are some hundred kilobytes. A pipe that holds them lets the writer go on instead of waiting for
 the reader piece by piece, and a reader that knows the length reads into one place: a fifth of what `multiprocessing`'s
-own framing costs, most of it fresh memory for every piece (docs/performance.md).
+own framing costs, most of it fresh memory for every piece (docs/performance-changes.md).
 """
 
 import fcntl

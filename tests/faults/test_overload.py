@@ -20,7 +20,8 @@ pytestmark = pytest.mark.faults
 
 PROBE_SECONDS = 1.5
 AT_ONCE = 16
-MOST_SECONDS = 60
+MOST_SECONDS = 20
+MEASURED_ANEW = 3
 SOAK_SECONDS = 600
 SOAK_PARTS = 20
 
@@ -30,10 +31,10 @@ def documents(run: FaultRun, number: int, name: str) -> list[Document]:
     return [one for one in run.plan(number * 2, name) if one.sender == GB and not one.twice and one.case is None]
 
 
-async def rate_of(run: FaultRun) -> float:
+async def rate_of(run: FaultRun, name: str = "probe") -> float:
     """Return how many submissions a second the gateway acknowledges when asked as fast as it answers."""
     clock = asyncio.get_running_loop().time
-    waiting, began, done = iter(documents(run, 2000, "probe")), clock(), 0
+    waiting, began, done = iter(documents(run, 2000, name)), clock(), 0
 
     async def ask() -> None:
         nonlocal done
@@ -57,7 +58,9 @@ async def many_clients(run: FaultRun) -> AsyncIterator[Iterator[Clients]]:
         yield cycle(clients)
 
 
-async def ask_steadily(run: FaultRun, *, rate: float, seconds: float, most: float) -> list[Document]:
+async def ask_steadily(
+    run: FaultRun, *, rate: float, seconds: float, most: float, name: str = "burst"
+) -> list[Document]:
     """Submit at `rate` a second whatever comes back, for `seconds`; longer, up to `most`, while nothing was refused
     that should have been. Return what was refused."""
     clock = asyncio.get_running_loop().time
@@ -68,7 +71,7 @@ async def ask_steadily(run: FaultRun, *, rate: float, seconds: float, most: floa
             refused.append(document)
 
     async with many_clients(run) as clients, asyncio.TaskGroup() as group:
-        for number, document in enumerate(documents(run, int(rate * most), "burst")):
+        for number, document in enumerate(documents(run, int(rate * most), name)):
             if clock() - began > most or (refused and clock() - began > seconds):
                 break
             await asyncio.sleep(max(0.0, began + number / rate - clock()))
@@ -98,9 +101,14 @@ async def test_half_as_much_again_as_it_can_do_is_refused_in_time_and_nothing_is
     tmp_path: Path, count: Callable[..., None], seconds: float
 ) -> None:
     async with fault_run(tmp_path, workers=0, seed=1) as run:
-        rate = await rate_of(run)
-        before = len(run.clients.answers)
-        refused = await ask_steadily(run, rate=rate * 1.5, seconds=seconds, most=max(seconds, MOST_SECONDS))
+        before, rate, refused = len(run.clients.answers), 0.0, list[Document]()
+        for attempt in range(MEASURED_ANEW):  # a machine that stood still meanwhile can do more than was measured
+            rate = await rate_of(run, f"probe-{attempt}")
+            refused = await ask_steadily(
+                run, rate=rate * 1.5, seconds=seconds, most=max(seconds, MOST_SECONDS), name=f"burst-{attempt}"
+            )
+            if refused:
+                break
         told = Counter(answer.status for answer in run.clients.answers[before:] if answer.code != "ok")
         assert set(told) <= {429, 503}
         assert refused, "nothing was refused: that was no overload"

@@ -132,8 +132,12 @@ _FORMS: tuple[Callable[[datetime], str], ...] = (
     lambda at: at.date().isoformat(),
 )
 _DATES = st.builds(lambda at, form: form(at), st.datetimes(), st.sampled_from(_FORMS))
+# XML 1.0 §2.2: no other control characters, no surrogates, and neither of the last two.
+_OF_XML = st.sampled_from("\t\n\r") | st.characters(
+    min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"
+)
 _VALUES = st.one_of(
-    st.text(max_size=40),
+    st.text(_OF_XML, max_size=40),
     st.from_regex(r"[A-Z]{2}[0-9]{3,15}", fullmatch=True),
     st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,3})?", fullmatch=True),
     st.from_regex(r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}", fullmatch=True),
