@@ -140,7 +140,10 @@ def release_transfer(
     since: Annotated[datetime | None, typer.Option(help="All that were held at this time (UTC) or later.")] = None,
     up_to: Annotated[
         int | None,
-        typer.Option(help="As you were told with the number; without it you are told both, and nothing is released."),
+        typer.Option(
+            help="The newest hold to release, as told with the number; without it you are told both, and none goes.",
+            min=0,
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=200)] = 50,
     after: Annotated[str | None, typer.Option(help="Go on after this id.")] = None,

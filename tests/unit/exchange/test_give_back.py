@@ -32,18 +32,18 @@ class Standing:
 
 
 class Late(Generic[Work]):
-    """A queue in which these are late, once."""
+    """A queue in which these are late, once; `waiting` when they are set aside."""
 
-    def __init__(self, *late: Work) -> None:
+    def __init__(self, *late: Work, waiting: Sequence[Work] = ()) -> None:
         self._late = list(late)
-        self.waiting: list[Work] = []
+        self._waiting = list(waiting)
 
     def late(self) -> list[Work]:
         late, self._late = self._late, []
         return late
 
     def set_aside(self) -> None:
-        self._late, self.waiting = [*self._late, *self.waiting], []
+        self._late, self._waiting = [*self._late, *self._waiting], []
 
 
 class Taking:
@@ -82,13 +82,20 @@ class Lines:
 
 
 def giving_back(
-    store: Taking, late: Sequence[ClaimedTransfer], lines: Lines, hand_overs: Sequence[ClaimedHandOver] = ()
+    store: Taking,
+    late: Sequence[ClaimedTransfer],
+    lines: Lines,
+    hand_overs: Sequence[ClaimedHandOver] = (),
+    *,
+    waiting: Sequence[ClaimedTransfer] = (),
+    arrived: Sequence[ClaimedHandOver] = (),
 ) -> GiveBack:
-    transfers = [FastTransfer(claimed=one, envelope=None) for one in late]
+    """`late` and `hand_overs` are late, `waiting` and `arrived` not yet."""
+    transfers, not_yet = ([FastTransfer(claimed=one, envelope=None) for one in some] for some in (late, waiting))
     return GiveBack(
         store=cast(Store, store),
-        fast_path=cast(FastPath, Late(*transfers)),
-        arrivals=cast(Arrivals, Late(*hand_overs)),
+        fast_path=cast(FastPath, Late(*transfers, waiting=not_yet)),
+        arrivals=cast(Arrivals, Late(*hand_overs, waiting=arrived)),
         clock=Standing(),
         bells=store.bells,
         telemetry=lines,
@@ -120,20 +127,8 @@ async def test_all_that_is_late_goes_back_in_one_change_each_under_its_fence() -
 async def test_a_node_that_stops_gives_back_what_is_not_late_either() -> None:
     claimed = some_claimed(2)
     hand_over = hand_over_of(StoreValues().admitted())
-    store, lines = Taking(Doorbells(), *(one.row for one in claimed)), Lines()
-    fast_path, arrivals = Late(FastTransfer(claimed=claimed[0], envelope=None)), Late[ClaimedHandOver]()
-    fast_path.waiting.append(FastTransfer(claimed=claimed[1], envelope=None))
-    arrivals.waiting.append(hand_over)
-    give_back = GiveBack(
-        store=cast(Store, store),
-        fast_path=cast(FastPath, fast_path),
-        arrivals=cast(Arrivals, arrivals),
-        clock=Standing(),
-        bells=store.bells,
-        telemetry=lines,
-        every=timedelta(seconds=1),
-    )
-    await give_back.all_of_it()
+    store = Taking(Doorbells(), *(one.row for one in claimed))
+    await giving_back(store, claimed[:1], Lines(), waiting=claimed[1:], arrived=[hand_over]).all_of_it()
     assert [one.row for one in store.given] == [one.row for one in claimed]
     assert [one.row for one in store.hand_overs] == [hand_over.row]
 
